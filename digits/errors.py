@@ -1,0 +1,37 @@
+"""The one exception of this project, and how a stage ends when it meets one."""
+
+import sys
+from collections.abc import Callable
+
+
+class PipelineError(Exception):
+    """Something a user can put right; its text says what was expected, what was given and where."""
+
+
+def run_stage(name: str, main: Callable[[], None]) -> None:
+    """Run a stage's ``main`` and end the process as a command line should.
+
+    Args:
+        name: what to call the stage in the message, e.g. ``train``.
+        main: the stage; takes nothing, returns nothing.
+
+    A ``PipelineError``, any ``OSError`` (missing file, full disk) or Ctrl-C ends the process
+    with one line on standard error: exit status 1, or 130 for Ctrl-C. Anything else is a defect
+    of ours and keeps its traceback.
+    """
+    try:
+        main()
+    except PipelineError as error:
+        _fail(name, str(error))
+    except FileNotFoundError as error:
+        _fail(name, f"{error.filename} is missing; `dvc repro {name}` first makes what {name} needs")
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        _fail(name, f"{error.strerror or error}{where}; nothing half-written was left behind")
+    except KeyboardInterrupt:
+        _fail(name, "interrupted; `dvc repro` goes on from here", status=130)
+
+
+def _fail(name: str, message: str, status: int = 1) -> None:
+    print(f"{name}: {message}", file=sys.stderr)
+    raise SystemExit(status)

@@ -1,0 +1,240 @@
+"""The schema of params.yaml: what every key means and may hold. Unknown keys are refused."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from digits.errors import PipelineError
+
+PATH = Path("params.yaml")
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Size = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """What every section has in common: no unknown keys, no quiet conversions, no later change."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class SourceFile(Section):
+    """One file of a data set: its name on the mirrors, its size and its SHA-256 in lower-case hex."""
+
+    name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    bytes: Count
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class SourceFiles(Section):
+    """The four IDX files of a data set (gzip)."""
+
+    training_images: SourceFile
+    training_labels: SourceFile
+    testing_images: SourceFile
+    testing_labels: SourceFile
+
+
+class Dataset(Section):
+    """Where a data set comes from: ``files`` at ``mirrors``, or ``bundled`` with a Python package."""
+
+    mirrors: list[Annotated[str, Field(pattern=r"^https?://")]] = []
+    files: SourceFiles | None = None
+    bundled: Literal["optdigits"] | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Dataset":
+        if (self.files is None) == (self.bundled is None):
+            raise ValueError("give either mirrors and files, or bundled")
+        return self
+
+
+class Download(Section):
+    """How patient the download is: attempts at each mirror, seconds without an answer."""
+
+    attempts: Count
+    timeout: Positive
+
+
+class Split(Section):
+    """How images are divided; ``train``, ``test`` and ``dev`` are counts, or fractions below 1.
+
+    ``train`` and ``test`` are of all images, ``dev`` is of ``train``. With ``official`` the data
+    set's own files decide, and only ``dev`` counts.
+    """
+
+    scheme: Literal["resplit", "official"]
+    train: Size
+    test: Size
+    dev: Size
+
+    @field_validator("train", "test", "dev")
+    @classmethod
+    def _whole_above_one(cls, size: float) -> float:
+        if size >= 1 and size != int(size):
+            raise ValueError("a count must be a whole number; a fraction must be below 1")
+        return size
+
+
+class Evaluate(Section):
+    """``bayes_error``: the error nobody can avoid, subtracted from the train error to give bias."""
+
+    bayes_error: Fraction
+    errors_shown: Count
+
+
+class Published(Section):
+    """Accuracies a source reports, in [0, 1]."""
+
+    train: Share | None = None
+    dev: Share | None = None
+    test: Share | None = None
+
+
+class Compare(Section):
+    """What the comparison shows beside our figures, and how many sample images it draws."""
+
+    samples_shown: Count
+    published: dict[str, Published]
+
+
+class Optimizer(Section):
+    """A Keras optimizer with its defaults, but for the learning rate (the highest, in a schedule)."""
+
+    name: Literal["adam", "rmsprop", "adadelta"]
+    learning_rate: Positive
+
+
+class Constant(Section):
+    """The learning rate stays as it is."""
+
+    name: Literal["constant"]
+
+
+class Plateau(Section):
+    """The rate is multiplied by ``factor`` when dev loss has not improved for ``patience`` epochs."""
+
+    name: Literal["plateau"]
+    factor: Annotated[float, Field(gt=0, lt=1)]
+    patience: Count
+
+
+class OneCycle(Section):
+    """From rate / ``start_divisor`` up to the rate in the first ``warmup`` share of the steps, then
+    down to rate / ``end_divisor``, both along a cosine (Smith and Topin 2017)."""
+
+    name: Literal["one_cycle"]
+    warmup: Annotated[float, Field(gt=0, lt=1)]
+    start_divisor: Annotated[float, Field(ge=1)]
+    end_divisor: Annotated[float, Field(ge=1)]
+
+
+class Augment(Section):
+    """Random changes of a training image, each drawn uniformly from minus to plus the figure.
+
+    ``rotation`` in degrees; ``zoom`` and ``shift`` as shares of the image side, each way apart.
+    """
+
+    rotation: Annotated[float, Field(ge=0, le=180)]
+    zoom: Fraction
+    shift: Fraction
+
+
+class Architecture(Section):
+    """How one network is built and trained.
+
+    ``l2`` weighs the squared kernels; ``dropout`` follows the convolutions and ``dropout_head``
+    comes before the last layer; ``early_stopping`` is the number of epochs without a lower dev
+    loss after which the best epoch's weights are taken, 0 for never. A network refuses what it
+    has no place for.
+    """
+
+    epochs: Count
+    batch_size: Count
+    scaling: Literal["standardized", "unit"]
+    optimizer: Optimizer
+    schedule: Annotated[Constant | Plateau | OneCycle, Field(discriminator="name")]
+    augment: Augment
+    l2: Annotated[float, Field(ge=0)]
+    dropout: Fraction
+    dropout_head: Fraction
+    batch_norm: bool
+    early_stopping: Annotated[int, Field(ge=0)]
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    threads: Count
+    dataset: str
+    datasets: dict[str, Dataset]
+    download: Download
+    split: Split
+    evaluate: Evaluate
+    compare: Compare
+    architectures: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Architecture]
+
+    @model_validator(mode="after")
+    def _dataset_is_described(self) -> "Params":
+        if self.dataset not in self.datasets:
+            raise ValueError(
+                f"dataset must be one of {', '.join(self.datasets)}; it is {self.dataset}"
+            )
+        return self
+
+
+def load(path: Path = PATH) -> Params:
+    """Read and check the parameters.
+
+    Raises:
+        PipelineError: one line per wrong entry: the file, the key, what is expected, what is given.
+        FileNotFoundError: there is no such file.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise PipelineError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        raise PipelineError("\n".join(_explain(path, e) for e in error.errors())) from None
+
+
+def architecture(params: Params, name: str) -> Architecture:
+    """Return the settings of the architecture called ``name``.
+
+    Raises:
+        PipelineError: params.yaml has no such architecture.
+    """
+    try:
+        return params.architectures[name]
+    except KeyError:
+        known = ", ".join(params.architectures)
+        raise PipelineError(
+            f"{PATH}: architectures has no {name}; it has {known}"
+        ) from None
+
+
+def _explain(path: Path, error: Any) -> str:
+    tags = {"constant", "plateau", "one_cycle"}
+    key = ".".join(str(part) for part in error["loc"] if part not in tags)
+    reason = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        return f"{path}: {key} is not a known parameter; given {error['input']!r}"
+    if error["type"] == "missing":
+        return f"{path}: {key} is missing"
+    given = "" if not key else f"; given {error['input']!r}"
+    return f"{path}: {key or 'the file'}: {reason}{given}"
