@@ -200,7 +200,7 @@ def load(path: Path = PATH) -> Params:
     """Read and check the parameters.
 
     Raises:
-        PipelineError: one line per wrong entry: the file, the key, what is expected, what is given.
+        PipelineError: for every wrong entry the file, the key, what is expected, what is given.
         FileNotFoundError: there is no such file.
     """
     try:
@@ -210,7 +210,7 @@ def load(path: Path = PATH) -> Params:
     try:
         return Params.model_validate(content)
     except ValidationError as error:
-        raise PipelineError("\n".join(_explain(path, e) for e in error.errors())) from None
+        raise PipelineError("; ".join(_explain(path, e) for e in error.errors())) from None
 
 
 def architecture(params: Params, name: str) -> Architecture:
