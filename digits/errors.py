@@ -24,7 +24,8 @@ def run_stage(name: str, main: Callable[[], None]) -> None:
     except PipelineError as error:
         _fail(name, str(error))
     except FileNotFoundError as error:
-        _fail(name, f"{error.filename} is missing; `dvc repro {name}` first makes what {name} needs")
+        missing = f"{error.filename} is missing" if error.filename else error
+        _fail(name, f"{missing}; `dvc repro {name}` first makes what {name} needs")
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         _fail(name, f"{error.strerror or error}{where}; nothing half-written was left behind")

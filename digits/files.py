@@ -1,7 +1,6 @@
 """Writing files so that they appear whole or not at all."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,13 +15,14 @@ def replacing(path: Path) -> Iterator[Path]:
 
     The parent folder is made if it is missing. When the block raises, the temporary file is
     removed and ``path`` stays as it was. The temporary name keeps the suffix, since several
-    writers choose their format by it.
+    writers choose their format by it, and is always the same, so that what a killed process left
+    goes with the next.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
         yield temporary
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 

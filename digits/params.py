@@ -31,7 +31,7 @@ class Section(BaseModel):
 
 
 class SourceFile(Section):
-    """One file of a data set: its name on the mirrors, its size and its SHA-256 in lower-case hex."""
+    """One file of a data set: its name on the mirrors, its size, its SHA-256 in lower-case hex."""
 
     name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
     bytes: Count
@@ -48,7 +48,7 @@ class SourceFiles(Section):
 
 
 class Dataset(Section):
-    """Where a data set comes from: ``files`` at ``mirrors``, or ``bundled`` with a Python package."""
+    """Where a data set comes from: ``files`` at ``mirrors``, or ``bundled`` with a package."""
 
     mirrors: list[Annotated[str, Field(pattern=r"^https?://")]] = []
     files: SourceFiles | None = None
@@ -111,7 +111,7 @@ class Compare(Section):
 
 
 class Optimizer(Section):
-    """A Keras optimizer with its defaults, but for the learning rate (the highest, in a schedule)."""
+    """A Keras optimizer with its defaults; in a schedule, the rate is the highest one."""
 
     name: Literal["adam", "rmsprop", "adadelta"]
     learning_rate: Positive
@@ -124,7 +124,7 @@ class Constant(Section):
 
 
 class Plateau(Section):
-    """The rate is multiplied by ``factor`` when dev loss has not improved for ``patience`` epochs."""
+    """The rate is multiplied by ``factor`` after ``patience`` epochs without a lower dev loss."""
 
     name: Literal["plateau"]
     factor: Annotated[float, Field(gt=0, lt=1)]
@@ -132,8 +132,11 @@ class Plateau(Section):
 
 
 class OneCycle(Section):
-    """From rate / ``start_divisor`` up to the rate in the first ``warmup`` share of the steps, then
-    down to rate / ``end_divisor``, both along a cosine (Smith and Topin 2017)."""
+    """One rise and one fall of the rate (Smith and Topin 2017).
+
+    From rate / ``start_divisor`` in a straight line up to the rate, for the first ``warmup`` share
+    of the steps; then along a cosine down to rate / ``end_divisor``.
+    """
 
     name: Literal["one_cycle"]
     warmup: Annotated[float, Field(gt=0, lt=1)]
@@ -185,7 +188,10 @@ class Params(Section):
     split: Split
     evaluate: Evaluate
     compare: Compare
-    architectures: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Architecture]
+    architectures: Annotated[
+        dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Architecture],
+        Field(min_length=1),
+    ]
 
     @model_validator(mode="after")
     def _dataset_is_described(self) -> "Params":
@@ -223,14 +229,15 @@ def architecture(params: Params, name: str) -> Architecture:
         return params.architectures[name]
     except KeyError:
         known = ", ".join(params.architectures)
-        raise PipelineError(
-            f"{PATH}: architectures has no {name}; it has {known}"
-        ) from None
+        raise PipelineError(f"{PATH}: architectures has no {name}; it has {known}") from None
 
 
 def _explain(path: Path, error: Any) -> str:
     tags = {"constant", "plateau", "one_cycle"}
-    key = ".".join(str(part) for part in error["loc"] if part not in tags)
+    path_and_tags = zip(error["loc"], (None, *error["loc"]), strict=False)
+    key = ".".join(
+        str(part) for part, parent in path_and_tags if parent != "schedule" or part not in tags
+    )
     reason = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         return f"{path}: {key} is not a known parameter; given {error['input']!r}"

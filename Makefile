@@ -1,0 +1,55 @@
+# `make` alone lists the targets. GNU make 3.81, as macOS has it, is enough.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+# The commands in dvc.yaml start `python`.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help quickstart setup test check repro png
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
+
+quickstart: setup ## Try the whole pipeline on a small built-in data set; your workspace stays as it is
+	git for-each-ref --format='delete %(refname)' 'refs/exps/*/*/quickstart' | git update-ref --stdin
+	$(BIN)/dvc exp run --temp --name quickstart \
+	    --set-param dataset=optdigits --set-param split.train=0.6 --set-param split.test=0.4
+	rm -rf quickstart
+	mkdir quickstart
+	git archive "$$(git for-each-ref --format='%(objectname)' 'refs/exps/*/*/quickstart')" metrics plots \
+	    | tar -x -C quickstart
+	@echo
+	@$(BIN)/python -c 'from pathlib import Path; from digits import files, report; \
+	    print(report.markdown(files.read_json(Path("quickstart/metrics/compare.json"))))'
+	@echo
+	@echo 'Metrics and plots are in quickstart/. To compare with the committed figures:'
+	@echo '    $(BIN)/dvc metrics diff HEAD quickstart'
+
+setup: .venv/installed ## Install the pinned packages into .venv
+
+.venv/installed: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else \
+	    "Python 3.11, 3.12 or 3.13 is needed, found " + sys.version.split()[0] + \
+	    "; name another: make quickstart PYTHON=python3.12")'
+	@echo 'Installing the packages into .venv; this takes some minutes'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@touch $@
+
+test: setup ## Run the tests; those on the genuine MNIST need MNIST_MIRROR, a folder or an address
+	$(BIN)/python -m pytest
+
+check: setup ## Lint, check formatting and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+repro: setup ## Bring everything up to date on MNIST: dvc repro
+	$(BIN)/dvc repro
+
+png: setup ## Unpack the images into png/, in class folders
+	$(BIN)/dvc repro convert
+	rm -rf png
+	$(BIN)/python -m zipfile --extract data/png/training.zip png
+	$(BIN)/python -m zipfile --extract data/png/testing.zip png

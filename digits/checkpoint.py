@@ -1,0 +1,84 @@
+"""Keeping a training's state after every epoch, so that it goes on where it was stopped."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from digits.files import replacing
+
+Arrays = dict[str, npt.NDArray[np.generic]]
+
+
+class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
+    """Writes the whole state into one ``.npz`` file after every epoch, and reads it back.
+
+    The state: all variables of model and optimizer, the curves, and the best weights that an
+    `keras.callbacks.EarlyStopping` holds. What the watchers remember is not stored: on resuming
+    they are shown the finished epochs again. Must be the last callback.
+
+    Attributes:
+        rows: the curves so far, one dictionary an epoch.
+        finished: whether the training has come to its end.
+    """
+
+    def __init__(self, path: Path, identity: str, watchers: list[keras.callbacks.Callback]) -> None:
+        """Read the state at ``path``, unless it is of another ``identity``, damaged or missing."""
+        super().__init__()
+        self.path = path
+        self.identity = identity
+        self.watchers = watchers
+        self.rows: list[dict[str, float]] = []
+        self.finished = False
+        self._arrays: Arrays = {}
+        self._read()
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Bring model, optimizer and watchers to where they were."""
+        for epoch, row in enumerate(self.rows):
+            for watcher in self.watchers:
+                watcher.on_epoch_end(epoch, {"val_loss": row["dev_loss"]})
+        for index, variable in enumerate(self._variables() if self.rows else []):
+            variable.assign(self._arrays[f"variable_{index}"])
+        for watcher in self._keepers_of_best():
+            watcher.best_weights = self._best() or None
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Write the state."""
+        self.finished = self.model.stop_training or epoch + 1 == self.params["epochs"]
+        arrays = {f"variable_{i}": np.asarray(v) for i, v in enumerate(self._variables())}
+        for watcher in self._keepers_of_best():
+            arrays |= {f"best_{i}": w for i, w in enumerate(watcher.best_weights or [])}
+        state = {"identity": self.identity, "rows": self.rows, "finished": self.finished}
+        with replacing(self.path) as temporary:
+            np.savez(temporary, state=np.array(json.dumps(state)), **arrays)  # type: ignore[arg-type]
+
+    def finish(self, model: keras.Model) -> None:
+        """Give ``model`` the final weights of a training that had already come to its end."""
+        self.set_model(model)
+        self.on_train_begin()
+        if best := self._best():
+            model.set_weights(best)
+
+    def _read(self) -> None:
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                state = json.loads(str(file["state"]))
+                arrays = {name: file[name] for name in file.files if name != "state"}
+        except (FileNotFoundError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return
+        if state["identity"] == self.identity:
+            self.rows, self.finished, self._arrays = state["rows"], state["finished"], arrays
+
+    def _variables(self) -> list[keras.Variable]:
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def _keepers_of_best(self) -> list[keras.callbacks.EarlyStopping]:
+        return [w for w in self.watchers if isinstance(w, keras.callbacks.EarlyStopping)]
+
+    def _best(self) -> list[npt.NDArray[np.generic]]:
+        count = sum(name.startswith("best_") for name in self._arrays)
+        return [self._arrays[f"best_{i}"] for i in range(count)]

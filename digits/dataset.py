@@ -1,0 +1,77 @@
+"""The standardized images and their sets, as training and evaluation use them."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digits import splits
+from digits.errors import PipelineError
+from digits.files import read_json
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """All images with what is known about them; row number and id are the same.
+
+    Attributes:
+        images: float32 (n, 28, 28), (pixel - mean) / deviation; read-only, on disk until used.
+        labels: uint8 (n,), 0 to 9.
+        mean: of the training pixels, in grey levels from 0 to 255.
+        deviation: likewise, above 0.
+        rows: int64 row numbers by set: train, dev, test, test_as_published (`splits.sets`).
+    """
+
+    images: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+    mean: float
+    deviation: float
+    rows: dict[str, NDArray[np.int64]]
+
+
+def load(standardized: Path, split: Path) -> Dataset:
+    """Open what the standardize and resplit stages wrote.
+
+    Args:
+        standardized: the folder with images.npy and statistics.json.
+        split: the table of sets.
+
+    Raises:
+        PipelineError: a file does not hold what it should, or the two differ in number.
+        FileNotFoundError: a file is missing.
+    """
+    table = splits.read(split)
+    images = _map(standardized / "images.npy", (len(table), 28, 28))
+    mean, deviation = _statistics(standardized / "statistics.json")
+    labels = table["label"].to_numpy(np.uint8)
+    return Dataset(images, labels, mean, deviation, splits.sets(table))
+
+
+def _map(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Map an .npy file of float32 into memory."""
+    try:
+        array: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise PipelineError(f"{path} is not a whole .npy file: {error}") from None
+    if array.dtype != np.float32 or array.shape != shape:
+        raise PipelineError(
+            f"{path}: expected float32 {shape}, as many images as in the split, "
+            f"found {array.dtype} {array.shape}"
+        )
+    return array
+
+
+def _statistics(path: Path) -> tuple[float, float]:
+    """Read mean and deviation."""
+    try:
+        content = read_json(path)
+        mean, deviation = float(content["mean"]), float(content["deviation"])
+    except (ValueError, TypeError, KeyError):
+        raise PipelineError(f"{path}: expected numbers named mean and deviation") from None
+    if not (math.isfinite(mean) and 0 < deviation < math.inf):
+        raise PipelineError(
+            f"{path}: expected a finite mean and a deviation above 0, found {mean} and {deviation}"
+        )
+    return mean, deviation

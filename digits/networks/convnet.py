@@ -1,0 +1,18 @@
+"""One convolution of 28 filters, one hidden layer of 128 units (source S2).
+
+The article leaves both widths open; these are the usual tutorial values.
+"""
+
+import keras
+
+from digits.networks import classify, conv, dropout, hidden
+from digits.params import Architecture
+
+
+def build(settings: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
+    """Connect images (n, 28, 28, 1) to class probabilities (n, 10); L2 on the convolution."""
+    images = conv(settings, images, 28, 3, regularized=True, normalized=settings.batch_norm)
+    images = keras.layers.MaxPooling2D()(images)
+    images = dropout(settings.dropout, images)
+    features = hidden(settings, keras.layers.Flatten()(images), 128)
+    return classify(settings, features)

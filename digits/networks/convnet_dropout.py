@@ -1,0 +1,16 @@
+"""Two convolutions, dropout after them and before the last layer (source S4)."""
+
+import keras
+
+from digits.networks import classify, conv, dropout, hidden
+from digits.params import Architecture
+
+
+def build(settings: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
+    """Connect images (n, 28, 28, 1) to class probabilities (n, 10); L2 on both convolutions."""
+    images = conv(settings, images, 32, 3, regularized=True, normalized=settings.batch_norm)
+    images = conv(settings, images, 64, 3, regularized=True, normalized=settings.batch_norm)
+    images = keras.layers.MaxPooling2D()(images)
+    images = dropout(settings.dropout, images)
+    features = hidden(settings, keras.layers.Flatten()(images), 128)
+    return classify(settings, features)

@@ -1,0 +1,21 @@
+"""LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998) as source S3 has it: ReLU and max pooling."""
+
+import keras
+
+from digits.networks import classify, conv, dropout, hidden
+from digits.params import Architecture
+
+
+def build(settings: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
+    """Connect images (n, 28, 28, 1), padded to 32x32, to class probabilities (n, 10)."""
+    images = keras.layers.ZeroPadding2D(2)(images)
+    for filters in (6, 16):
+        images = conv(
+            settings, images, filters, 5, regularized=True, normalized=settings.batch_norm
+        )
+        images = keras.layers.MaxPooling2D()(images)
+        images = dropout(settings.dropout, images)
+    features = keras.layers.Flatten()(images)
+    for units in (120, 84):
+        features = hidden(settings, features, units)
+    return classify(settings, features)

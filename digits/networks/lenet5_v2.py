@@ -1,0 +1,24 @@
+"""A wider LeNet-5: two groups of two convolutions, three hidden layers (source S3)."""
+
+import keras
+
+from digits.networks import classify, conv, dropout, hidden
+from digits.params import Architecture
+
+
+def build(settings: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
+    """Connect images (n, 28, 28, 1), padded to 32x32, to class probabilities (n, 10).
+
+    L2 goes to the first convolution of each group, BatchNorm to the second and to every hidden
+    layer, as in the source.
+    """
+    images = keras.layers.ZeroPadding2D(2)(images)
+    for filters, side in ((32, 5), (64, 3)):
+        images = conv(settings, images, filters, side, regularized=True)
+        images = conv(settings, images, filters, side, normalized=settings.batch_norm)
+        images = keras.layers.MaxPooling2D()(images)
+        images = dropout(settings.dropout, images)
+    features = keras.layers.Flatten()(images)
+    for units in (256, 128, 84):
+        features = hidden(settings, features, units)
+    return classify(settings, features)

@@ -1,0 +1,64 @@
+"""The comparison of all architectures as text, for the terminal and the README."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+SIGNIFICANT = 0.05
+
+
+def markdown(comparison: Mapping[str, Any]) -> str:
+    """Write the content of metrics/compare.json as a Markdown table.
+
+    Below it stand how to read it, which architecture dev picks, and which pairs the unseen test
+    images do not tell apart.
+    """
+    chosen = comparison["best"]["name"]
+    table = pd.DataFrame([_cells(one) for one in comparison["architectures"]])
+    alike = [
+        f"{pair['first']} and {pair['second']}"
+        for pair in comparison["pairs"]
+        if pair["p_corrected"] >= SIGNIFICANT
+    ]
+    return (
+        table.to_markdown(index=False, disable_numparse=True, colalign=["left"] + 8 * ["right"])
+        + "\n\nIn brackets: the 95 % Wilson interval; ours minus the published figure, on the same "
+        f"set.\nBest on dev: {chosen}.\nNot told apart on the unseen test images (McNemar's "
+        f"exact test, Holm's correction, p >= {SIGNIFICANT}): {', '.join(alike) or 'no pair'}."
+    )
+
+
+def claim(published: Mapping[str, float]) -> tuple[str, float] | None:
+    """Return the published accuracy to hold ours against, and its set: test or else dev."""
+    return next(((kind, published[kind]) for kind in ("test", "dev") if kind in published), None)
+
+
+def _cells(one: Mapping[str, Any]) -> dict[str, str]:
+    """Return an architecture's row of the table."""
+    accuracy, interval = one["accuracy"], one["test_interval"]
+    return {
+        "architecture": one["name"],
+        "parameters": f"{one['parameters']:,}",
+        "train, %": _percent(accuracy["train"]),
+        "dev, %": _percent(accuracy["dev"]),
+        "unseen test, %": f"{_percent(accuracy['test'])} "
+        f"[{_percent(interval['low'])}, {_percent(interval['high'])}]",
+        "test loss": f"{one['loss']['test']:.4f}",
+        "bias, %": f"{100 * one['bias']:+.2f}",
+        "variance, %": f"{100 * one['variance']:+.2f}",
+        "published, %": _published(one),
+    }
+
+
+def _published(one: Mapping[str, Any]) -> str:
+    """Write the published accuracy and, in brackets, how far ours lies above it."""
+    found = claim(one["published"])
+    if found is None:
+        return ""
+    kind, accuracy = found
+    return f"{kind} {_percent(accuracy)} ({100 * one['difference'][kind]:+.2f})"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f}"

@@ -1,0 +1,105 @@
+"""What can be said about accuracies measured on a finite number of images."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+SMALLEST_PROBABILITY = 1e-7  # Keras clips at the same
+
+
+def accuracy(correct: NDArray[np.bool_]) -> float:
+    """Return the share of right answers, in [0, 1]; ``correct`` has one entry per image, (N,)."""
+    return float(np.mean(correct))
+
+
+def cross_entropy(label_probability: NDArray[np.floating]) -> float:
+    """Return the mean of -ln p in nats, computed in float64.
+
+    Args:
+        label_probability: (N,), what the network gave the true label, in [0, 1]; clipped to
+            [1e-7, 1 - 1e-7] as Keras does, so that no single image makes it infinite.
+    """
+    probability = np.asarray(label_probability, dtype=np.float64)
+    clipped = np.clip(probability, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
+    return float(-np.log(clipped).mean())
+
+
+def wilson_interval(correct: int, images: int) -> tuple[float, float]:
+    """Return the ends of the 95 % score interval of ``correct`` right answers to ``images``.
+
+    Both are in [0, 1]. Unlike the share plus or minus two deviations, the interval stays in there,
+    and keeps a width when every answer is right. Wilson, E. B. (1927), Probable inference, the law
+    of succession, and statistical inference, JASA 22, 209-212.
+    """
+    interval = binomtest(correct, images).proportion_ci(confidence_level=0.95, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Return the two-sided exact p-value for two networks being right equally often.
+
+    Only images that exactly one of the two gets right tell them apart; equally good networks would
+    each win such an image with probability 1/2. McNemar, Q. (1947), Note on the sampling error of
+    the difference between correlated proportions or percentages, Psychometrika 12, 153-157; advised
+    for networks trained once each by Dietterich, T. G. (1998), Approximate statistical tests for
+    comparing supervised classification learning algorithms, Neural Computation 10, 1895-1923.
+
+    Args:
+        only_first: images that the first network gets right and the second wrong.
+        only_second: the other way round.
+    """
+    if only_first + only_second == 0:
+        return 1.0
+    return float(binomtest(only_first, only_first + only_second).pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return the p-values corrected for being several, in the order given, each in [0, 1].
+
+    Keeps the chance of even one false difference in the whole family below the level each
+    corrected value is held against. Holm, S. (1979), A simple sequentially rejective multiple
+    test procedure, Scandinavian Journal of Statistics 6, 65-70.
+    """
+    given = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(given, kind="stable")
+    factors = np.arange(len(given), 0, -1)
+    corrected = np.empty_like(given)
+    corrected[order] = np.minimum(np.maximum.accumulate(given[order] * factors), 1)
+    return [float(p) for p in corrected]
+
+
+def compare_pairs(correct: Mapping[str, NDArray[np.bool_]]) -> list[dict[str, Any]]:
+    """Test every two networks against each other with `mcnemar`.
+
+    Args:
+        correct: by name, which of the same images each network gets right, (N,).
+
+    Returns:
+        For each pair the names ``first`` and ``second``, the number of images ``only_first`` and
+        ``only_second`` get right, the p-value ``p``, and ``p_corrected`` by `holm` over all pairs,
+        both to 4 digits. The corrected one decides; the plain one is for whoever had a question
+        about that pair alone.
+    """
+    pairs = list(itertools.combinations(correct, 2))
+    counts = [
+        (int(np.sum(correct[a] & ~correct[b])), int(np.sum(correct[b] & ~correct[a])))
+        for a, b in pairs
+    ]
+    plain = [mcnemar(*count) for count in counts]
+    return [
+        {
+            "first": first,
+            "second": second,
+            "only_first": only_first,
+            "only_second": only_second,
+            "p": float(f"{p:.4g}"),
+            "p_corrected": float(f"{corrected:.4g}"),
+        }
+        for (first, second), (only_first, only_second), p, corrected in zip(
+            pairs, counts, plain, holm(plain), strict=True
+        )
+    ]

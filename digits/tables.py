@@ -1,0 +1,30 @@
+"""The tables that train and evaluate hand on, and reading them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from digits.errors import PipelineError
+
+CURVES = ["epoch", "loss", "accuracy", "dev_loss", "dev_accuracy", "learning_rate"]
+PREDICTIONS = ["id", "label", "predicted", "probability", "label_probability"]
+
+
+def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read a CSV that has at least one row and exactly ``columns``, in that order.
+
+    Raises:
+        PipelineError: it is no such table.
+        FileNotFoundError: there is no such file.
+    """
+    try:
+        table = pd.read_csv(path)
+    except ValueError as error:
+        raise PipelineError(f"{path} is not a table of comma-separated values: {error}") from None
+    if list(table.columns) != list(columns) or table.empty:
+        raise PipelineError(
+            f"{path}: expected rows with the columns {', '.join(columns)}, "
+            f"found {len(table)} with {', '.join(map(str, table.columns))}"
+        )
+    return table

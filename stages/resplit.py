@@ -1,0 +1,120 @@
+"""Decide which images are for training, dev and test.
+
+Reads data/png. Writes data/split.csv (id, label, train, dev, test; one row per image) and
+metrics/resplit.json (how many images each set has, of every class, and how many are in both train
+and test).
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from digits import params, splits
+from digits.archive import Archive
+from digits.errors import PipelineError, run_stage
+from digits.files import write_csv, write_json
+
+PNG = Path("data/png")
+SPLIT = Path("data/split.csv")
+METRICS = Path("metrics/resplit.json")
+
+
+def divide(
+    labels: NDArray[np.uint8], sources: NDArray[np.uint8], split: params.Split, seed: int
+) -> pd.DataFrame:
+    """Put all images into one queue; training takes from its front, testing from its end.
+
+    Where the two meet they share images, as they must when both sizes add up to more than there
+    are. Dev is the very front of the training images and leaves them.
+
+    Args:
+        labels: (n,), 0 to 9.
+        sources: (n,), 0 for the data set's own training images, 1 for its testing images.
+        split: the scheme and the sizes.
+        seed: decides the draw; the same on every machine.
+
+    Returns:
+        int64 columns id, label, train, dev, test as `digits.splits.read` describes them.
+
+    Raises:
+        PipelineError: the sizes are impossible with n images.
+    """
+    if split.scheme == "official":
+        training, testing = np.flatnonzero(sources == 0), np.flatnonzero(sources == 1)
+        queue = np.concatenate([training[_shuffle(labels[training], seed)], testing])
+        train, test = len(training), len(testing)
+    else:
+        queue = _shuffle(labels, seed)
+        train, test = _count(split.train, len(queue)), _count(split.test, len(queue))
+    dev = _count(split.dev, train)
+    _check(train, dev, test, len(queue))
+
+    table = pd.DataFrame({"id": np.arange(len(labels)), "label": labels}, dtype=np.int64)
+    table[["train", "dev", "test"]] = 0
+    table.loc[queue[dev:train], "train"] = 1
+    table.loc[queue[:dev], "dev"] = 1
+    table.loc[queue[len(queue) - test :], "test"] = 1
+    return table
+
+
+def measure(table: pd.DataFrame) -> dict[str, object]:
+    """Count the images of every set, by class too, and those in both train and test."""
+    sets = splits.sets(table)
+    return {
+        "images": {
+            "all": len(table),
+            **{name: len(rows) for name, rows in sets.items()},
+            "train_and_test": len(sets["test_as_published"]) - len(sets["test"]),
+        },
+        "classes": {
+            name: np.bincount(table["label"].iloc[rows], minlength=10).tolist()
+            for name, rows in sets.items()
+        },
+    }
+
+
+def _shuffle(labels: NDArray[np.uint8], seed: int) -> NDArray[np.int64]:
+    """Return all row numbers at random, but with the classes spread evenly from front to end."""
+    # Unlike default_rng's, RandomState's numbers are promised to stay as they are (NEP 19).
+    rows = np.random.RandomState(seed).permutation(len(labels))
+    queue = pd.DataFrame({"row": rows, "label": labels[rows]})
+    classes = queue.groupby("label")["row"]
+    queue["place"] = (classes.cumcount() + 0.5) / classes.transform("size")
+    return queue.sort_values(["place", "label"])["row"].to_numpy()
+
+
+def _count(size: float, whole: int) -> int:
+    """Turn a size, a count or a fraction of the whole, into a count."""
+    return round(size * whole) if size < 1 else int(size)
+
+
+def _check(train: int, dev: int, test: int, images: int) -> None:
+    """Refuse sizes that leave a set empty or mix dev with test."""
+    given = f"split: train {train}, dev {dev} of these, and test {test}, out of {images} images"
+    if max(train, test) > images:
+        raise PipelineError(f"{given}: there are not so many; fractions fit any number of images")
+    if min(train, dev, test) < 1:
+        raise PipelineError(f"{given}: each needs at least 1")
+    if train == images:
+        raise PipelineError(f"{given}: {images} - {train} leaves no image never trained on to test")
+    if dev >= train:
+        raise PipelineError(f"{given}: {train} - {dev} leaves nothing to train on")
+    if dev > images - test:
+        raise PipelineError(
+            f"{given}: dev must avoid test, which leaves {images} - {test} = {images - test} for it"
+        )
+
+
+def main() -> None:
+    """Draw the split and count it."""
+    settings = params.load()
+    with Archive(PNG / "training.zip", PNG / "testing.zip") as archive:
+        table = divide(archive.labels, archive.sources, settings.split, settings.seed)
+    write_csv(SPLIT, table)
+    write_json(METRICS, measure(table))
+
+
+if __name__ == "__main__":
+    run_stage("resplit", main)

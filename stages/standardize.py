@@ -1,0 +1,85 @@
+"""Scale all pixels by the mean and the deviation of the training images.
+
+Reads data/png and data/split.csv. Writes data/standardized/images.npy, float32 (n, 28, 28) in the
+order of the ids: (pixel - mean) / deviation; and data/standardized/statistics.json: that mean and
+deviation, in grey levels from 0 to 255, over all pixels of the images in train.
+"""
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from digits import splits
+from digits.archive import SIDE, Archive
+from digits.errors import PipelineError, run_stage
+from digits.files import replacing, write_json
+
+PNG = Path("data/png")
+SPLIT = Path("data/split.csv")
+STANDARDIZED = Path("data/standardized")
+
+
+def mean_and_deviation(images: Iterable[NDArray[np.uint8]]) -> tuple[float, float]:
+    """Return the mean and the (population) standard deviation of all pixels.
+
+    Sums are exact integers, so the result depends neither on the order nor on the machine.
+
+    Raises:
+        PipelineError: all pixels are the same.
+    """
+    histogram = np.zeros(256, np.int64)
+    for image in images:
+        histogram += np.bincount(image.ravel(), minlength=256)
+    levels = list(enumerate(histogram.tolist()))
+    count = sum(pixels for _, pixels in levels)
+    total = sum(level * pixels for level, pixels in levels)
+    squares = sum(level**2 * pixels for level, pixels in levels)
+    variance = (count * squares - total**2) / count**2
+    if variance == 0:
+        raise PipelineError(f"every pixel of the images in train is {total // count}: no deviation")
+    return total / count, math.sqrt(variance)
+
+
+def write_scaled(
+    path: Path, images: Iterable[NDArray[np.uint8]], count: int, mean: float, deviation: float
+) -> None:
+    """Write ``count`` images as .npy, float32 (count, 28, 28): (pixel - mean) / deviation."""
+    # One rounding from float64 for each of the 256 grey levels: the same on every machine.
+    scaled = ((np.arange(256) - mean) / deviation).astype("<f4")
+    header = {"descr": "<f4", "fortran_order": False, "shape": (count, SIDE, SIDE)}
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for image in images:
+            file.write(scaled[image].tobytes())
+
+
+def main() -> None:
+    """Go through the images twice: measure those in train, then scale all."""
+    table = splits.read(SPLIT)
+    with Archive(PNG / "training.zip", PNG / "testing.zip") as archive:
+        if not np.array_equal(archive.labels, table["label"]):
+            raise PipelineError(
+                f"{SPLIT} ({len(table)} images) and {PNG} ({len(archive)}) differ in number or in "
+                "labels; `dvc repro resplit` draws the split anew"
+            )
+        train = splits.sets(table)["train"]
+        mean, deviation = mean_and_deviation(
+            archive.images(tqdm(train, desc="mean and deviation", unit="image"))
+        )
+        write_scaled(
+            STANDARDIZED / "images.npy",
+            archive.images(tqdm(range(len(archive)), desc="images.npy", unit="image")),
+            len(archive),
+            mean,
+            deviation,
+        )
+    write_json(STANDARDIZED / "statistics.json", {"mean": mean, "deviation": deviation})
+    print(f"{STANDARDIZED}: {len(table)} images, mean {mean:.4f}, deviation {deviation:.4f}")
+
+
+if __name__ == "__main__":
+    run_stage("standardize", main)

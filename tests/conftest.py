@@ -1,0 +1,69 @@
+"""Fixtures that several test modules share."""
+
+import gzip
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+IdxMaker = Callable[..., None]
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+def idx_bytes(array: npt.NDArray[np.uint8]) -> bytes:
+    """Return the IDX file of an unsigned byte array, made without the code under test."""
+    return struct.pack(f">HBB{array.ndim}I", 0, 0x08, array.ndim, *array.shape) + array.tobytes()
+
+
+@pytest.fixture
+def idx_files() -> IdxMaker:
+    """Return a maker of the four files of a small data set of noise, labels 0 to 9 in turn."""
+
+    def make(folder: Path, training: int = 60, testing: int = 20, seed: int = 0) -> None:
+        random = np.random.default_rng(seed)
+        folder.mkdir(parents=True, exist_ok=True)
+        for prefix, count in (("train", training), ("t10k", testing)):
+            images = random.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+            labels = (np.arange(count) % 10).astype(np.uint8)
+            for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
+                path = folder / f"{prefix}-{kind}-ubyte.gz"
+                path.write_bytes(gzip.compress(idx_bytes(array), mtime=0))
+
+    return make
+
+
+class Server(ThreadingHTTPServer):
+    """A web server whose handlers end when the client hangs up, without a word."""
+
+    daemon_threads = False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Answer], str]]:
+    """Return a starter of web servers on this machine: takes what to answer, gives the URL."""
+    with ExitStack() as stack:
+
+        def start(answer: Answer) -> str:
+            class Handler(BaseHTTPRequestHandler):
+                def do_GET(self) -> None:
+                    answer(self)
+
+                def log_message(self, *args: Any) -> None:
+                    pass
+
+            server = stack.enter_context(Server(("127.0.0.1", 0), Handler))
+            Thread(target=server.serve_forever, args=(0.02,)).start()
+            stack.callback(server.shutdown)
+            return f"http://127.0.0.1:{server.server_port}"
+
+        yield start

@@ -1,0 +1,63 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+STAGE = """
+import os, signal, sys, time
+from pathlib import Path
+from digits.errors import PipelineError, run_stage
+
+def main() -> None:
+    {}
+
+run_stage("convert", main)
+"""
+
+
+def run(body: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", STAGE.format(body)],
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+        check=False,
+    )
+
+
+def test_a_stage_that_succeeds_says_nothing_of_its_own() -> None:
+    done = run("print('12 images')")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "12 images\n", "")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        ("raise PipelineError('a.gz: magic: expected 1, found 2')", 1, "a.gz: magic: expected 1,"),
+        ("Path('data/none').read_text()", 1, "data/none is missing; `dvc repro convert` first"),
+        ("Path('digits').read_text()", 1, "Is a directory (digits); nothing half-written was left"),
+        ("raise OSError(28, 'No space left on device')", 1, "No space left on device; nothing"),
+        ("raise OSError('no file by number or name')", 1, "no file by number or name; nothing"),
+        ("raise FileNotFoundError('no scissors found')", 1, "no scissors found"),
+        ("raise KeyboardInterrupt", 130, "interrupted; `dvc repro` goes on from here"),
+        (
+            "os.kill(os.getpid(), signal.SIGINT); time.sleep(9)",
+            130,
+            "interrupted; `dvc repro` goes on from here",
+        ),
+    ],
+)
+def test_what_a_user_can_cause_ends_in_one_line(body: str, status: int, message: str) -> None:
+    done = run(body)
+    assert done.stderr.startswith(f"convert: {message}")
+    assert done.stderr.count("\n") == 1
+    assert (done.returncode, done.stdout) == (status, "")
+
+
+def test_our_own_mistakes_keep_their_traceback() -> None:
+    done = run("1 / 0")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "ZeroDivisionError" in done.stderr

@@ -1,0 +1,198 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from digits import params
+from digits.errors import PipelineError
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def changed(folder: Path, key: str, value: Any) -> Path:
+    """Write params.yaml with one entry set to ``value``, or taken out if that is ``...``."""
+    content = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    *parents, last = key.split(".")
+    section = content
+    for parent in parents:
+        section = section[parent]
+    if value is ...:
+        del section[last]
+    else:
+        section[last] = value
+    path = folder / "params.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    return path
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(PipelineError) as caught:
+        params.load(path)
+    return str(caught.value)
+
+
+def test_the_parameters_of_the_project_load() -> None:
+    settings = params.load(REPOSITORY / "params.yaml")
+    assert settings.dataset == "mnist"
+    assert settings.split.train == 48000
+    files = settings.datasets["mnist"].files
+    assert files is not None
+    assert files.training_images.bytes == 9912422
+
+
+def test_every_architecture_is_a_module_of_networks() -> None:
+    for name in params.load(REPOSITORY / "params.yaml").architectures:
+        assert (REPOSITORY / "digits" / "networks" / f"{name}.py").is_file(), name
+
+
+def test_published_figures_are_of_known_architectures() -> None:
+    settings = params.load(REPOSITORY / "params.yaml")
+    assert set(settings.compare.published) <= set(settings.architectures)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "complaint"),
+    [
+        ("seeds", 1, "seeds is not a known parameter; given 1"),
+        ("seed", ..., "seed is missing"),
+        ("seed", -1, "seed: Input should be greater than or equal to 0; given -1"),
+        ("seed", "42", "seed: Input should be a valid integer; given '42'"),
+        ("seed", 2**31, "seed: Input should be less than 2147483648; given 2147483648"),
+        ("threads", True, "threads: Input should be a valid integer; given True"),
+        ("threads", 0, "threads: Input should be greater than or equal to 1; given 0"),
+        (
+            "dataset",
+            "emnist",
+            "the file: dataset must be one of mnist, fashion_mnist, optdigits; it is emnist",
+        ),
+        (
+            "datasets.mnist.mirrors",
+            ["ftp://a/"],
+            "datasets.mnist.mirrors.0: String should match pattern '^https?://'; given 'ftp://a/'",
+        ),
+        (
+            "datasets.mnist.files.training_images.sha256",
+            "440F",
+            "datasets.mnist.files.training_images.sha256: String should match pattern",
+        ),
+        (
+            "datasets.mnist.files.training_images.name",
+            "../train.gz",
+            "datasets.mnist.files.training_images.name: String should match pattern",
+        ),
+        (
+            "datasets.mnist.files",
+            ...,
+            "datasets.mnist: give either mirrors and files, or bundled",
+        ),
+        ("download.timeout", 0, "download.timeout: Input should be greater than 0; given 0"),
+        ("download.timeout", float("inf"), "download.timeout: Input should be a finite number"),
+        ("split.scheme", "kaggle", "split.scheme: Input should be 'resplit' or 'official'; given"),
+        ("split.train", 48000.5, "split.train: a count must be a whole number; a fraction must"),
+        ("split.dev", 0, "split.dev: Input should be greater than 0; given 0"),
+        ("evaluate.bayes_error", 1, "evaluate.bayes_error: Input should be less than 1; given 1"),
+        (
+            "compare.published.dense.test",
+            97.75,
+            "compare.published.dense.test: Input should be less than or equal to 1; given 97.75",
+        ),
+        (
+            "architectures.dense.droput",
+            0.5,
+            "architectures.dense.droput is not a known parameter; given 0.5",
+        ),
+        ("architectures.dense.epochs", ..., "architectures.dense.epochs is missing"),
+        (
+            "architectures.dense.optimizer.name",
+            "sgd",
+            "architectures.dense.optimizer.name: Input should be 'adam', 'rmsprop' or 'adadelta'",
+        ),
+        (
+            "architectures.dense.schedule.patience",
+            2,
+            "architectures.dense.schedule.patience is not a known parameter; given 2",
+        ),
+        (
+            "architectures.lenet5_v1.schedule.factor",
+            1,
+            "architectures.lenet5_v1.schedule.factor: Input should be less than 1; given 1",
+        ),
+        (
+            "architectures.dense.schedule.name",
+            "cosine",
+            "architectures.dense.schedule: Input tag 'cosine' found using 'name' does not match",
+        ),
+        (
+            "architectures.dense.schedule",
+            {},
+            "architectures.dense.schedule: Unable to extract tag using discriminator 'name'",
+        ),
+        (
+            "architectures.dense.batch_norm",
+            "no!",
+            "architectures.dense.batch_norm: Input should be a valid boolean; given 'no!'",
+        ),
+        ("architectures.dense", None, "architectures.dense: Input should be a valid dictionary"),
+        ("architectures.constant", {}, "architectures.constant.epochs is missing"),
+    ],
+)
+def test_a_wrong_entry_is_told_by_key(tmp_path: Path, key: str, value: Any, complaint: str) -> None:
+    path = changed(tmp_path, key, value)
+    message = refusal(path)
+    assert f"{path}: {complaint}" in message
+    assert "\n" not in message
+
+
+def test_an_architecture_must_be_a_module_name(tmp_path: Path) -> None:
+    path = changed(tmp_path, "architectures.Le-Net", {})
+    assert f"{path}: architectures.Le-Net" in refusal(path)
+
+
+def test_every_wrong_entry_is_listed(tmp_path: Path) -> None:
+    path = changed(tmp_path, "split", {"scheme": "resplit", "train": 0.8, "test": -1, "deb": 0.1})
+    parts = refusal(path).split(f"; {path}: ")
+    assert len(parts) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"seed: [1", "is not YAML: while parsing a flow sequence"),
+        (b"seed: \xff\xfe", "is not YAML: 'utf-8' codec can't decode"),
+        (b"", ": the file: Input should be a valid dictionary or instance of Params"),
+        (b"- seed", ": the file: Input should be a valid dictionary or instance of Params"),
+        (b"42: 1", "42"),
+    ],
+)
+def test_a_file_that_is_no_mapping_is_refused(
+    tmp_path: Path, content: bytes, complaint: str
+) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes(content)
+    message = refusal(path)
+    assert message.startswith(str(path))
+    assert complaint in message
+    assert "\n" not in message
+
+
+def test_a_missing_file_is_left_to_the_caller(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        params.load(tmp_path / "params.yaml")
+
+
+def test_settings_cannot_be_changed_later() -> None:
+    settings = params.load(REPOSITORY / "params.yaml")
+    with pytest.raises(ValueError, match="frozen"):
+        settings.seed = 1
+
+
+def test_an_architecture_is_found_by_name() -> None:
+    settings = params.load(REPOSITORY / "params.yaml")
+    assert params.architecture(settings, "lenet5").batch_size == 64
+
+
+def test_an_unknown_architecture_is_told_with_the_known_ones() -> None:
+    settings = params.load(REPOSITORY / "params.yaml")
+    with pytest.raises(PipelineError, match=r"architectures has no alexnet; it has dense, convnet"):
+        params.architecture(settings, "alexnet")

@@ -1,0 +1,133 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from digits import archive, dataset
+from digits.errors import PipelineError
+from digits.files import read_json
+from stages import standardize
+
+REPO = Path(__file__).parents[2]
+SPLIT = "id,label,train,dev,test\n0,0,1,0,0\n1,1,1,0,1\n2,2,0,1,0\n3,3,0,0,1\n"
+
+Images = npt.NDArray[np.uint8]
+
+
+def run(stage: str, folder: Path) -> None:
+    """Run a stage in a folder; it must end well."""
+    finished = run_anyhow(stage, folder)
+    assert finished.returncode == 0, finished.stderr
+
+
+def run_anyhow(stage: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", f"stages.{stage}"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(REPO)},
+        capture_output=True,
+        text=True,
+    )
+
+
+def noise(count: int) -> Images:
+    return np.random.RandomState(0).randint(0, 256, (count, 28, 28)).astype(np.uint8)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """Return a folder with four images, the first two of them in train, and their split."""
+    archive.write(tmp_path / "data/png/training.zip", noise(4)[:3], [0, 1, 2], 0)
+    archive.write(tmp_path / "data/png/testing.zip", noise(4)[3:], [3], 3)
+    (tmp_path / "data/split.csv").write_text(SPLIT)
+    return tmp_path
+
+
+def test_mean_and_deviation_are_numpys() -> None:
+    images = noise(50)
+    mean, deviation = standardize.mean_and_deviation(images)
+    assert mean == pytest.approx(images.mean(), rel=1e-14)
+    assert deviation == pytest.approx(images.std(), rel=1e-14)
+
+
+def test_mean_and_deviation_do_not_depend_on_the_order() -> None:
+    images = noise(50)
+    assert standardize.mean_and_deviation(images) == standardize.mean_and_deviation(images[::-1])
+
+
+@pytest.mark.parametrize("grey", [0, 7, 255])
+def test_constant_images_are_refused(grey: int) -> None:
+    images = np.full((3, 28, 28), grey, np.uint8)
+    with pytest.raises(PipelineError, match=f"every pixel of the images in train is {grey}"):
+        standardize.mean_and_deviation(images)
+
+
+def test_all_images_are_scaled_by_the_training_images_alone(workspace: Path) -> None:
+    run("standardize", workspace)
+    loaded = dataset.load(workspace / "data/standardized", workspace / "data/split.csv")
+    training = noise(4)[:2].astype(np.float64)
+    assert loaded.mean == pytest.approx(training.mean(), rel=1e-14)
+    assert loaded.deviation == pytest.approx(training.std(), rel=1e-14)
+    expected = (noise(4) - training.mean()) / training.std()
+    assert np.allclose(loaded.images, expected, rtol=0, atol=1e-7)
+    assert read_json(workspace / "data/standardized/statistics.json").keys() == {
+        "mean",
+        "deviation",
+    }
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        SPLIT + "4,4,0,0,1\n",
+        SPLIT.replace("1,1,1,0,1", "1,1,0,0,1").replace("3,3,0,0,1\n", ""),
+        SPLIT.replace("3,3,", "3,4,"),
+    ],
+    ids=["longer", "shorter", "another label"],
+)
+def test_split_of_other_images_is_refused(workspace: Path, split: str) -> None:
+    (workspace / "data/split.csv").write_text(split)
+    finished = run_anyhow("standardize", workspace)
+    assert finished.returncode == 1
+    assert finished.stderr.startswith("standardize: data/split.csv (")
+    assert "differ in number or in labels" in finished.stderr
+    assert len(finished.stderr.splitlines()) == 1
+    assert not (workspace / "data/standardized").exists()
+
+
+@pytest.mark.mnist
+def test_data_stages_on_mnist(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text((REPO / "params.yaml").read_text())
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/raw").symlink_to(os.environ["MNIST_MIRROR"])
+    for stage in ("convert", "resplit", "standardize"):
+        run(stage, tmp_path)
+    loaded = dataset.load(tmp_path / "data/standardized", tmp_path / "data/split.csv")
+
+    assert {name: len(rows) for name, rows in loaded.rows.items()} == {
+        "train": 45_600,
+        "dev": 2_400,
+        "test_as_published": 28_000,
+        "test": 22_000,
+    }
+    metrics = read_json(tmp_path / "metrics/resplit.json")
+    classes = np.bincount(loaded.labels)
+    trained = np.array(metrics["classes"]["train"]) + metrics["classes"]["dev"]
+    for found in (trained, metrics["classes"]["dev"], metrics["classes"]["test_as_published"]):
+        assert np.abs(found - classes * sum(found) / 70_000).max() <= 1
+
+    training = loaded.images[loaded.rows["train"]]
+    assert training.mean(dtype=np.float64) == pytest.approx(0, abs=1e-4)
+    assert training.std(dtype=np.float64) == pytest.approx(1, abs=1e-4)
+    assert loaded.images.min() == pytest.approx(-loaded.mean / loaded.deviation, rel=1e-6)
+
+    written = {path: path.read_bytes() for path in (tmp_path / "data/standardized").iterdir()}
+    split = (tmp_path / "data/split.csv").read_bytes()
+    run("resplit", tmp_path)
+    run("standardize", tmp_path)
+    assert (tmp_path / "data/split.csv").read_bytes() == split
+    assert {path: path.read_bytes() for path in written} == written

@@ -1,0 +1,81 @@
+"""What dvc.yaml, the folders and the README say about one another."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+ARCHITECTURES = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["architectures"]
+
+NOT_IMPORTED = {"compare": {"stages/evaluate.py"}}  # it made the metrics that compare reads
+
+
+def expanded() -> Iterator[tuple[str, str, Any]]:
+    """Yield every stage of the pipeline: its module's name, its architecture or "", its entry."""
+    for name, stage in STAGES.items():
+        if "foreach" not in stage:
+            yield name, "", stage
+            continue
+        for key in ARCHITECTURES:
+            text = yaml.safe_dump(stage["do"]).replace("${key}", key)
+            yield name, key, yaml.safe_load(text)
+
+
+def imported(path: Path, key: str, found: set[Path]) -> set[Path]:
+    """Return ``found`` with ``path`` and the project's modules it imports, however indirectly.
+
+    ``digits.networks`` imports the module of the architecture ``key`` by its name.
+    """
+    if path in found:
+        return found
+    found.add(path)
+    names = [f"digits.networks.{key}"] if path == ROOT / "digits/networks/__init__.py" else []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inner = [f"{node.module}.{alias.name}" for alias in node.names]
+            names += [name if source(name) else node.module for name in inner]
+    for file in filter(None, map(source, names)):
+        imported(file, key, found)
+    return found
+
+
+def source(name: str) -> Path | None:
+    """Return the file of the module or package ``name``, if it is one of the project's."""
+    module = ROOT / name.replace(".", "/")
+    files = (module.with_suffix(".py"), module / "__init__.py")
+    return next((file for file in files if file.is_file()), None)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "stage"),
+    [pytest.param(*stage, id="@".join(filter(None, stage[:2]))) for stage in expanded()],
+)
+def test_a_stage_depends_on_the_modules_it_imports(name: str, key: str, stage: Any) -> None:
+    modules = imported(ROOT / f"stages/{name}.py", key, set())
+    expected = {path.relative_to(ROOT).as_posix() for path in modules}
+    declared = {dep for dep in stage["deps"] if dep.endswith(".py")}
+    assert declared == expected | NOT_IMPORTED.get(name, set())
+
+
+def test_every_stage_module_is_a_stage() -> None:
+    modules = {path.stem for path in (ROOT / "stages").glob("*.py")} - {"__init__"}
+    assert modules == set(STAGES)
+
+
+def test_every_network_module_is_an_architecture() -> None:
+    modules = {path.stem for path in (ROOT / "digits/networks").glob("*.py")} - {"__init__"}
+    assert modules == set(ARCHITECTURES)
+
+
+def test_every_make_target_in_the_readme_exists() -> None:
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    named = re.findall(r"\bmake ([a-z]+)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert {"quickstart", "test"} <= set(named) <= set(targets)

@@ -1,0 +1,212 @@
+"""The pipeline as a whole, through DVC and git, in a clone of this tree."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from digits.files import read_json
+
+ROOT = Path(__file__).parents[1]
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    **{
+        f"GIT_{who}_{what}": "test@localhost"
+        for who in ("AUTHOR", "COMMITTER")
+        for what in ("NAME", "EMAIL")
+    },
+}
+
+
+def run(folder: Path, *command: str, status: int = 0) -> str:
+    """Run a command in ``folder``, check its exit status, and return all it printed."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=ENVIRONMENT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    assert done.returncode == status, done.stdout
+    return done.stdout
+
+
+def read_yaml(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def change_params(folder: Path, change: Callable[[Any], None]) -> None:
+    """Change the clone's params.yaml as a person with an editor would."""
+    path = folder / "params.yaml"
+    params = read_yaml(path)
+    change(params)
+    path.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+
+
+def copy_tree(folder: Path) -> None:
+    """Make ``folder`` a repository whose only commit is this tree as it is now."""
+    listed = run(ROOT, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    run(folder, "git", "init", "--quiet")
+    commit(folder)
+
+
+def commit(folder: Path) -> None:
+    run(folder, "git", "add", "--all")
+    run(folder, "git", "commit", "--quiet", "--message", "State")
+
+
+def stages_run(output: str) -> set[str]:
+    """Return the stages that DVC says it ran."""
+    return set(re.findall(r"Running stage '(.+?)'", output))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a repository where the pipeline ran on optdigits, was committed and pushed."""
+    folder = tmp_path_factory.mktemp("finished")
+    copy_tree(folder)
+
+    def shorten(params: Any) -> None:
+        params["dataset"] = "optdigits"
+        params["split"].update(train=0.6, test=0.4)
+        for name, settings in params["architectures"].items():
+            settings["epochs"] = {"dense": 3, "lenet5_v1": 8}.get(name, 1)
+
+    change_params(folder, shorten)
+    run(folder, "dvc", "repro")
+    storage = tmp_path_factory.mktemp("storage")
+    run(folder, "dvc", "remote", "add", "--default", "storage", str(storage))
+    commit(folder)
+    run(folder, "dvc", "push")
+    return folder
+
+
+@pytest.fixture
+def clone(finished: Path, tmp_path: Path) -> Path:
+    """Return a fresh clone of the finished repository, with data and models pulled."""
+    folder = tmp_path / "clone"
+    run(tmp_path, "git", "clone", "--quiet", str(finished), str(folder))
+    run(folder, "dvc", "pull")
+    return folder
+
+
+@pytest.mark.slow
+def test_the_pipeline_splits_trains_measures_and_compares(finished: Path) -> None:
+    split = read_json(finished / "metrics/resplit.json")
+    assert split["images"] == {
+        "all": 1797,
+        "train": 1024,
+        "dev": 54,
+        "test": 719,
+        "test_as_published": 719,
+        "train_and_test": 0,
+    }
+    names = list(read_yaml(finished / "params.yaml")["architectures"])
+    comparison = read_json(finished / "metrics/compare.json")["architectures"]
+    assert [one["name"] for one in comparison] == names
+    metrics = {name: read_json(finished / f"metrics/{name}.json") for name in names}
+    for name in names:
+        assert set(metrics[name]["accuracy"]) == {"train", "dev", "test", "test_as_published"}
+        assert (finished / f"models/{name}/model.keras").stat().st_size > 0
+    assert metrics["dense"]["accuracy"]["test"] > 0.5  # chance gives 0.1
+
+
+@pytest.mark.slow
+def test_a_fresh_clone_is_up_to_date_after_a_pull(clone: Path) -> None:
+    assert "up to date" in run(clone, "dvc", "status")
+    assert stages_run(run(clone, "dvc", "repro")) == set()
+    assert run(clone, "git", "status", "--porcelain") == ""
+
+
+@pytest.mark.slow
+def test_an_experiment_reruns_only_what_its_parameter_concerns(clone: Path) -> None:
+    output = run(clone, "dvc", "exp", "run", "--set-param", "architectures.dense.l2=0.001")
+    assert stages_run(output) == {"train@dense", "evaluate@dense", "compare"}
+    params = json.loads(run(clone, "dvc", "params", "diff", "--json"))
+    change = {"old": 0, "new": 0.001, "diff": 0.001}
+    assert params == {"params.yaml": {"architectures.dense.l2": change}}
+    metrics = json.loads(run(clone, "dvc", "metrics", "diff", "--json"))
+    assert "loss.test" in metrics["metrics/dense.json"]
+    assert set(metrics) <= {"metrics/dense.json", "metrics/compare.json"}
+
+
+@pytest.mark.slow
+def test_a_killed_training_resumes_and_ends_as_if_undisturbed(clone: Path) -> None:
+    command = ["dvc", "repro", "--single-item", "--force", "train@lenet5_v1"]
+    training = subprocess.Popen(
+        command,
+        cwd=clone,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while training.poll() is None and not (clone / "checkpoints/lenet5_v1.npz").exists():
+        time.sleep(0.01)
+    os.killpg(training.pid, signal.SIGKILL)
+    assert training.wait() == -signal.SIGKILL
+    assert not (clone / "models/lenet5_v1/model.keras").exists()
+
+    assert "resuming after epoch" in run(clone, *command)
+    assert run(clone, "git", "status", "--porcelain") == ""  # dvc.lock holds the model's hash
+
+
+def misspell(params: Any) -> None:
+    settings = params["architectures"]["dense"]
+    settings["dropuot_head"] = settings.pop("dropout_head")
+
+
+def give_a_word(params: Any) -> None:
+    params["architectures"]["dense"]["epochs"] = "many"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (misspell, "params.yaml: architectures.dense.dropuot_head is not a known parameter"),
+        (give_a_word, "params.yaml: architectures.dense.epochs: "),
+    ],
+)
+def test_a_wrong_parameter_ends_in_one_clear_line(
+    clone: Path, change: Callable[[Any], None], expected: str
+) -> None:
+    change_params(clone, change)
+    output = run(clone, "dvc", "repro", status=255)
+    assert len(re.findall(f"^train: .*{re.escape(expected)}", output, re.M)) == 1
+    assert "Traceback" not in output
+
+
+@pytest.mark.slow
+@pytest.mark.mnist
+def test_mnist_gives_the_committed_data_and_a_good_first_epoch(tmp_path: Path) -> None:
+    copy_tree(tmp_path)
+    committed = read_yaml(tmp_path / "dvc.lock")["stages"]
+
+    def train_briefly(params: Any) -> None:
+        params["architectures"]["dense"]["epochs"] = 1
+
+    change_params(tmp_path, train_briefly)
+    run(tmp_path, "dvc", "repro", "evaluate@dense")
+    made = read_yaml(tmp_path / "dvc.lock")["stages"]
+    for stage in ("download", "convert", "resplit", "standardize"):
+        assert made[stage]["outs"] == committed[stage]["outs"]
+    assert read_json(tmp_path / "metrics/dense.json")["accuracy"]["test"] > 0.94
