@@ -41,10 +41,10 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         for epoch, row in enumerate(self.rows):
             for watcher in self.watchers:
                 watcher.on_epoch_end(epoch, {"val_loss": row["dev_loss"]})
-        for index, variable in enumerate(self._variables() if self.rows else []):
-            variable.assign(self._arrays[f"variable_{index}"])
         for watcher in self._keepers_of_best():
             watcher.best_weights = self._best() or None
+        if self.rows:
+            self._assign_variables()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write the state."""
@@ -59,19 +59,23 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
     def finish(self, model: keras.Model) -> None:
         """Give ``model`` the final weights of a training that had already come to its end."""
         self.set_model(model)
-        self.on_train_begin()
+        self._assign_variables()
         if best := self._best():
             model.set_weights(best)
 
     def _read(self) -> None:
         try:
-            with np.load(self.path, allow_pickle=False) as file:
-                state = json.loads(str(file["state"]))
-                arrays = {name: file[name] for name in file.files if name != "state"}
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as content:
+                state = json.loads(str(content["state"]))
+                arrays = {name: content[name] for name in content.files if name != "state"}
         except (FileNotFoundError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return
         if state["identity"] == self.identity:
             self.rows, self.finished, self._arrays = state["rows"], state["finished"], arrays
+
+    def _assign_variables(self) -> None:
+        for index, variable in enumerate(self._variables()):
+            variable.assign(self._arrays[f"variable_{index}"])
 
     def _variables(self) -> list[keras.Variable]:
         return [*self.model.variables, *self.model.optimizer.variables]

@@ -18,7 +18,7 @@ def save(model: keras.Model, path: Path) -> None:
     Keras puts the time of writing and addresses in memory into its file; here the time is taken
     out and the addresses are numbered instead, so that equal networks give equal bytes.
     """
-    bare = keras.Model(model.inputs, model.outputs, name=model.name)
+    bare = keras.Model(model.input, model.output, name=model.name)
     with replacing(path) as temporary:
         bare.save(temporary)
         with zipfile.ZipFile(temporary) as archive:

@@ -207,10 +207,11 @@ def load(path: Path = PATH) -> Params:
 
     Raises:
         PipelineError: for every wrong entry the file, the key, what is expected, what is given.
-        FileNotFoundError: there is no such file.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PipelineError(f"{path} is missing; run this in the project's top folder") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise PipelineError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     try:

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from digits import params
+from digits.batches import TrainingBatches, dev_batches
+from digits.dataset import Dataset
+from digits.params import Architecture, Augment
+
+
+@pytest.fixture
+def data() -> Dataset:
+    """300 images, each filled with its own number; 250 to train on, 20 for dev."""
+    images = np.tile(np.arange(300, dtype=np.float32)[:, None, None], (1, 28, 28))
+    rows = {"train": np.arange(0, 250), "dev": np.arange(260, 280)}
+    return Dataset(images, (np.arange(300) % 10).astype(np.uint8), 33.0, 78.0, rows)
+
+
+def settings(rotation: float = 0) -> Architecture:
+    augment = Augment(rotation=rotation, zoom=0, shift=0)
+    plain = params.load().architectures["lenet5"]
+    return plain.model_copy(update={"batch_size": 2, "augment": augment})
+
+
+def epoch(batches: TrainingBatches, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return all images and labels of an epoch in order."""
+    batches.epoch = number
+    images, labels = zip(*batches.dataset().as_numpy_iterator(), strict=True)
+    return np.concatenate(images), np.concatenate(labels)
+
+
+def test_an_epoch_has_every_training_image_once_with_its_label(data: Dataset) -> None:
+    images, labels = epoch(TrainingBatches(data, settings(), seed=1), 0)
+    assert images.shape == (250, 28, 28, 1)
+    assert sorted(images[:, 0, 0, 0]) == list(range(250))
+    np.testing.assert_array_equal(images[:, 0, 0, 0] % 10, labels)
+
+
+def test_the_order_follows_from_seed_and_epoch(data: Dataset) -> None:
+    first = epoch(TrainingBatches(data, settings(), seed=1), 3)[0]
+    again = epoch(TrainingBatches(data, settings(), seed=1), 3)[0]
+    np.testing.assert_array_equal(first, again)
+    for seed, number in ((1, 4), (2, 3)):
+        other = epoch(TrainingBatches(data, settings(), seed), number)[0]
+        assert (other[:, 0, 0, 0] != first[:, 0, 0, 0]).mean() > 0.9
+
+
+def test_the_last_batch_holds_what_is_left(data: Dataset) -> None:
+    seven = settings().model_copy(update={"batch_size": 7})
+    batches = TrainingBatches(data, seven, seed=1)
+    sizes = [len(labels) for _, labels in batches.dataset().as_numpy_iterator()]
+    assert sizes == [7] * 35 + [5]
+    assert batches.per_epoch == 36
+
+
+def test_augmentation_changes_the_pixels_and_keeps_label_and_order(data: Dataset) -> None:
+    plain, labels = epoch(TrainingBatches(data, settings(), seed=1), 0)
+    turned, same = epoch(TrainingBatches(data, settings(rotation=10), seed=1), 0)
+    np.testing.assert_array_equal(labels, same)
+    np.testing.assert_allclose(turned[:, 14, 14, 0], plain[:, 14, 14, 0], rtol=1e-5)
+    corners = turned[1:, 0, 0, 0]
+    black = -33.0 / 78.0
+    assert ((corners < plain[1:, 0, 0, 0]) | (corners == black)).mean() > 0.9
+
+
+def test_augmentation_differs_between_epochs(data: Dataset) -> None:
+    batches = TrainingBatches(data, settings(rotation=10), seed=1)
+    first, second = (epoch(batches, number) for number in (0, 1))
+    by_image = [images[np.argsort(images[:, 14, 14, 0])] for images, _ in (first, second)]
+    assert np.abs(by_image[0][:, 0, 0, 0] - by_image[1][:, 0, 0, 0]).max() > 1
+
+
+def test_dev_images_come_as_they_are(data: Dataset) -> None:
+    images, labels = zip(*dev_batches(data, 8).as_numpy_iterator(), strict=True)
+    assert np.concatenate(images)[:, 0, 0, 0].tolist() == list(range(260, 280))
+    assert np.concatenate(labels).tolist() == [row % 10 for row in range(260, 280)]

@@ -1,0 +1,166 @@
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from digits import networks, params, training
+from digits.dataset import Dataset
+from digits.errors import PipelineError
+from digits.params import Architecture
+
+EVERYTHING: dict[str, Any] = {  # all that draws at random or remembers something
+    "epochs": 5,
+    "batch_size": 32,
+    "dropout": 0.25,
+    "augment": params.Augment(rotation=10, zoom=0.1, shift=0.1),
+    "schedule": params.Plateau(name="plateau", factor=0.5, patience=1),
+    "batch_norm": True,
+}
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    """400 noisy images: the brightest row of pixels tells the class."""
+    tf.config.experimental.enable_op_determinism()
+    rng = np.random.default_rng(0)
+    labels = (np.arange(400) % 10).astype(np.uint8)
+    images = rng.normal(0, 0.5, (400, 28, 28)).astype(np.float32)
+    images[np.arange(400), 4 + 2 * labels] += 2
+    rows = {"train": np.arange(0, 320), "dev": np.arange(320, 400)}
+    return Dataset(images, labels, 33.0, 78.0, rows)
+
+
+def lenet5(**changes: Any) -> Architecture:
+    return params.load().architectures["lenet5"].model_copy(update=changes)
+
+
+class Run:
+    """A training of lenet5: its final weights and its curves, or where it was cut off."""
+
+    def __init__(
+        self,
+        data: Dataset,
+        settings: Architecture,
+        checkpoint: Path,
+        *,
+        identity: str = "a",
+        stop_in_epoch: int = 0,
+    ) -> None:
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(1)
+        self.model = networks.build("lenet5", settings, data.mean, data.deviation)
+        self.epochs_run = 0
+        self.stop_in_epoch = stop_in_epoch
+        try:
+            training.fit(self.model, settings, data, 1, checkpoint, identity, self._note)
+        except KeyboardInterrupt:
+            assert self.epochs_run, "nothing was trained before the interruption"
+
+    def _note(self, curves: pd.DataFrame) -> None:
+        self.epochs_run += len(curves) != len(getattr(self, "curves", ()))
+        self.curves = curves
+        if len(curves) == self.stop_in_epoch:
+            raise KeyboardInterrupt
+
+    def assert_same_as(self, other: "Run") -> None:
+        pd.testing.assert_frame_equal(self.curves, other.curves, check_exact=True)
+        pairs = zip(self.model.get_weights(), other.model.get_weights(), strict=True)
+        for ours, theirs in pairs:
+            np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("early_stopping", [0, 4])
+def test_a_resumed_training_ends_as_an_undisturbed_one(
+    data: Dataset, tmp_path: Path, early_stopping: int
+) -> None:
+    settings = lenet5(**EVERYTHING, early_stopping=early_stopping)
+    undisturbed = Run(data, settings, tmp_path / "a.npz")
+    for epoch in (2, 4):
+        Run(data, settings, tmp_path / "b.npz", stop_in_epoch=epoch)
+    resumed = Run(data, settings, tmp_path / "b.npz")
+    assert resumed.epochs_run == 1 + 2  # the curves up to epoch 3 are handed on, then 4 and 5
+    resumed.assert_same_as(undisturbed)
+
+
+@pytest.mark.parametrize("early_stopping", [0, 1])
+def test_a_finished_training_is_not_trained_again(
+    data: Dataset, tmp_path: Path, early_stopping: int
+) -> None:
+    settings = lenet5(**EVERYTHING, early_stopping=early_stopping)
+    first = Run(data, settings, tmp_path / "a.npz")
+    second = Run(data, settings, tmp_path / "a.npz")
+    assert second.epochs_run == 1
+    second.assert_same_as(first)
+
+
+def test_a_checkpoint_of_another_run_or_a_damaged_one_is_not_used(
+    data: Dataset, tmp_path: Path
+) -> None:
+    settings = lenet5(epochs=2)
+    fresh = Run(data, settings, tmp_path / "a.npz")
+    Run(data, settings, tmp_path / "b.npz", identity="other", stop_in_epoch=2)
+    other = Run(data, settings, tmp_path / "b.npz")
+    (tmp_path / "c.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:-500])
+    damaged = Run(data, settings, tmp_path / "c.npz")
+    for run in (other, damaged):
+        assert run.epochs_run == 2
+        run.assert_same_as(fresh)
+
+
+def test_curves_tell_what_keras_measures(data: Dataset, tmp_path: Path) -> None:
+    run = Run(data, lenet5(epochs=4), tmp_path / "a.npz")
+    assert run.curves["epoch"].tolist() == [1, 2, 3, 4]
+    assert run.curves["accuracy"].iloc[-1] > 0.9
+    dev = data.rows["dev"]
+    probabilities = np.asarray(run.model(data.images[dev][..., np.newaxis]))
+    last = run.curves.iloc[-1]
+    right = probabilities.argmax(axis=1) == data.labels[dev]
+    assert last["dev_accuracy"] == pytest.approx(right.mean())
+    chosen = probabilities[np.arange(len(dev)), data.labels[dev]]
+    assert last["dev_loss"] == pytest.approx(-np.log(chosen).mean(), rel=1e-4)
+
+
+def test_plateau_lowers_the_rate_when_dev_loss_does_not_improve(
+    data: Dataset, tmp_path: Path
+) -> None:
+    schedule = params.Plateau(name="plateau", factor=0.5, patience=1)
+    optimizer = params.Optimizer(name="adam", learning_rate=0.03)
+    settings = lenet5(epochs=6, schedule=schedule, optimizer=optimizer)
+    curves = Run(data, settings, tmp_path / "a.npz").curves
+    best, rate = np.inf, 0.03
+    for _, row in curves.iterrows():
+        assert row["learning_rate"] == pytest.approx(rate)
+        rate *= 1 if row["dev_loss"] < best - 1e-4 else 0.5
+        best = min(best, row["dev_loss"])
+    assert rate < 0.03
+
+
+def test_one_cycle_rises_to_the_rate_and_falls_again(data: Dataset, tmp_path: Path) -> None:
+    schedule = params.OneCycle(name="one_cycle", warmup=0.25, start_divisor=25, end_divisor=100)
+    settings = lenet5(epochs=4, batch_size=32, schedule=schedule)
+    rates = Run(data, settings, tmp_path / "a.npz").curves["learning_rate"]
+    assert rates[0] == pytest.approx(0.001)  # a quarter of the steps, the peak
+    assert rates[1] == pytest.approx(0.001 * (0.01 + 0.99 * (1 + np.cos(np.pi / 3)) / 2), rel=1e-4)
+    assert rates[3] == pytest.approx(0.00001, rel=1e-4)
+
+
+def test_early_stopping_takes_the_weights_of_the_best_epoch(data: Dataset, tmp_path: Path) -> None:
+    optimizer = params.Optimizer(name="adam", learning_rate=0.03)
+    settings = lenet5(epochs=30, early_stopping=2, optimizer=optimizer)
+    run = Run(data, settings, tmp_path / "a.npz")
+    best = run.curves["dev_loss"].idxmin()
+    assert len(run.curves) == best + 1 + 2 < 30
+    dev = data.rows["dev"]
+    probabilities = np.asarray(run.model(data.images[dev][..., np.newaxis]))
+    chosen = probabilities[np.arange(len(dev)), data.labels[dev]]
+    assert -np.log(chosen).mean() == pytest.approx(run.curves["dev_loss"][best], rel=1e-3)
+
+
+def test_a_loss_that_is_no_number_ends_the_training(data: Dataset, tmp_path: Path) -> None:
+    optimizer = params.Optimizer(name="adam", learning_rate=1e30)
+    with pytest.raises(PipelineError, match=r"no finite number after epoch 1; a lower arch.*rate"):
+        Run(data, lenet5(epochs=3, optimizer=optimizer), tmp_path / "a.npz")
