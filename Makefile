@@ -6,7 +6,7 @@ BIN := .venv/bin
 # The commands in dvc.yaml start `python`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help quickstart setup test check repro png
+.PHONY: help quickstart setup test check repro readme png
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -47,6 +47,9 @@ check: setup ## Lint, check formatting and types
 
 repro: setup ## Bring everything up to date on MNIST: dvc repro
 	$(BIN)/dvc repro
+
+readme: setup ## Put the figures of the last run into the README
+	$(BIN)/python -m digits.report README.md
 
 png: setup ## Unpack the images into png/, in class folders
 	$(BIN)/dvc repro convert

@@ -1,11 +1,20 @@
-"""The comparison of all architectures as text, for the terminal and the README."""
+"""The comparison of all architectures as text, for the terminal and the README.
 
+``python -m digits.report README.md`` brings the table in the README up to date.
+"""
+
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from digits.errors import PipelineError, run_stage
+from digits.files import read_json, replacing
+
 SIGNIFICANT = 0.05
+BEGIN, END = "<!-- made by `make readme` -->\n", "<!-- end -->"
 
 
 def markdown(comparison: Mapping[str, Any]) -> str:
@@ -27,6 +36,19 @@ def markdown(comparison: Mapping[str, Any]) -> str:
         f"set.\nBest on dev: {chosen}.\nNot told apart on the unseen test images (McNemar's "
         f"exact test, Holm's correction, p >= {SIGNIFICANT}): {', '.join(alike) or 'no pair'}."
     )
+
+
+def replace_table(text: str, table: str) -> str:
+    """Put ``table`` between the two marks in ``text``.
+
+    Raises:
+        PipelineError: a mark is missing.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise PipelineError(f"expected the lines {BEGIN.strip()} and {END}, around the table")
+    return f"{before}{begin}{table}\n{end}{after}"
 
 
 def claim(published: Mapping[str, float]) -> tuple[str, float] | None:
@@ -62,3 +84,16 @@ def _published(one: Mapping[str, Any]) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.2f}"
+
+
+def main() -> None:
+    """Bring the table up to date in the file named on the command line."""
+    path = Path(sys.argv[1])
+    table = markdown(read_json(Path("metrics/compare.json")))
+    text = replace_table(path.read_text(encoding="utf-8"), table)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run_stage("report", main)

@@ -1,6 +1,21 @@
 """The stages of the pipeline, each run as ``python -m stages.<name>``."""
 
 import os
+import sys
+from types import TracebackType
 
-# TensorFlow reads it when it is first imported; its notes on the processor say nothing of use.
+# TensorFlow reads it when it is first imported; its notes would drown the progress bars.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def _interrupted_or_defect(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Say in one line that Ctrl-C came, also while a stage is still importing for seconds."""
+    if issubclass(kind, KeyboardInterrupt):
+        print("interrupted; `dvc repro` goes on from here", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = _interrupted_or_defect

@@ -1,10 +1,13 @@
 """The comparison as a Markdown table."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from digits import report
+from digits.errors import PipelineError
+from digits.files import read_json
 
 
 def architecture(name: str, published: dict[str, float]) -> dict[str, Any]:
@@ -59,3 +62,22 @@ def test_claim_is_on_test_or_else_on_dev(
     published: dict[str, float], expected: tuple[str, float] | None
 ) -> None:
     assert report.claim(published) == expected
+
+
+def test_the_table_goes_between_the_marks_and_nothing_else_changes() -> None:
+    text = f"# Title\n\n{report.BEGIN}old\n{report.END}\n\nThe rest.\n"
+    once = report.replace_table(text, "| new |")
+    assert once == f"# Title\n\n{report.BEGIN}| new |\n{report.END}\n\nThe rest.\n"
+    assert report.replace_table(once, "| new |") == once
+
+
+def test_a_text_without_the_marks_is_refused() -> None:
+    with pytest.raises(PipelineError, match="expected the lines <!-- made by `make readme` -->"):
+        report.replace_table("# Title\n", "| new |")
+
+
+def test_the_readme_shows_the_committed_comparison() -> None:
+    root = Path(__file__).parents[2]
+    text = (root / "README.md").read_text(encoding="utf-8")
+    table = report.markdown(read_json(root / "metrics/compare.json"))
+    assert report.replace_table(text, table) == text

@@ -152,7 +152,7 @@ def test_early_stopping_takes_the_weights_of_the_best_epoch(data: Dataset, tmp_p
     optimizer = params.Optimizer(name="adam", learning_rate=0.03)
     settings = lenet5(epochs=30, early_stopping=2, optimizer=optimizer)
     run = Run(data, settings, tmp_path / "a.npz")
-    best = run.curves["dev_loss"].idxmin()
+    best = int(run.curves["dev_loss"].argmin())
     assert len(run.curves) == best + 1 + 2 < 30
     dev = data.rows["dev"]
     probabilities = np.asarray(run.model(data.images[dev][..., np.newaxis]))

@@ -1,0 +1,99 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from digits.files import write_json
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """Return a folder with the parameters and 400 noisy images, 300 of them to train on."""
+    standardized = tmp_path / "data/standardized"
+    standardized.mkdir(parents=True)
+    images = np.random.default_rng(0).normal(size=(400, 28, 28)).astype(np.float32)
+    np.save(standardized / "images.npy", images)
+    write_json(standardized / "statistics.json", {"mean": 33.0, "deviation": 78.0})
+    ids = np.arange(400)
+    table = pd.DataFrame({"id": ids, "label": ids % 10})
+    table = table.assign(train=ids < 300, dev=(ids >= 300) & (ids < 340), test=ids >= 340)
+    table.astype(int).to_csv(tmp_path / "data/split.csv", index=False)
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    return tmp_path
+
+
+def start(folder: Path, name: str = "dense") -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "stages.train", name],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def train(folder: Path, name: str = "dense") -> tuple[int, str, str]:
+    """Run the stage to its end; return exit status, output, and errors without TensorFlow's."""
+    process = start(folder, name)
+    output, errors = process.communicate()
+    ours = [line for line in errors.splitlines() if line.startswith(("train:", "Traceback"))]
+    return process.returncode, output, "\n".join(ours)
+
+
+@pytest.mark.slow
+def test_a_training_stopped_by_ctrl_c_goes_on_and_ends_as_if_undisturbed(workspace: Path) -> None:
+    model, curves = workspace / "models/dense/model.keras", workspace / "plots/train/dense.csv"
+    status, output, _ = train(workspace)
+    assert status == 0
+    assert "dense: 407,050 parameters, 300 images" in output
+    undisturbed = model.read_bytes(), curves.read_bytes()
+    assert not list((workspace / "checkpoints").iterdir())
+    model.unlink()
+
+    process = start(workspace)
+    while process.poll() is None and not (workspace / "checkpoints/dense.npz").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "train: interrupted; `dvc repro` goes on from here"
+    assert "Traceback" not in errors
+    assert not model.exists()
+
+    status, output, _ = train(workspace)
+    assert status == 0
+    assert "resuming after epoch" in output
+    assert (model.read_bytes(), curves.read_bytes()) == undisturbed
+    table = pd.read_csv(curves)
+    assert table["epoch"].tolist() == [1, 2, 3, 4, 5]
+    assert table["learning_rate"].tolist() == [0.001] * 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "missing", "expected"),
+    [
+        ("lenet6", "", "train: params.yaml: architectures has no lenet6; it has dense, convnet,"),
+        ("dense", "data/split.csv", "train: data/split.csv is missing; `dvc repro train` first"),
+        ("dense", "params.yaml", "train: params.yaml is missing; run this in the project's top"),
+    ],
+)
+def test_what_a_user_can_put_right_is_one_line(
+    workspace: Path, name: str, missing: str, expected: str
+) -> None:
+    if missing:
+        (workspace / missing).unlink()
+    status, _, errors = train(workspace, name)
+    assert status == 1
+    assert errors.startswith(expected)
+    assert len(errors.splitlines()) == 1
+    assert not (workspace / "models").exists()
