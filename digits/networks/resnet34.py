@@ -2,10 +2,11 @@
 
 import keras
 
-from digits.networks import classify, conv, dropout, l2, refuse
+from digits.networks import classify, dropout, l2, refuse
 from digits.params import Architecture
 
 GROUPS = ((64, 3), (128, 4), (256, 6), (512, 3))  # filters, blocks
+MOMENTUM = 0.9  # of BatchNorm's averages, as in the source; Keras's 0.99 lags in short trainings
 
 
 def build(settings: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
@@ -15,23 +16,18 @@ def build(settings: Architecture, images: keras.KerasTensor) -> keras.KerasTenso
     every convolution. ``batch_norm: false`` is refused: the blocks are defined with it.
     """
     refuse("resnet34", "batch_norm", settings.batch_norm, True, "its blocks are built on BatchNorm")
-    images = conv(
-        settings, images, 64, 7, strides=2, padding="same", regularized=True, normalized=True
-    )
+    images = keras.layers.ReLU()(_conv(settings, images, 64, 7, 2))
     images = keras.layers.MaxPooling2D(3, strides=2, padding="same")(images)
     for group, (filters, blocks) in enumerate(GROUPS):
         for block in range(blocks):
             images = _block(settings, images, filters, 2 if group and not block else 1)
-    features = keras.layers.Concatenate()(
-        [
-            keras.layers.GlobalAveragePooling2D()(images),
-            keras.layers.GlobalMaxPooling2D()(images),
-        ]
-    )
-    features = keras.layers.BatchNormalization()(features)
+    average = keras.layers.GlobalAveragePooling2D()(images)
+    highest = keras.layers.GlobalMaxPooling2D()(images)
+    features = keras.layers.Concatenate()([average, highest])
+    features = keras.layers.BatchNormalization(momentum=MOMENTUM)(features)
     features = dropout(settings.dropout, features)
     features = keras.layers.Dense(512, activation="relu")(features)
-    features = keras.layers.BatchNormalization()(features)
+    features = keras.layers.BatchNormalization(momentum=MOMENTUM)(features)
     return classify(settings, features)
 
 
@@ -40,23 +36,14 @@ def _block(
 ) -> keras.KerasTensor:
     """Two 3x3 convolutions beside a shortcut, which is projected where the shape changes."""
     shortcut = images
-    images = conv(
-        settings,
-        images,
-        filters,
-        3,
-        strides=strides,
-        padding="same",
-        regularized=True,
-        normalized=True,
-    )
-    images = _linear_conv(settings, images, filters, 3, 1)
+    images = keras.layers.ReLU()(_conv(settings, images, filters, 3, strides))
+    images = _conv(settings, images, filters, 3, 1)
     if shortcut.shape != images.shape:
-        shortcut = _linear_conv(settings, shortcut, filters, 1, strides)
+        shortcut = _conv(settings, shortcut, filters, 1, strides)
     return keras.layers.ReLU()(keras.layers.Add()([images, shortcut]))
 
 
-def _linear_conv(
+def _conv(
     settings: Architecture, images: keras.KerasTensor, filters: int, side: int, strides: int
 ) -> keras.KerasTensor:
     """Convolution without bias and BatchNorm, no activation."""
@@ -68,4 +55,4 @@ def _linear_conv(
         use_bias=False,
         kernel_regularizer=l2(settings),
     )(images)
-    return keras.layers.BatchNormalization()(images)
+    return keras.layers.BatchNormalization(momentum=MOMENTUM)(images)
