@@ -22,6 +22,7 @@ from digits.errors import PipelineError
 from digits.files import replacing
 
 SIDE = 28
+MOST_BYTES = 2**16  # of a PNG of this size, whatever tool wrote it; more is never unpacked
 
 # What zipfile, its decompressors and Pillow raise when they meet damaged bytes.
 _DAMAGE = (
@@ -114,7 +115,10 @@ class Archive:
         """
         for row in rows:
             try:
-                image = _decode(self._zips[self.sources[row]].read(self._entries[row]))
+                entry = self._entries[row]
+                if entry.file_size > MOST_BYTES:
+                    raise ValueError(f"expected {MOST_BYTES} bytes at most, not {entry.file_size}")
+                image = _decode(self._zips[self.sources[row]].read(entry))
             except _DAMAGE as error:
                 raise PipelineError(f"{self._name(row)} cannot be read: {error}") from None
             yield image

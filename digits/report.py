@@ -3,7 +3,7 @@
 ``python -m digits.report README.md`` brings the table in the README up to date.
 """
 
-import sys
+import argparse
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,10 +30,16 @@ def markdown(comparison: Mapping[str, Any]) -> str:
         for pair in comparison["pairs"]
         if pair["p_corrected"] >= SIGNIFICANT
     ]
+    brackets = "In brackets: the 95 % Wilson interval"
+    if (table["published, %"] == "").all():
+        table = table.drop(columns="published, %")
+    else:
+        brackets += "; ours minus the published figure, on the same set"
+    align = ["left"] + (len(table.columns) - 1) * ["right"]
     return (
-        table.to_markdown(index=False, disable_numparse=True, colalign=["left"] + 8 * ["right"])
-        + "\n\nIn brackets: the 95 % Wilson interval; ours minus the published figure, on the same "
-        f"set.\nBest on dev: {chosen}.\nNot told apart on the unseen test images (McNemar's "
+        table.to_markdown(index=False, disable_numparse=True, colalign=align)
+        + f"\n\n{brackets}.\nBest on dev: {chosen}.\n"
+        "Not told apart on the unseen test images (McNemar's "
         f"exact test, Holm's correction, p >= {SIGNIFICANT}): {', '.join(alike) or 'no pair'}."
     )
 
@@ -88,8 +94,13 @@ def _percent(share: float) -> str:
 
 def main() -> None:
     """Bring the table up to date in the file named on the command line."""
-    path = Path(sys.argv[1])
-    table = markdown(read_json(Path("metrics/compare.json")))
+    parser = argparse.ArgumentParser(prog="python -m digits.report", description=__doc__)
+    parser.add_argument("path", type=Path, help="a text with the two marks around its table")
+    path = parser.parse_args().path
+    metrics = Path("metrics/compare.json")
+    if not metrics.exists():
+        raise PipelineError(f"{metrics} is missing; `dvc repro` makes it")
+    table = markdown(read_json(metrics))
     text = replace_table(path.read_text(encoding="utf-8"), table)
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -16,10 +16,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from digits import params, plotting, report, splits, statistics, tables
+from digits import comparison, params, plotting, report, splits, statistics, tables
 from digits.archive import Archive
 from digits.errors import PipelineError, run_stage
 from digits.files import read_json, write_csv, write_json
+
+METRICS = {"accuracy", "bias", "epochs", "loss", "parameters", "test_interval", "variance"}
 
 
 def read_metrics(path: Path) -> dict[str, Any]:
@@ -37,6 +39,8 @@ def read_metrics(path: Path) -> dict[str, Any]:
         ) from None
     except ValueError as error:
         raise PipelineError(f"{path} is not JSON: {error}") from None
+    if not isinstance(metrics, dict) or not metrics.keys() >= METRICS:
+        raise PipelineError(f"{path}: expected {', '.join(sorted(METRICS))}, as evaluate writes")
     return metrics
 
 
@@ -53,41 +57,6 @@ def read_correct(path: Path, images: int) -> NDArray[np.bool_]:
             f"found {len(predictions)}"
         )
     return (predictions["predicted"] == predictions["label"]).to_numpy()
-
-
-def describe(name: str, metrics: dict[str, Any], published: params.Published) -> dict[str, Any]:
-    """Return an architecture's figures with those its source published, and ours minus theirs."""
-    claims = published.model_dump(exclude_none=True)
-    return {
-        "name": name,
-        **metrics,
-        "published": claims,
-        "difference": {
-            kind: round(metrics["accuracy"][kind] - claim, 6) for kind, claim in claims.items()
-        },
-    }
-
-
-def best(architectures: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the name, dev and test accuracy of the one with the best dev accuracy, then loss."""
-    chosen = max(architectures, key=lambda one: (one["accuracy"]["dev"], -one["loss"]["dev"]))
-    accuracy = chosen["accuracy"]
-    return {"name": chosen["name"], "dev": accuracy["dev"], "test": accuracy["test"]}
-
-
-def join_curves(curves: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Put the curves of all architectures into one long table, a row per epoch and set."""
-    parts = [
-        table[["epoch", loss, accuracy]]
-        .set_axis(["epoch", "loss", "accuracy"], axis=1)
-        .assign(architecture=name, set=kind)
-        for name, table in curves.items()
-        for kind, loss, accuracy in (
-            ("train", "loss", "accuracy"),
-            ("dev", "dev_loss", "dev_accuracy"),
-        )
-    ]
-    return pd.concat(parts)[["architecture", "epoch", "set", "loss", "accuracy"]]
 
 
 def draw_samples(png: Path, rows: NDArray[np.int64], count: int, seed: int) -> Figure:
@@ -134,12 +103,14 @@ def main() -> None:
     architectures, correct, curves = [], {}, {}
     for name in settings.architectures:
         metrics = read_metrics(Path("metrics") / f"{name}.json")
-        architectures.append(describe(name, metrics, claims.get(name, params.Published())))
+        published = claims.get(name, params.Published())
+        architectures.append(comparison.describe(name, metrics, published))
         right = read_correct(Path("data/predictions") / f"{name}.csv", len(split))
         correct[name] = right[rows["test"]]
         curves[name] = tables.read(Path("plots/train") / f"{name}.csv", tables.CURVES)
     pairs = statistics.compare_pairs(correct)
-    comparison = {"architectures": architectures, "best": best(architectures), "pairs": pairs}
+    best = comparison.best(architectures)
+    result = {"architectures": architectures, "best": best, "pairs": pairs}
     samples = draw_samples(
         Path("data/png"), rows["train"], settings.compare.samples_shown, settings.seed
     )
@@ -147,11 +118,11 @@ def main() -> None:
     plotting.save(Path("plots/samples.png"), samples)
     for name, figure in draw(architectures, pairs).items():
         plotting.save(Path("plots/compare") / name, figure)
-    joined = join_curves(curves)
+    joined = comparison.join_curves(curves)
     plotting.save(Path("plots/compare/curves.png"), plotting.curves(joined))
     write_csv(Path("plots/compare/curves.csv"), joined)
-    write_json(Path("metrics/compare.json"), comparison)
-    print(report.markdown(comparison))
+    write_json(Path("metrics/compare.json"), result)
+    print(report.markdown(result))
 
 
 if __name__ == "__main__":

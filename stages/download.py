@@ -41,10 +41,17 @@ def main() -> None:
 
 
 def own_mirrors(value: str | None) -> list[str]:
-    """Return what MNIST_MIRROR names, as a list: a web address, or a folder's absolute path."""
+    """Return what MNIST_MIRROR names, as a list: a web address, or a folder's absolute path.
+
+    Raises:
+        PipelineError: it is neither.
+    """
     if not value:
         return []
-    url = urlsplit(value)
+    try:
+        url = urlsplit(value)
+    except ValueError as error:
+        raise PipelineError(f"MNIST_MIRROR is neither URL nor folder: {error}") from None
     if url.scheme in {"http", "https"}:
         return [value]
     return [str(Path(unquote(url.path) if url.scheme == "file" else value).absolute())]

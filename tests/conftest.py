@@ -2,7 +2,10 @@
 
 import gzip
 import os
+import shutil
 import struct
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,14 +17,31 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from stages import download
+
+if mirror := download.own_mirrors(os.environ.get("MNIST_MIRROR")):
+    os.environ["MNIST_MIRROR"] = mirror[0]  # a folder's absolute path: tests work in other folders
+
 IdxMaker = Callable[..., None]
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs the genuine MNIST where nobody says where it lies; CI always does."""
-    if item.get_closest_marker("mnist") and "MNIST_MIRROR" not in os.environ:
+    if item.get_closest_marker("mnist") and not os.environ.get("MNIST_MIRROR"):
         pytest.skip("MNIST_MIRROR names no folder or address with the genuine MNIST files")
+
+
+@pytest.fixture(scope="session")
+def mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the four genuine files, as the download stage leaves it."""
+    root = Path(__file__).parents[1]
+    folder = tmp_path_factory.mktemp("mnist")
+    shutil.copy(root / "params.yaml", folder)
+    command = [sys.executable, "-m", "stages.download"]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    subprocess.run(command, cwd=folder, env=environment, check=True)
+    return folder / "data/raw"
 
 
 def idx_bytes(array: npt.NDArray[np.uint8]) -> bytes:

@@ -176,9 +176,9 @@ def test_a_file_that_is_no_mapping_is_refused(
     assert "\n" not in message
 
 
-def test_a_missing_file_is_left_to_the_caller(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        params.load(tmp_path / "params.yaml")
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    assert refusal(path) == f"{path} is missing; run this in the project's top folder"
 
 
 def test_settings_cannot_be_changed_later() -> None:

@@ -169,12 +169,6 @@ def test_samples_are_training_images_drawn_by_the_seed(workspace: Path) -> None:
     assert len({row for _, row in drawn(1)}) == 4
 
 
-def test_equal_dev_accuracy_is_decided_by_the_lower_dev_loss() -> None:
-    worse, better = {"name": "a", **metrics(0.9)}, {"name": "b", **metrics(0.8)}
-    better["loss"] = {"dev": 0.1}
-    assert compare.best([worse, better])["name"] == "b"
-
-
 def test_predictions_for_another_split_are_refused(workspace: Path) -> None:
     path = workspace / "data/predictions/dense.csv"
     with pytest.raises(PipelineError, match=r"expected 59 predictions, .* found 60"):
@@ -185,4 +179,12 @@ def test_metrics_with_a_merge_conflict_are_refused(workspace: Path) -> None:
     path = workspace / "metrics/dense.json"
     path.write_text("<<<<<<< HEAD\n" + path.read_text())
     with pytest.raises(PipelineError, match=r"dense.json is not JSON"):
+        compare.read_metrics(path)
+
+
+@pytest.mark.parametrize("content", ["{}", "[]"])
+def test_metrics_of_another_kind_are_refused(workspace: Path, content: str) -> None:
+    path = workspace / "metrics/dense.json"
+    path.write_text(content)
+    with pytest.raises(PipelineError, match=r"dense.json: expected accuracy, bias, epochs"):
         compare.read_metrics(path)

@@ -112,9 +112,9 @@ def test_killed_run_leaves_no_archive_and_the_next_is_whole(
 
 
 @pytest.mark.mnist
-def test_all_of_mnist_is_lossless_and_repeats(tmp_path: Path) -> None:
+def test_all_of_mnist_is_lossless_and_repeats(tmp_path: Path, mnist: Path) -> None:
     (tmp_path / "data").mkdir()
-    (tmp_path / "data/raw").symlink_to(os.environ["MNIST_MIRROR"])
+    (tmp_path / "data/raw").symlink_to(mnist)
     first = convert(tmp_path)
     assert_lossless(tmp_path)
     with Archive(tmp_path / "data/png/training.zip", tmp_path / "data/png/testing.zip") as archive:

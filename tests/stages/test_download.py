@@ -1,7 +1,6 @@
 import gzip
 import hashlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import yaml
 from sklearn.datasets import load_digits
 
 from digits import idx
+from digits.errors import PipelineError
 from stages import download
 
 REPOSITORY = Path(__file__).parents[2]
@@ -240,14 +240,13 @@ def test_enlarged_digits_are_like_those_of_mnist() -> None:
     assert np.allclose(quarters[0] / 255, quarters[1] / 16, atol=0.1)
 
 
+def test_a_mirror_that_is_no_address_is_refused() -> None:
+    with pytest.raises(PipelineError, match="MNIST_MIRROR is neither URL nor folder"):
+        download.own_mirrors("http://[abc")
+
+
 @pytest.mark.mnist
-def test_genuine_files_come_from_mnist_mirror(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MNIST_MIRROR", *download.own_mirrors(os.environ["MNIST_MIRROR"]))
-    monkeypatch.chdir(tmp_path)
-    shutil.copy(REPOSITORY / "params.yaml", ".")
-    download.main()
-    images, labels = idx.read_pair(*in_order(RAW)[2:])
+def test_genuine_files_come_from_mnist_mirror(mnist: Path) -> None:
+    images, labels = idx.read_pair(*in_order(mnist)[2:])
     assert images.shape == (10000, 28, 28)
     assert labels[:5].tolist() == [7, 2, 1, 0, 4]

@@ -20,7 +20,6 @@ import yaml
 from PIL import Image
 
 from digits.dataset import Dataset
-from digits.errors import PipelineError
 from stages import evaluate
 
 # Keras' own, when it saves a model.
@@ -165,41 +164,3 @@ def test_errors_are_drawn_in_their_grey_levels_with_both_digits() -> None:
         "is 7, read as 1\n99.90% sure",
         "is 7, read as 1\n50.00% sure",
     ]
-
-
-def test_a_network_of_another_shape_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "model.keras"
-    network((32, 32, 1)).save(path)
-    with pytest.raises(PipelineError, match=r"model.keras: expected .* \(None, 28, 28, 1\)"):
-        evaluate.load_network(path)
-
-
-@pytest.mark.parametrize("cut", [0, 1000, -100])
-def test_a_damaged_network_is_refused(tmp_path: Path, cut: int) -> None:
-    path = tmp_path / "model.keras"
-    network().save(path)
-    path.write_bytes(path.read_bytes()[:cut])
-    with pytest.raises(PipelineError, match=r"model.keras is not a Keras model, or a damaged one"):
-        evaluate.load_network(path)
-
-
-def test_a_flipped_bit_in_the_weights_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "model.keras"
-    network().save(path)
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(PipelineError, match=r"model.keras is not a Keras model, or a damaged one"):
-        evaluate.load_network(path)
-
-
-def test_a_missing_network_is_called_missing(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        evaluate.load_network(tmp_path / "model.keras")
-
-
-def test_a_network_that_ran_away_is_refused() -> None:
-    model = network()
-    model.layers[-1].set_weights([np.full((784, 10), np.nan), np.zeros(10)])
-    with pytest.raises(PipelineError, match="NaN or infinity"):
-        evaluate.predict(model, images())

@@ -100,10 +100,10 @@ def test_split_of_other_images_is_refused(workspace: Path, split: str) -> None:
 
 
 @pytest.mark.mnist
-def test_data_stages_on_mnist(tmp_path: Path) -> None:
+def test_data_stages_on_mnist(tmp_path: Path, mnist: Path) -> None:
     (tmp_path / "params.yaml").write_text((REPO / "params.yaml").read_text())
     (tmp_path / "data").mkdir()
-    (tmp_path / "data/raw").symlink_to(os.environ["MNIST_MIRROR"])
+    (tmp_path / "data/raw").symlink_to(mnist)
     for stage in ("convert", "resplit", "standardize"):
         run(stage, tmp_path)
     loaded = dataset.load(tmp_path / "data/standardized", tmp_path / "data/split.csv")
