@@ -138,6 +138,20 @@ def test_a_fresh_clone_is_up_to_date_after_a_pull(clone: Path) -> None:
 
 
 @pytest.mark.slow
+def test_quickstart_shows_the_comparison_and_leaves_the_workspace_alone(clone: Path) -> None:
+    (clone / ".venv").symlink_to(sys.prefix)
+    output = run(clone, "make", "--old-file", ".venv/installed", "quickstart")
+    assert "| architecture" in output
+    assert "| resnet34" in output
+    names = {
+        one["name"] for one in read_json(clone / "quickstart/metrics/compare.json")["architectures"]
+    }
+    assert names == set(read_yaml(clone / "params.yaml")["architectures"])
+    assert (clone / "quickstart/plots/compare/accuracy.png").is_file()
+    assert run(clone, "git", "status", "--porcelain") == ""
+
+
+@pytest.mark.slow
 def test_an_experiment_reruns_only_what_its_parameter_concerns(clone: Path) -> None:
     output = run(clone, "dvc", "exp", "run", "--set-param", "architectures.dense.l2=0.001")
     assert stages_run(output) == {"train@dense", "evaluate@dense", "compare"}
