@@ -125,9 +125,9 @@ def test_the_pipeline_splits_trains_measures_and_compares(finished: Path) -> Non
     metrics = {name: read_json(finished / f"metrics/{name}.json") for name in names}
     for name in names:
         assert set(metrics[name]["accuracy"]) == {"train", "dev", "test", "test_as_published"}
-        assert 0 < metrics[name]["loss"]["train"] < 10
         assert (finished / f"models/{name}/model.keras").stat().st_size > 0
-    assert metrics["dense"]["accuracy"]["test"] > 0.5  # chance gives 0.1
+    for name in ("dense", "lenet5_v1"):  # the ones that train for more than an epoch here
+        assert metrics[name]["accuracy"]["test"] > 0.5  # chance gives 0.1
 
 
 @pytest.mark.slow
