@@ -3,6 +3,7 @@
 import gzip
 import os
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -19,6 +20,8 @@ import pytest
 
 from stages import download
 
+# A job in the background starts with Ctrl-C ignored, and would hand that on to the stages it runs.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 if mirror := download.own_mirrors(os.environ.get("MNIST_MIRROR")):
     os.environ["MNIST_MIRROR"] = mirror[0]  # a folder's absolute path: tests work in other folders
 
