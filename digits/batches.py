@@ -11,7 +11,7 @@ from digits import augment
 from digits.dataset import Dataset
 from digits.params import Architecture
 
-BATCHES_READ_AT_ONCE = 32  # few enough for memory, many enough to keep Python out of the way
+DRAWS_AT_ONCE = 8192  # images whose transforms are drawn together; bounds memory
 
 
 class TrainingBatches:
@@ -26,44 +26,37 @@ class TrainingBatches:
         self.seed = seed
         self.epoch = 0
         self.per_epoch = math.ceil(len(data.rows["train"]) / settings.batch_size)
+        # Shares the memory of the mapped file, where a constant would be a copy of all images.
+        self._images = tf.experimental.dlpack.from_dlpack(data.images.__dlpack__())
+        self._labels = tf.constant(data.labels)
 
     def dataset(self) -> tf.data.Dataset:
         """Return batches of images, float32 (n, 28, 28, 1), and labels, uint8 (n,)."""
-        side = self.data.images.shape[1]
-        signature = (
-            tf.TensorSpec((None, side, side, 1), tf.float32),
-            tf.TensorSpec((None,), tf.uint8),
-            tf.TensorSpec((None, 8), tf.float32),
-        )
+        signature = (tf.TensorSpec((None,), tf.int64), tf.TensorSpec((None, 8), tf.float32))
         batches = (
-            tf.data.Dataset.from_generator(self._read, output_signature=signature)
-            .prefetch(1)
+            tf.data.Dataset.from_generator(self._draw, output_signature=signature)
             .rebatch(self.settings.batch_size)
-            .map(self._augment)
+            .map(self._gather)
         )
         cardinality = tf.data.experimental.assert_cardinality(self.per_epoch)
         return batches.apply(cardinality).prefetch(tf.data.AUTOTUNE)
 
-    def _read(self) -> Iterator[tuple[npt.NDArray[np.generic], ...]]:
+    def _draw(self) -> Iterator[tuple[npt.NDArray[np.generic], ...]]:
+        """Decide the order of the images and what happens to each."""
         rng = np.random.default_rng((self.seed, self.epoch))
         order = rng.permutation(self.data.rows["train"])
-        count = BATCHES_READ_AT_ONCE * self.settings.batch_size
-        for start in range(0, len(order), count):
-            rows = order[start : start + count]
-            images = self.data.images[rows]
-            transforms = augment.draw_transforms(
-                self.settings.augment, len(rows), images.shape[1], rng
-            )
-            yield images[..., np.newaxis], self.data.labels[rows], transforms
+        for start in range(0, len(order), DRAWS_AT_ONCE):
+            rows = order[start : start + DRAWS_AT_ONCE]
+            side = self.data.images.shape[1]
+            yield rows, augment.draw_transforms(self.settings.augment, len(rows), side, rng)
 
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
-    def _augment(
-        self, images: tf.Tensor, labels: tf.Tensor, transforms: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def _gather(self, rows: tf.Tensor, transforms: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        images = tf.gather(self._images, rows)[..., tf.newaxis]
         if any(self.settings.augment.model_dump().values()):
             black = -self.data.mean / self.data.deviation
             images = augment.warp(images, transforms, black)
-        return images, labels
+        return images, tf.gather(self._labels, rows)
 
 
 def dev_batches(data: Dataset, batch_size: int) -> tf.data.Dataset:

@@ -1,6 +1,7 @@
 """The standardized images and their sets, as training and evaluation use them."""
 
 import math
+import tokenize
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,8 @@ class Dataset:
     """All images with what is known about them; row number and id are the same.
 
     Attributes:
-        images: float32 (n, 28, 28), (pixel - mean) / deviation; read-only, on disk until used.
+        images: float32 (n, 28, 28), (pixel - mean) / deviation; C order, in memory from a multiple
+            of 64 bytes on; `load` maps them from disk.
         labels: uint8 (n,), 0 to 9.
         mean: of the training pixels, in grey levels from 0 to 255.
         deviation: likewise, above 0.
@@ -52,13 +54,18 @@ def load(standardized: Path, split: Path) -> Dataset:
 def _map(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Map an .npy file of float32 into memory."""
     try:
-        array: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        array: NDArray[np.float32] = np.lib.format.open_memmap(path, mode="c")
+    except (ValueError, EOFError, SyntaxError, tokenize.TokenError) as error:
         raise PipelineError(f"{path} is not a whole .npy file: {error}") from None
     if array.dtype != np.float32 or array.shape != shape:
         raise PipelineError(
             f"{path}: expected float32 {shape}, as many images as in the split, "
             f"found {array.dtype} {array.shape}"
+        )
+    if array.ctypes.data % 64:
+        raise PipelineError(
+            f"{path}: the pixels must start at a multiple of 64 bytes, as numpy.save writes them, "
+            "so that TensorFlow can use them in place"
         )
     return array
 

@@ -58,14 +58,16 @@ class Dataset(Section):
     def _one_source(self) -> "Dataset":
         if (self.files is None) == (self.bundled is None):
             raise ValueError("give either mirrors and files, or bundled")
+        if self.bundled and self.mirrors:
+            raise ValueError("a bundled data set has no mirrors")
         return self
 
 
 class Download(Section):
     """How patient the download is: attempts at each mirror, seconds without an answer."""
 
-    attempts: Count
-    timeout: Positive
+    attempts: Annotated[int, Field(ge=1, le=1000)]
+    timeout: Annotated[float, Field(gt=0, le=86_400)]
 
 
 class Split(Section):
@@ -92,7 +94,7 @@ class Evaluate(Section):
     """``bayes_error``: the error nobody can avoid, subtracted from the train error to give bias."""
 
     bayes_error: Fraction
-    errors_shown: Count
+    errors_shown: Annotated[int, Field(ge=1, le=100)]
 
 
 class Published(Section):
@@ -106,7 +108,7 @@ class Published(Section):
 class Compare(Section):
     """What the comparison shows beside our figures, and how many sample images it draws."""
 
-    samples_shown: Count
+    samples_shown: Annotated[int, Field(ge=1, le=100)]
     published: dict[str, Published]
 
 
@@ -147,7 +149,8 @@ class OneCycle(Section):
 class Augment(Section):
     """Random changes of a training image, each drawn uniformly from minus to plus the figure.
 
-    ``rotation`` in degrees; ``zoom`` and ``shift`` as shares of the image side, each way apart.
+    ``rotation`` in degrees; ``zoom`` as a share of the size, ``shift`` as a share of the image's
+    side, both drawn for each axis by itself.
     """
 
     rotation: Annotated[float, Field(ge=0, le=180)]
@@ -165,7 +168,7 @@ class Architecture(Section):
     """
 
     epochs: Count
-    batch_size: Count
+    batch_size: Annotated[int, Field(ge=1, le=2**20)]
     scaling: Literal["standardized", "unit"]
     optimizer: Optimizer
     schedule: Annotated[Constant | Plateau | OneCycle, Field(discriminator="name")]
@@ -181,7 +184,7 @@ class Params(Section):
     """The whole of params.yaml."""
 
     seed: Annotated[int, Field(ge=0, lt=2**31)]
-    threads: Count
+    threads: Annotated[int, Field(ge=1, le=1024)]
     dataset: str
     datasets: dict[str, Dataset]
     download: Download
@@ -201,6 +204,14 @@ class Params(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _published_figures_are_of_architectures(self) -> "Params":
+        if unknown := self.compare.published.keys() - self.architectures.keys():
+            raise ValueError(
+                f"compare.published has {', '.join(sorted(unknown))}, architectures has not"
+            )
+        return self
+
 
 def load(path: Path = PATH) -> Params:
     """Read and check the parameters.
@@ -212,7 +223,7 @@ def load(path: Path = PATH) -> Params:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise PipelineError(f"{path} is missing; run this in the project's top folder") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: an impossible date, no UTF-8
         raise PipelineError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     try:
         return Params.model_validate(content)

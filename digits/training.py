@@ -19,6 +19,8 @@ from digits.dataset import Dataset
 from digits.errors import PipelineError
 from digits.params import Architecture, OneCycle, Plateau
 
+STEPS_PER_EXECUTION = 8  # fewer returns to Python; small networks gain a quarter
+
 
 def fit(
     model: keras.Model,
@@ -49,6 +51,8 @@ def fit(
         optimizer=_optimizer(settings, batches.per_epoch),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
+        steps_per_execution=STEPS_PER_EXECUTION,
+        jit_compile=False,  # XLA's convolutions take several times as long on CPUs
     )
     model.optimizer.build(model.trainable_variables)
     watchers = _watchers(settings)
@@ -137,7 +141,7 @@ def _optimizer(settings: Architecture, steps_per_epoch: int) -> keras.optimizers
 def _one_cycle(
     schedule: OneCycle, peak: float, steps: int
 ) -> keras.optimizers.schedules.LearningRateSchedule:
-    warmup = round(schedule.warmup * steps)
+    warmup = min(round(schedule.warmup * steps), steps - 1)  # a step at least is left to fall
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=peak / schedule.start_divisor,
         warmup_target=peak,

@@ -47,6 +47,19 @@ def mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "data/raw"
 
 
+@pytest.fixture(scope="session")
+def mapped(tmp_path_factory: pytest.TempPathFactory) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what maps an array from a file, as `digits.dataset.load` does."""
+    folder = tmp_path_factory.mktemp("mapped")
+
+    def save_and_map(array: np.ndarray) -> np.ndarray:
+        path = folder / f"{len(list(folder.iterdir()))}.npy"
+        np.save(path, array)
+        return np.lib.format.open_memmap(path, mode="c")
+
+    return save_and_map
+
+
 def idx_bytes(array: npt.NDArray[np.uint8]) -> bytes:
     """Return the IDX file of an unsigned byte array, made without the code under test."""
     return struct.pack(f">HBB{array.ndim}I", 0, 0x08, array.ndim, *array.shape) + array.tobytes()

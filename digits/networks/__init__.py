@@ -62,15 +62,11 @@ def conv(
     *,
     regularized: bool = False,
     normalized: bool = False,
-    strides: int = 1,
-    padding: str = "valid",
 ) -> keras.KerasTensor:
     """Convolution and ReLU; ``normalized`` puts BatchNorm between and drops the bias."""
     images = keras.layers.Conv2D(
         filters,
         side,
-        strides=strides,
-        padding=padding,
         use_bias=not normalized,
         kernel_regularizer=l2(settings) if regularized else None,
     )(images)

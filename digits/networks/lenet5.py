@@ -7,7 +7,7 @@ from digits.params import Architecture
 
 
 def build(settings: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
-    """Connect images (n, 28, 28, 1), padded to 32x32, to class probabilities (n, 10)."""
+    """Connect images (n, 28, 28, 1), padded with 0 to 32x32, to class probabilities (n, 10)."""
     images = keras.layers.ZeroPadding2D(2)(images)
     for filters in (6, 16):
         images = conv(

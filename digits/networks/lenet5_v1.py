@@ -7,7 +7,7 @@ from digits.params import Architecture
 
 
 def build(settings: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
-    """Connect images (n, 28, 28, 1), padded to 32x32, to class probabilities (n, 10).
+    """Connect images (n, 28, 28, 1), padded with 0 to 32x32, to class probabilities (n, 10).
 
     L2 goes to the convolution of 16 filters alone, as in the source.
     """

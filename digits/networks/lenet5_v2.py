@@ -7,7 +7,7 @@ from digits.params import Architecture
 
 
 def build(settings: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
-    """Connect images (n, 28, 28, 1), padded to 32x32, to class probabilities (n, 10).
+    """Connect images (n, 28, 28, 1), padded with 0 to 32x32, to class probabilities (n, 10).
 
     L2 goes to the first convolution of each group, BatchNorm to the second and to every hidden
     layer, as in the source.

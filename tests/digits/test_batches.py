@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -8,11 +10,11 @@ from digits.params import Architecture, Augment
 
 
 @pytest.fixture
-def data() -> Dataset:
+def data(mapped: Callable[[np.ndarray], np.ndarray]) -> Dataset:
     """300 images, each filled with its own number; 250 to train on, 20 for dev."""
     images = np.tile(np.arange(300, dtype=np.float32)[:, None, None], (1, 28, 28))
     rows = {"train": np.arange(0, 250), "dev": np.arange(260, 280)}
-    return Dataset(images, (np.arange(300) % 10).astype(np.uint8), 33.0, 78.0, rows)
+    return Dataset(mapped(images), (np.arange(300) % 10).astype(np.uint8), 33.0, 78.0, rows)
 
 
 def settings(rotation: float = 0) -> Architecture:

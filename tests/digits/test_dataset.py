@@ -24,7 +24,6 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
 def test_everything_is_loaded(files: tuple[Path, Path]) -> None:
     loaded = dataset.load(*files)
     assert isinstance(loaded.images, np.memmap)
-    assert not loaded.images.flags.writeable
     assert np.array_equal(loaded.images, IMAGES)
     assert loaded.labels.dtype == np.uint8
     assert loaded.labels.tolist() == [5, 0, 4]
@@ -46,6 +45,25 @@ def test_other_arrays_are_refused(
 ) -> None:
     np.save(files[0] / "images.npy", array)
     with pytest.raises(PipelineError, match=rf"expected float32 \(3, 28, 28\), .* found {found}"):
+        dataset.load(*files)
+
+
+def test_array_with_a_damaged_header_is_refused(files: tuple[Path, Path]) -> None:
+    path = files[0] / "images.npy"
+    whole = path.read_bytes()
+    for closing in (b"}", b"'", b")"):
+        path.write_bytes(whole.replace(closing, b"(", 1))
+        with pytest.raises(PipelineError, match=r"images\.npy is not a whole \.npy file"):
+            dataset.load(*files)
+
+
+def test_pixels_where_tensorflow_cannot_use_them_are_refused(files: tuple[Path, Path]) -> None:
+    path = files[0] / "images.npy"
+    header = path.read_bytes()[:128]
+    longer = header[:8] + (header[8] + 4).to_bytes() + header[9:-1] + b"    \n"
+    path.write_bytes(longer + IMAGES.tobytes())
+    np.testing.assert_array_equal(np.load(path), IMAGES)
+    with pytest.raises(PipelineError, match="must start at a multiple of 64 bytes"):
         dataset.load(*files)
 
 

@@ -135,6 +135,27 @@ def test_published_figures_are_of_known_architectures() -> None:
         ),
         ("architectures.dense", None, "architectures.dense: Input should be a valid dictionary"),
         ("architectures.constant", {}, "architectures.constant.epochs is missing"),
+        ("threads", 2**40, "threads: Input should be less than or equal to 1024; given 1099511627"),
+        (
+            "architectures.dense.batch_size",
+            2**40,
+            "architectures.dense.batch_size: Input should be less than or equal to 1048576; given",
+        ),
+        (
+            "download.timeout",
+            1e300,
+            "download.timeout: Input should be less than or equal to 86400; given 1e+300",
+        ),
+        (
+            "datasets.optdigits.mirrors",
+            ["https://127.0.0.1/"],
+            "datasets.optdigits: a bundled data set has no mirrors; given",
+        ),
+        (
+            "compare.published.lenet",
+            {"test": 0.99},
+            "the file: compare.published has lenet, architectures has not",
+        ),
     ],
 )
 def test_a_wrong_entry_is_told_by_key(tmp_path: Path, key: str, value: Any, complaint: str) -> None:
@@ -160,6 +181,7 @@ def test_every_wrong_entry_is_listed(tmp_path: Path) -> None:
     [
         (b"seed: [1", "is not YAML: while parsing a flow sequence"),
         (b"seed: \xff\xfe", "is not YAML: 'utf-8' codec can't decode"),
+        (b"seed: 2024-13-45", "is not YAML: month must be in 1..12"),
         (b"", ": the file: Input should be a valid dictionary or instance of Params"),
         (b"- seed", ": the file: Input should be a valid dictionary or instance of Params"),
         (b"42: 1", "42"),

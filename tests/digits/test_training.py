@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ EVERYTHING: dict[str, Any] = {  # all that draws at random or remembers somethin
 
 
 @pytest.fixture(scope="module")
-def data() -> Dataset:
+def data(mapped: Callable[[np.ndarray], np.ndarray]) -> Dataset:
     """400 noisy images: the brightest row of pixels tells the class."""
     tf.config.experimental.enable_op_determinism()
     rng = np.random.default_rng(0)
@@ -31,7 +32,7 @@ def data() -> Dataset:
     images = rng.normal(0, 0.5, (400, 28, 28)).astype(np.float32)
     images[np.arange(400), 4 + 2 * labels] += 2
     rows = {"train": np.arange(0, 320), "dev": np.arange(320, 400)}
-    return Dataset(images, labels, 33.0, 78.0, rows)
+    return Dataset(mapped(images), labels, 33.0, 78.0, rows)
 
 
 def lenet5(**changes: Any) -> Architecture:
@@ -146,6 +147,13 @@ def test_one_cycle_rises_to_the_rate_and_falls_again(data: Dataset, tmp_path: Pa
     assert rates[0] == pytest.approx(0.001)  # a quarter of the steps, the peak
     assert rates[1] == pytest.approx(0.001 * (0.01 + 0.99 * (1 + np.cos(np.pi / 3)) / 2), rel=1e-4)
     assert rates[3] == pytest.approx(0.00001, rel=1e-4)
+
+
+def test_one_cycle_falls_also_when_almost_all_of_it_is_rise(data: Dataset, tmp_path: Path) -> None:
+    schedule = params.OneCycle(name="one_cycle", warmup=0.999, start_divisor=25, end_divisor=100)
+    settings = lenet5(epochs=1, batch_size=len(data.rows["train"]), schedule=schedule)
+    rates = Run(data, settings, tmp_path / "a.npz").curves["learning_rate"]
+    assert rates[0] == pytest.approx(0.00001, rel=1e-4)
 
 
 def test_early_stopping_takes_the_weights_of_the_best_epoch(data: Dataset, tmp_path: Path) -> None:
