@@ -1,17 +1,22 @@
 """Compare this pipeline's training with a bare Keras ``fit`` of the same network.
 
-Each measurement is a process of its own, since determinism cannot be switched off again; the two
-kinds take turns, so that both meet the same weather on the machine.
+Ours comes with all that the pipeline does besides: augmentation where params.yaml asks for it,
+repeatable kernels, a checkpoint and the curves after every epoch. A bare fit has the images in
+memory and nothing else; it is measured as Keras compiles by default, through XLA, and without XLA.
 
-    python -m bench.training_speed lenet5 --pairs 5 --epochs 3
+Each measurement is a process of its own, since determinism cannot be switched off again; the kinds
+take turns, so that all meet the same weather on the machine. Needs what standardize wrote.
+
+    python -m bench.training_speed lenet5 --rounds 5 --epochs 3
 """
 
 import argparse
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -24,44 +29,47 @@ from digits.params import Architecture
 
 
 def main() -> None:
-    """Run the pairs, or with ``--kind`` one measurement."""
-    parser = argparse.ArgumentParser(prog="python -m bench.training_speed", description=__doc__)
+    """Run the rounds, or with ``--kind`` one measurement."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.training_speed",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("name", help="an architecture of params.yaml")
-    parser.add_argument("--pairs", type=int, default=5, help="measurements of each kind")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each kind")
     parser.add_argument("--epochs", type=int, default=3, help="timed, after one that is not")
+    parser.add_argument("--images", type=int, help="train on the first so many only")
     parser.add_argument("--kind", choices=KINDS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.kind:
-        print(measure(arguments.kind, arguments.name, arguments.epochs))
+        print(measure(arguments.kind, arguments.name, arguments.epochs, arguments.images))
         return
-    ratios = []
-    for pair in range(arguments.pairs):
-        ours, bare = (run(kind, arguments.name, arguments.epochs) for kind in ("ours", "bare"))
-        ratios.append(bare / ours)
+    speeds = []
+    for number in range(arguments.rounds):
+        seconds = {kind: run(kind, sys.argv[1:]) for kind in KINDS}
+        speeds.append({kind: seconds[kind] / seconds["ours"] for kind in KINDS})
+        print(f"round {number + 1}, seconds an epoch:", end="", flush=True)
+        print("".join(f"  {kind} {seconds[kind]:.2f}" for kind in KINDS), flush=True)
+    for kind, column in pd.DataFrame(speeds).drop(columns="ours").items():
         print(
-            f"pair {pair + 1}: ours {ours:.2f} s, bare {bare:.2f} s an epoch, "
-            f"speed {bare / ours:.3f} of bare",
-            flush=True,
+            f"{arguments.name}: {column.median():.3f} of the speed of a {kind} fit "
+            f"(median of {len(column)} rounds, {column.min():.3f} to {column.max():.3f})"
         )
-    print(
-        f"{arguments.name}: speed {statistics.median(ratios):.3f} of a bare fit "
-        f"(median of {len(ratios)} pairs, {min(ratios):.3f} to {max(ratios):.3f})"
-    )
 
 
-def run(kind: str, name: str, epochs: int) -> float:
+def run(kind: str, arguments: list[str]) -> float:
     """Measure in a fresh process; return seconds an epoch."""
-    command = [sys.executable, "-m", "bench.training_speed", name]
-    command += ["--kind", kind, "--epochs", str(epochs)]
+    command = [sys.executable, "-m", "bench.training_speed", *arguments, "--kind", kind]
     result = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
     return float(result.stdout.splitlines()[-1])
 
 
-def measure(kind: str, name: str, epochs: int) -> float:
+def measure(kind: str, name: str, epochs: int, images: int | None) -> float:
     """Return the median of the seconds an epoch took, the first one left out."""
     values = params.load()
     settings = params.architecture(values, name).model_copy(update={"epochs": epochs + 1})
     data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
+    data.rows["train"] = data.rows["train"][:images]
     ends = KINDS[kind](name, settings, data, values.seed, values.threads)
     return float(np.median(np.diff(ends)))
 
@@ -83,7 +91,13 @@ def ours(
 
 
 def bare(
-    name: str, settings: Architecture, data: dataset.Dataset, seed: int, threads: int
+    name: str,
+    settings: Architecture,
+    data: dataset.Dataset,
+    seed: int,
+    threads: int,
+    *,
+    xla: bool,
 ) -> list[float]:
     """Train with nothing but Keras, on arrays in memory and without augmentation."""
     tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -91,7 +105,13 @@ def bare(
     keras.utils.set_random_seed(seed)
     model = networks.build(name, settings, data.mean, data.deviation)
     optimizer = keras.optimizers.get(settings.optimizer.name)
-    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    optimizer.learning_rate = settings.optimizer.learning_rate
+    model.compile(
+        optimizer,
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        jit_compile=xla,
+    )
     train, dev = (
         (data.images[data.rows[s]][..., np.newaxis], data.labels[data.rows[s]])
         for s in ("train", "dev")
@@ -111,7 +131,11 @@ def bare(
     return ends
 
 
-KINDS = {"ours": ours, "bare": bare}
+KINDS: dict[str, Callable[..., list[float]]] = {
+    "ours": ours,
+    "bare (XLA)": partial(bare, xla=True),
+    "bare (no XLA)": partial(bare, xla=False),
+}
 
 if __name__ == "__main__":
     main()
