@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 ARCHITECTURES = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["architectures"]
 
+# The schema can only refuse: what a stage does follows from the values, which are its params.
+IMPORTED_BUT_NO_DEP = {"digits/params.py"}
 NOT_IMPORTED = {"compare": {"stages/evaluate.py"}}  # it made the metrics that compare reads
 
 
@@ -62,7 +64,7 @@ def test_a_stage_depends_on_the_modules_it_imports(name: str, key: str, stage: A
     modules = imported(ROOT / f"stages/{name}.py", key, set())
     expected = {path.relative_to(ROOT).as_posix() for path in modules}
     declared = {dep for dep in stage["deps"] if dep.endswith(".py")}
-    assert declared == expected | NOT_IMPORTED.get(name, set())
+    assert declared == expected - IMPORTED_BUT_NO_DEP | NOT_IMPORTED.get(name, set())
 
 
 def test_every_stage_module_is_a_stage() -> None:
