@@ -25,6 +25,7 @@ import pandas as pd
 import tensorflow as tf
 
 from digits import dataset, determinism, networks, params, training
+from digits.errors import PipelineError, run_stage
 from digits.params import Architecture
 
 
@@ -41,6 +42,11 @@ def main() -> None:
     parser.add_argument("--images", type=int, help="train on the first so many only")
     parser.add_argument("--kind", choices=KINDS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    params.architecture(params.load(), arguments.name)
+    if not Path("data/standardized").exists():
+        raise PipelineError("data/standardized is missing; `dvc repro standardize` makes it")
+    if arguments.rounds < 1 or arguments.epochs < 1:
+        raise PipelineError("--rounds and --epochs must be at least 1")
     if arguments.kind:
         print(measure(arguments.kind, arguments.name, arguments.epochs, arguments.images))
         return
@@ -138,4 +144,4 @@ KINDS: dict[str, Callable[..., list[float]]] = {
 }
 
 if __name__ == "__main__":
-    main()
+    run_stage("bench", main)

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -12,6 +11,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from digits.errors import PipelineError
 
@@ -167,7 +168,7 @@ class Architecture(Section):
     has no place for.
     """
 
-    epochs: Count
+    epochs: Annotated[int, Field(ge=1, le=100_000)]
     batch_size: Annotated[int, Field(ge=1, le=2**20)]
     scaling: Literal["standardized", "unit"]
     optimizer: Optimizer
@@ -220,10 +221,11 @@ def load(path: Path = PATH) -> Params:
         PipelineError: for every wrong entry the file, the key, what is expected, what is given.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # YAML 1.2, as DVC reads and writes it; in 1.1, 5e-4 is a text.
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise PipelineError(f"{path} is missing; run this in the project's top folder") from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: an impossible date, no UTF-8
+    except (YAMLError, ValueError, RecursionError) as error:  # an impossible date, no UTF-8, [[[[
         raise PipelineError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     try:
         return Params.model_validate(content)

@@ -53,7 +53,9 @@ def replace_table(text: str, table: str) -> str:
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not end:
-        raise PipelineError(f"expected the lines {BEGIN.strip()} and {END}, around the table")
+        raise PipelineError(
+            f"expected the lines {BEGIN.strip()} and {END.strip()} around the table"
+        )
     return f"{before}{begin}{table}\n{end}{after}"
 
 
@@ -98,10 +100,16 @@ def main() -> None:
     parser.add_argument("path", type=Path, help="a text with the two marks around its table")
     path = parser.parse_args().path
     metrics = Path("metrics/compare.json")
-    if not metrics.exists():
-        raise PipelineError(f"{metrics} is missing; `dvc repro` makes it")
-    table = markdown(read_json(metrics))
-    text = replace_table(path.read_text(encoding="utf-8"), table)
+    for needed in (metrics, path):
+        if not needed.exists():
+            raise PipelineError(f"{needed} is missing; `git checkout {needed}` brings it back")
+    try:
+        table = markdown(read_json(metrics))
+        text = replace_table(path.read_text(encoding="utf-8"), table)
+    except (ValueError, TypeError, KeyError) as error:
+        raise PipelineError(
+            f"{metrics} or {path} is not what `dvc repro` and this project wrote: {error!r}"
+        ) from None
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

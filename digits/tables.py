@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from digits.errors import PipelineError
@@ -12,14 +13,14 @@ PREDICTIONS = ["id", "label", "predicted", "probability", "label_probability"]
 
 
 def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Read a CSV that has at least one row and exactly ``columns``, in that order.
+    """Read a CSV of finite numbers with at least one row and exactly ``columns``, in that order.
 
     Raises:
         PipelineError: it is no such table.
         FileNotFoundError: there is no such file.
     """
     try:
-        table = pd.read_csv(path)
+        table = pd.read_csv(path, low_memory=False)  # one type for all of a column
     except ValueError as error:
         raise PipelineError(f"{path} is not a table of comma-separated values: {error}") from None
     if list(table.columns) != list(columns) or table.empty:
@@ -27,4 +28,8 @@ def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
             f"{path}: expected rows with the columns {', '.join(columns)}, "
             f"found {len(table)} with {', '.join(map(str, table.columns))}"
         )
-    return table
+    numbers: pd.DataFrame = table.apply(pd.to_numeric, errors="coerce")
+    finite = np.isfinite(numbers).all(axis=1)
+    if not finite.all():
+        raise PipelineError(f"{path}, line {int(np.argmin(finite)) + 2}: expected numbers only")
+    return numbers

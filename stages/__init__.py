@@ -4,8 +4,9 @@ import os
 import sys
 from types import TracebackType
 
-# TensorFlow reads it when it is first imported; its notes would drown the progress bars.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# TensorFlow reads it when it is first imported. Notes on the CPU and the graphics card that it
+# prints before that are beyond reach, and harmless.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def _interrupted_or_defect(

@@ -135,6 +135,11 @@ def test_published_figures_are_of_known_architectures() -> None:
         ),
         ("architectures.dense", None, "architectures.dense: Input should be a valid dictionary"),
         ("architectures.constant", {}, "architectures.constant.epochs is missing"),
+        (
+            "architectures.dense.epochs",
+            10**21,
+            "architectures.dense.epochs: Input should be less than or equal to 100000; given",
+        ),
         ("threads", 2**40, "threads: Input should be less than or equal to 1024; given 1099511627"),
         (
             "architectures.dense.batch_size",
@@ -165,6 +170,13 @@ def test_a_wrong_entry_is_told_by_key(tmp_path: Path, key: str, value: Any, comp
     assert "\n" not in message
 
 
+@pytest.mark.parametrize("number", ["5e-4", "5.0E-04", "0.0005"])
+def test_numbers_are_read_as_dvc_writes_them(tmp_path: Path, number: str) -> None:
+    path = changed(tmp_path, "architectures.dense.l2", "NUMBER")
+    path.write_text(path.read_text().replace("NUMBER", number))
+    assert params.load(path).architectures["dense"].l2 == 0.0005
+
+
 def test_an_architecture_must_be_a_module_name(tmp_path: Path) -> None:
     path = changed(tmp_path, "architectures.Le-Net", {})
     assert f"{path}: architectures.Le-Net" in refusal(path)
@@ -182,6 +194,8 @@ def test_every_wrong_entry_is_listed(tmp_path: Path) -> None:
         (b"seed: [1", "is not YAML: while parsing a flow sequence"),
         (b"seed: \xff\xfe", "is not YAML: 'utf-8' codec can't decode"),
         (b"seed: 2024-13-45", "is not YAML: month must be in 1..12"),
+        (b"[" * 5000, "is not YAML: maximum recursion depth exceeded"),
+        (b"seed: 1\nseed: 2", 'found duplicate key "seed"'),
         (b"", ": the file: Input should be a valid dictionary or instance of Params"),
         (b"- seed", ": the file: Input should be a valid dictionary or instance of Params"),
         (b"42: 1", "42"),
