@@ -1,6 +1,7 @@
 """What dvc.yaml, the folders and the README say about one another."""
 
 import ast
+import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+LOCKED = yaml.safe_load((ROOT / "dvc.lock").read_text(encoding="utf-8"))["stages"]
 ARCHITECTURES = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["architectures"]
 
 # The schema can only refuse: what a stage does follows from the values, which are its params.
@@ -56,15 +58,37 @@ def source(name: str) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
-@pytest.mark.parametrize(
+each_stage = pytest.mark.parametrize(
     ("name", "key", "stage"),
     [pytest.param(*stage, id="@".join(filter(None, stage[:2]))) for stage in expanded()],
 )
+
+
+@each_stage
 def test_a_stage_depends_on_the_modules_it_imports(name: str, key: str, stage: Any) -> None:
     modules = imported(ROOT / f"stages/{name}.py", key, set())
     expected = {path.relative_to(ROOT).as_posix() for path in modules}
     declared = {dep for dep in stage["deps"] if dep.endswith(".py")}
     assert declared == expected - IMPORTED_BUT_NO_DEP | NOT_IMPORTED.get(name, set())
+
+
+@each_stage
+def test_the_lock_is_of_a_run_of_what_git_holds(name: str, key: str, stage: Any) -> None:
+    locked = LOCKED.get(f"{name}@{key}" if key else name)
+    assert locked, "`dvc repro` runs it and writes it into dvc.lock"
+    assert {dep["path"] for dep in locked["deps"]} == set(stage["deps"])
+    changed = [
+        entry["path"]
+        for entry in locked["deps"] + locked["outs"]
+        if in_git(entry["path"])
+        and hashlib.md5((ROOT / entry["path"]).read_bytes()).hexdigest() != entry["md5"]
+    ]
+    assert changed == []
+
+
+def in_git(path: str) -> bool:
+    """Return whether git holds this file; what DVC caches, and folders, it does not."""
+    return path.endswith(".py") or (path.startswith(("metrics/", "plots/")) and "." in path)
 
 
 def test_every_stage_module_is_a_stage() -> None:

@@ -41,16 +41,6 @@ def test_the_parameters_of_the_project_load() -> None:
     assert files.training_images.bytes == 9912422
 
 
-def test_every_architecture_is_a_module_of_networks() -> None:
-    for name in params.load(REPOSITORY / "params.yaml").architectures:
-        assert (REPOSITORY / "digits" / "networks" / f"{name}.py").is_file(), name
-
-
-def test_published_figures_are_of_known_architectures() -> None:
-    settings = params.load(REPOSITORY / "params.yaml")
-    assert set(settings.compare.published) <= set(settings.architectures)
-
-
 @pytest.mark.parametrize(
     ("key", "value", "complaint"),
     [

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from digits import params
 from digits.files import write_json
+from stages.train import identify
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,6 +79,23 @@ def test_a_training_stopped_by_ctrl_c_goes_on_and_ends_as_if_undisturbed(workspa
     table = pd.read_csv(curves)
     assert table["epoch"].tolist() == list(range(1, 61))
     assert table["learning_rate"].tolist() == [0.001] * 60
+
+
+def test_identity_changes_with_all_that_determines_a_training(tmp_path: Path) -> None:
+    settings = params.load(ROOT / "params.yaml").architectures["dense"]
+    longer = settings.model_copy(update={"epochs": 6})
+    file = tmp_path / "split.csv"
+    file.write_text("id,label\n")
+    same = [identify(settings, 42, 2, [file]) for _ in range(2)]
+    others = [
+        identify(longer, 42, 2, [file]),
+        identify(settings, 43, 2, [file]),
+        identify(settings, 42, 3, [file]),
+    ]
+    file.write_text("id,label\n0,5\n")
+    others.append(identify(settings, 42, 2, [file]))
+    assert same[0] == same[1]
+    assert len({same[0], *others}) == 5
 
 
 @pytest.mark.slow
