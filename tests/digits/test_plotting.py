@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from PIL import Image
 
 from digits import plotting
@@ -50,9 +53,19 @@ def comparisons() -> Figure:
 FIGURES = [curves, images, confusion, bias_and_variance, accuracies, comparisons]
 
 
+def handles(figure: Figure) -> list[Any]:
+    """Return what the legend below the panels explains, lines or bars."""
+    return figure.legends[0].legend_handles
+
+
 def texts(figure: Figure) -> list[str]:
     """Return every piece of text in the panels."""
     return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def xy(line: Line2D) -> np.ndarray:
+    """Return the points of a line, (points, 2)."""
+    return np.asarray(line.get_xydata())
 
 
 @pytest.mark.parametrize("draw", FIGURES, ids=lambda draw: draw.__name__)
@@ -74,6 +87,34 @@ def test_nine_architectures_have_nine_styles() -> None:
     assert len({marker for _, marker in solid}) == 9
 
 
+def test_curves_show_loss_and_error_of_each_architecture_in_its_colour() -> None:
+    columns = ["architecture", "epoch", "set", "loss", "accuracy"]
+    rows = [
+        ("a", 1, "train", 0.5, 0.9),
+        ("a", 2, "train", 0.4, 0.95),
+        ("a", 1, "dev", 0.3, 0.96),
+        ("a", 2, "dev", 0.2, 0.97),
+        ("b", 1, "train", 0.6, 0.8),
+        ("b", 1, "dev", 0.7, 0.75),
+    ]
+    figure = plotting.curves(pd.DataFrame(rows, columns=columns))
+    names = {handle.get_color(): handle.get_label() for handle in handles(figure)}
+    kinds = {"-": "dev", "--": "train"}
+    shown = []
+    for axes in figure.axes:
+        assert axes.get_yscale() == "log"
+        points = [
+            (names[line.get_color()], int(epoch), kinds[str(line.get_linestyle())], float(value))
+            for line in axes.get_lines()
+            for epoch, value in xy(line)
+        ]
+        shown.append(points)
+    losses, errors = shown
+    assert losses == [(name, epoch, kind, loss) for name, epoch, kind, loss, _ in rows]
+    assert [point[:3] for point in errors] == [row[:3] for row in rows]
+    assert [point[3] for point in errors] == pytest.approx([10, 5, 4, 3, 20, 25])
+
+
 def test_images_keep_their_grey_levels_and_titles() -> None:
     figure = images()
     shown = [axes for axes in figure.axes if axes.images]
@@ -93,10 +134,44 @@ def test_confusion_counts_labels_in_rows() -> None:
     assert counts.tolist() == expected.tolist()
 
 
+def test_bias_and_variance_are_bars_in_percentage_points() -> None:
+    figure = plotting.bias_and_variance(["a", "b"], [-0.001, 0.02], [0.03, 0.0])
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+    shown = {
+        str(bars.get_label()).split()[0]: [
+            (round(bar.get_y() + bar.get_height() / 2), pytest.approx(bar.get_width()))
+            for bar in bars
+        ]
+        for bars in axes.containers
+        if isinstance(bars, BarContainer)
+    }
+    assert shown == {"bias": [(0, -0.1), (1, 2)], "variance": [(0, 3), (1, 0)]}
+    assert texts(figure) == ["-0.10", "+2.00", "+3.00", "+0.00"]
+
+
+def test_accuracies_have_their_intervals_and_claims() -> None:
+    claims = [("test", 0.99), None, ("dev", 0.95)]
+    intervals = [(0.96, 0.975), (0.97, 0.985), (0.98, 0.995)]
+    figure = plotting.accuracies(["a", "b", "c"], [0.97, 0.98, 0.99], intervals, claims)
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b", "c"]
+    (points, _, (bars,)) = axes.containers[0]
+    np.testing.assert_allclose(points.get_xydata(), [[97, 0], [98, 1], [99, 2]])
+    ends = [[(96, 0), (97.5, 0)], [(97, 1), (98.5, 1)], [(98, 2), (99.5, 2)]]
+    np.testing.assert_allclose(bars.get_segments(), ends)
+    claimed = {line.get_label(): xy(line).tolist() for line in axes.get_lines()}
+    assert claimed["published, on test"] == [[99, 0]]
+    assert claimed["published, on dev"] == [[95, 2]]
+
+
 def test_only_differences_that_hold_are_coloured() -> None:
     p_values = np.array([[1, 0.01, 0.0004], [0.01, 1, 0.05], [0.0004, 0.05, 1]])
     better = np.array([[0, 0.1, -0.1], [-0.1, 0, -0.2], [0.1, 0.2, 0]])
     figure = plotting.comparisons(["a", "b", "c"], better, p_values)
-    shown = figure.axes[0].images[0].get_array()
-    assert np.asarray(shown).tolist() == [[0, 1, -1], [-1, 0, 0], [1, 0, 0]]
+    shown = np.asarray(figure.axes[0].images[0].get_array())
+    assert shown.tolist() == [[0, 1, -1], [-1, 0, 0], [1, 0, 0]]
+    red, green, blue, _ = figure.axes[0].images[0].to_rgba(shown)[0, 1]
+    assert blue > red > green  # purple
+    assert "purple: the row's network is better" in figure.get_supxlabel()
     assert texts(figure) == ["0.010", "<0.001", "0.010", "0.050", "<0.001", "0.050"]
