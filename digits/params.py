@@ -113,18 +113,6 @@ class Compare(Section):
     published: dict[str, Published]
 
 
-class Export(Section):
-    """Which network is exported, and what its int8 form must keep of the accuracy.
-
-    ``calibration_images``: training images that teach int8 the range of every activation;
-    ``largest_drop``: int8's accuracy must be less than this below the trained network's.
-    """
-
-    architecture: str
-    calibration_images: Count
-    largest_drop: Annotated[float, Field(gt=0, le=1)]
-
-
 class Optimizer(Section):
     """A Keras optimizer with its defaults; in a schedule, the rate is the highest one."""
 
@@ -204,7 +192,6 @@ class Params(Section):
     split: Split
     evaluate: Evaluate
     compare: Compare
-    export: Export
     architectures: Annotated[
         dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Architecture],
         Field(min_length=1),
@@ -223,15 +210,6 @@ class Params(Section):
         if unknown := self.compare.published.keys() - self.architectures.keys():
             raise ValueError(
                 f"compare.published has {', '.join(sorted(unknown))}, architectures has not"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _exported_is_an_architecture(self) -> "Params":
-        if self.export.architecture not in self.architectures:
-            raise ValueError(
-                f"export.architecture must be one of {', '.join(self.architectures)}; "
-                f"it is {self.export.architecture}"
             )
         return self
 

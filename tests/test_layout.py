@@ -2,7 +2,6 @@
 
 import ast
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,12 +99,6 @@ def test_every_stage_module_is_a_stage() -> None:
 def test_every_network_module_is_an_architecture() -> None:
     modules = {path.stem for path in (ROOT / "digits/networks").glob("*.py")} - {"__init__"}
     assert modules == set(ARCHITECTURES)
-
-
-def test_the_best_network_is_the_one_exported() -> None:
-    exported = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["export"]
-    best = json.loads((ROOT / "metrics/compare.json").read_text(encoding="utf-8"))["best"]
-    assert exported["architecture"] == best["name"]
 
 
 def test_every_make_target_in_the_readme_exists() -> None:

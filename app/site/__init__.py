@@ -1,1 +1,0 @@
-"""The draw-a-digit page as a static site that reads digits in the browser, with no server."""

@@ -1,1 +1,0 @@
-"""Measurements beside the pipeline, one module each, run as `python -m bench.NAME`."""
