@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from digits import augment
+from digits import augment, variants
 from digits.dataset import Dataset
 from digits.params import Architecture
 
@@ -25,6 +25,8 @@ class TrainingBatches:
         self.settings = settings
         self.seed = seed
         self.epoch = 0
+        self.black = -data.mean / data.deviation
+        self.white = (255 - data.mean) / data.deviation
         self.per_epoch = math.ceil(len(data.rows["train"]) / settings.batch_size)
         # Shares the memory of the mapped file, where a constant would be a copy of all images.
         self._images = tf.experimental.dlpack.from_dlpack(data.images.__dlpack__())
@@ -32,7 +34,12 @@ class TrainingBatches:
 
     def dataset(self) -> tf.data.Dataset:
         """Return batches of images, float32 (n, 28, 28, 1), and labels, uint8 (n,)."""
-        signature = (tf.TensorSpec((None,), tf.int64), tf.TensorSpec((None, 8), tf.float32))
+        signature = (
+            tf.TensorSpec((None,), tf.int64),
+            tf.TensorSpec((None, 8), tf.float32),
+            tf.TensorSpec((None,), tf.float32),
+            tf.TensorSpec((None, len(variants.VARIANTS), 5), tf.float32),
+        )
         batches = (
             tf.data.Dataset.from_generator(self._draw, output_signature=signature)
             .rebatch(self.settings.batch_size)
@@ -44,18 +51,36 @@ class TrainingBatches:
     def _draw(self) -> Iterator[tuple[npt.NDArray[np.generic], ...]]:
         """Decide the order of the images and what happens to each."""
         rng = np.random.default_rng((self.seed, self.epoch))
+        pen = np.random.default_rng((self.seed, self.epoch, 1))
+        settings = self.settings.augment
+        side = self.data.images.shape[1]
         order = rng.permutation(self.data.rows["train"])
         for start in range(0, len(order), DRAWS_AT_ONCE):
             rows = order[start : start + DRAWS_AT_ONCE]
-            side = self.data.images.shape[1]
-            yield rows, augment.draw_transforms(self.settings.augment, len(rows), side, rng)
+            transforms = augment.draw_transforms(settings, len(rows), side, rng, pen)
+            weights = pen.uniform(-settings.thin, settings.thick, len(rows)).astype(np.float32)
+            strokes = np.zeros((len(rows), len(variants.VARIANTS), 5), np.float32)
+            if settings.variants:
+                ink = self.data.images[rows] > (self.black + self.white) / 2
+                labels = self.data.labels[rows]
+                strokes = variants.draw_strokes(ink, labels, settings.variants, pen)
+            yield rows, transforms, weights, strokes
 
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
-    def _gather(self, rows: tf.Tensor, transforms: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _gather(
+        self, rows: tf.Tensor, transforms: tf.Tensor, weights: tf.Tensor, strokes: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         images = tf.gather(self._images, rows)[..., tf.newaxis]
-        if any(self.settings.augment.model_dump().values()):
-            black = -self.data.mean / self.data.deviation
-            images = augment.warp(images, transforms, black)
+        settings = self.settings.augment
+        if settings.variants:
+            extra = variants.render(strokes, self.data.images.shape[1])
+            images = tf.maximum(images, self.black + (self.white - self.black) * extra)
+        if settings.thin or settings.thick:
+            images = augment.weigh(images, weights)
+        if any((settings.rotation, settings.zoom, settings.shift, settings.slant)):
+            images = augment.warp(images, transforms, self.black)
+        if settings.thin or settings.thick:
+            images = augment.whiten(images, self.black, self.white)
         return images, tf.gather(self._labels, rows)
 
 

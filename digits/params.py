@@ -113,6 +113,18 @@ class Compare(Section):
     published: dict[str, Published]
 
 
+class Export(Section):
+    """Which network is exported, and what its int8 form must keep of the accuracy.
+
+    ``calibration_images``: training images that teach int8 the range of every activation;
+    ``largest_drop``: int8's accuracy must be less than this below the trained network's.
+    """
+
+    architecture: str
+    calibration_images: Count
+    largest_drop: Annotated[float, Field(gt=0, le=1)]
+
+
 class Optimizer(Section):
     """A Keras optimizer with its defaults; in a schedule, the rate is the highest one."""
 
@@ -150,24 +162,31 @@ class OneCycle(Section):
 class Augment(Section):
     """Random changes of a training image, each drawn uniformly from minus to plus the figure.
 
-    ``rotation`` in degrees; ``zoom`` as a share of the size, ``shift`` as a share of the image's
-    side, both drawn for each axis by itself.
+    ``rotation`` and ``slant`` in degrees; ``zoom`` as a share of the size, ``shift`` as a share of
+    the image's side, both drawn for each axis by itself. Lines become thinner by up to ``thin``
+    and thicker by up to ``thick`` pixels on either side. ``variants`` is the probability that a
+    zero is slashed, a one gets a flag or a base, a seven a bar; 0 if the images are no digits.
     """
 
     rotation: Annotated[float, Field(ge=0, le=180)]
     zoom: Fraction
     shift: Fraction
+    slant: Annotated[float, Field(ge=0, lt=90)]
+    thin: Share
+    thick: Share
+    variants: Share
 
 
 class Architecture(Section):
     """How one network is built and trained.
 
-    ``l2`` weighs the squared kernels; ``dropout`` follows the convolutions and ``dropout_head``
-    comes before the last layer; ``early_stopping`` is the number of epochs without a lower dev
-    loss after which the best epoch's weights are taken, 0 for never. A network refuses what it
-    has no place for.
+    ``network`` is a module of digits/networks/. ``l2`` weighs the squared kernels; ``dropout``
+    follows the convolutions and ``dropout_head`` comes before the last layer; ``early_stopping``
+    is the number of epochs without a lower dev loss after which the best epoch's weights are
+    taken, 0 for never. A network refuses what it has no place for.
     """
 
+    network: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     epochs: Annotated[int, Field(ge=1, le=100_000)]
     batch_size: Annotated[int, Field(ge=1, le=2**20)]
     scaling: Literal["standardized", "unit"]
@@ -192,6 +211,7 @@ class Params(Section):
     split: Split
     evaluate: Evaluate
     compare: Compare
+    export: Export
     architectures: Annotated[
         dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Architecture],
         Field(min_length=1),
@@ -210,6 +230,15 @@ class Params(Section):
         if unknown := self.compare.published.keys() - self.architectures.keys():
             raise ValueError(
                 f"compare.published has {', '.join(sorted(unknown))}, architectures has not"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _exported_is_an_architecture(self) -> "Params":
+        if self.export.architecture not in self.architectures:
+            raise ValueError(
+                f"export.architecture must be one of {', '.join(self.architectures)}; "
+                f"it is {self.export.architecture}"
             )
         return self
 

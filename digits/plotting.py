@@ -83,8 +83,8 @@ def curves(table: pd.DataFrame) -> Figure:
     """Show loss and error by epoch of all architectures, dev solid and train dashed.
 
     Args:
-        table: columns architecture, epoch, set (train or dev), loss (nats, with the L2
-            penalty of networks that have one), accuracy ([0, 1]).
+        table: columns architecture, epoch, set (train or dev), cross_entropy
+            (nats), accuracy ([0, 1]).
     """
     figure = Figure(figsize=(10, 5.2), layout="constrained")
     loss, error = figure.subplots(1, 2, sharex=True)
@@ -96,9 +96,9 @@ def curves(table: pd.DataFrame) -> Figure:
             if kind == "dev"
             else {"linewidth": 0.9, "linestyle": "--"}
         )
-        loss.plot(one["epoch"], one["loss"], color=colour, **style)
+        loss.plot(one["epoch"], one["cross_entropy"], color=colour, **style)
         error.plot(one["epoch"], 100 * (1 - one["accuracy"]), color=colour, **style)
-    loss.set(title="Loss as trained", ylabel="cross-entropy and L2 penalty, nats")
+    loss.set(title="Loss", ylabel="cross-entropy, nats")
     error.set(title="Error (100 % - accuracy)", ylabel="% of images")
     for axes in (loss, error):
         axes.set_yscale("log", nonpositive="mask")

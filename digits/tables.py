@@ -8,7 +8,16 @@ import pandas as pd
 
 from digits.errors import PipelineError
 
-CURVES = ["epoch", "loss", "accuracy", "dev_loss", "dev_accuracy", "learning_rate"]
+CURVES = [
+    "epoch",
+    "loss",
+    "cross_entropy",
+    "accuracy",
+    "dev_loss",
+    "dev_cross_entropy",
+    "dev_accuracy",
+    "learning_rate",
+]
 PREDICTIONS = ["id", "label", "predicted", "probability", "label_probability"]
 
 

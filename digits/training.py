@@ -41,16 +41,18 @@ def fit(
         checkpoint: an ``.npz`` file, replaced after every epoch.
         identity: what determines the run, in short; a checkpoint of another identity is ignored.
         on_curves: called after every epoch with the curves so far: epoch (from 1), loss,
-            accuracy, dev_loss, dev_accuracy, learning_rate (at the epoch's end).
+            cross_entropy (the loss without the L2 penalty, nats), accuracy, dev_loss,
+            dev_cross_entropy, dev_accuracy, learning_rate (at the epoch's end).
 
     Raises:
         PipelineError: the loss is not a finite number any more.
     """
     batches = TrainingBatches(data, settings, seed)
+    cross_entropy = keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy")
     model.compile(
         optimizer=_optimizer(settings, batches.per_epoch),
         loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
+        metrics=["accuracy", cross_entropy],
         steps_per_execution=STEPS_PER_EXECUTION,
         jit_compile=False,  # XLA's convolutions take several times as long on CPUs
     )
@@ -117,8 +119,10 @@ class _Curves(keras.callbacks.Callback):  # type: ignore[misc]
             {
                 "epoch": epoch + 1,
                 "loss": logs["loss"],
+                "cross_entropy": logs["cross_entropy"],
                 "accuracy": logs["accuracy"],
                 "dev_loss": logs["val_loss"],
+                "dev_cross_entropy": logs["val_cross_entropy"],
                 "dev_accuracy": logs["val_accuracy"],
                 "learning_rate": float(self.model.optimizer.learning_rate),
             }

@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,18 +29,21 @@ def expanded() -> Iterator[tuple[str, str, Any]]:
             continue
         for key in ARCHITECTURES:
             text = yaml.safe_dump(stage["do"]).replace("${key}", key)
+            text = text.replace("${item.network}", ARCHITECTURES[key]["network"])
             yield name, key, yaml.safe_load(text)
 
 
 def imported(path: Path, key: str, found: set[Path]) -> set[Path]:
     """Return ``found`` with ``path`` and the project's modules it imports, however indirectly.
 
-    ``digits.networks`` imports the module of the architecture ``key`` by its name.
+    ``digits.networks`` imports the network of the architecture ``key`` by its name.
     """
     if path in found:
         return found
     found.add(path)
-    names = [f"digits.networks.{key}"] if path == ROOT / "digits/networks/__init__.py" else []
+    names = []
+    if path == ROOT / "digits/networks/__init__.py":
+        names = [f"digits.networks.{ARCHITECTURES[key]['network']}"]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
@@ -96,9 +100,15 @@ def test_every_stage_module_is_a_stage() -> None:
     assert modules == set(STAGES)
 
 
-def test_every_network_module_is_an_architecture() -> None:
+def test_every_network_module_belongs_to_an_architecture() -> None:
     modules = {path.stem for path in (ROOT / "digits/networks").glob("*.py")} - {"__init__"}
-    assert modules == set(ARCHITECTURES)
+    assert modules == {settings["network"] for settings in ARCHITECTURES.values()}
+
+
+def test_the_best_network_is_the_one_exported() -> None:
+    exported = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["export"]
+    best = json.loads((ROOT / "metrics/compare.json").read_text(encoding="utf-8"))["best"]
+    assert exported["architecture"] == best["name"]
 
 
 def test_every_make_target_in_the_readme_exists() -> None:

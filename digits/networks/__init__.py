@@ -1,4 +1,4 @@
-"""The networks: one module per architecture, each with ``build(settings, images)``."""
+"""The networks: one module each, with ``build(settings, images)``."""
 
 import importlib
 
@@ -12,11 +12,12 @@ SIDE = 28
 
 
 def build(name: str, settings: Architecture, mean: float, deviation: float) -> keras.Model:
-    """Build the network of the module ``digits/networks/<name>.py``.
+    """Build the network of an architecture.
 
     Args:
         name: the architecture; a name in params.yaml.
-        settings: how to build it; a network refuses what it has no place for.
+        settings: how to build it; a network, the module ``digits/networks/<settings.network>.py``,
+            refuses what it has no place for.
         mean: of the training pixels, in grey levels 0 to 255.
         deviation: of the training pixels, in grey levels.
 
@@ -29,13 +30,13 @@ def build(name: str, settings: Architecture, mean: float, deviation: float) -> k
         PipelineError: no such module, or a setting the network has no place for.
     """
     try:
-        network = importlib.import_module(f"digits.networks.{name}")
+        network = importlib.import_module(f"digits.networks.{settings.network}")
     except ModuleNotFoundError as error:
-        if error.name != f"digits.networks.{name}":
+        if error.name != f"digits.networks.{settings.network}":
             raise
         raise PipelineError(
-            f"architectures.{name} in params.yaml needs the module digits/networks/{name}.py, "
-            "which does not exist"
+            f"architectures.{name} in params.yaml needs the module "
+            f"digits/networks/{settings.network}.py, which does not exist"
         ) from None
     inputs = keras.Input((SIDE, SIDE, 1), name="standardized")
     images = inputs
@@ -95,14 +96,15 @@ def classify(settings: Architecture, features: keras.KerasTensor) -> keras.Keras
     return keras.layers.Dense(CLASSES, activation="softmax", name="probabilities")(features)
 
 
-def refuse(name: str, key: str, given: object, expected: object, reason: str) -> None:
-    """Refuse a setting the network ``name`` has no place for.
+def refuse(settings: Architecture, key: str, given: object, expected: object, reason: str) -> None:
+    """Refuse a setting the network has no place for.
 
     Raises:
         PipelineError: ``given`` differs from the only value the network can take.
     """
     if given != expected:
         raise PipelineError(
-            f"params.yaml: architectures.{name}.{key} must be {expected!r}: {reason}; "
+            f"params.yaml: {key} of an architecture with network: {settings.network} must be "
+            f"{expected!r}: {reason}; "
             f"given {given!r}"
         )

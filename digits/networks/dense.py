@@ -11,7 +11,7 @@ def build(settings: Architecture, images: keras.KerasTensor) -> keras.KerasTenso
 
     L2 and BatchNorm go to the hidden layer; ``dropout`` is refused, as there are no convolutions.
     """
-    refuse("dense", "dropout", settings.dropout, 0, "it has no convolutions; use dropout_head")
+    refuse(settings, "dropout", settings.dropout, 0, "it has no convolutions; use dropout_head")
     features = keras.layers.Flatten()(images)
     features = hidden(settings, features, 512, regularized=True)
     return classify(settings, features)

@@ -15,7 +15,7 @@ def build(settings: Architecture, images: keras.KerasTensor) -> keras.KerasTenso
     ``dropout`` comes before the hidden layer of the head, ``dropout_head`` after it; L2 goes to
     every convolution. ``batch_norm: false`` is refused: the blocks are defined with it.
     """
-    refuse("resnet34", "batch_norm", settings.batch_norm, True, "its blocks are built on BatchNorm")
+    refuse(settings, "batch_norm", settings.batch_norm, True, "its blocks are built on BatchNorm")
     images = keras.layers.ReLU()(_conv(settings, images, 64, 7, 2))
     images = keras.layers.MaxPooling2D(3, strides=2, padding="same")(images)
     for group, (filters, blocks) in enumerate(GROUPS):

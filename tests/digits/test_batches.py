@@ -6,7 +6,7 @@ import pytest
 from digits import params
 from digits.batches import TrainingBatches, dev_batches
 from digits.dataset import Dataset
-from digits.params import Architecture, Augment
+from digits.params import Architecture
 
 
 @pytest.fixture
@@ -17,10 +17,10 @@ def data(mapped: Callable[[np.ndarray], np.ndarray]) -> Dataset:
     return Dataset(mapped(images), (np.arange(300) % 10).astype(np.uint8), 33.0, 78.0, rows)
 
 
-def settings(rotation: float = 0) -> Architecture:
-    augment = Augment(rotation=rotation, zoom=0, shift=0)
+def settings(**augment: float) -> Architecture:
     plain = params.load().architectures["lenet5"]
-    return plain.model_copy(update={"batch_size": 2, "augment": augment})
+    changed = plain.augment.model_copy(update=augment)
+    return plain.model_copy(update={"batch_size": 2, "augment": changed})
 
 
 def epoch(batches: TrainingBatches, number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -69,6 +69,34 @@ def test_augmentation_differs_between_epochs(data: Dataset) -> None:
     first, second = (epoch(batches, number) for number in (0, 1))
     by_image = [images[np.argsort(images[:, 14, 14, 0])] for images, _ in (first, second)]
     assert np.abs(by_image[0][:, 0, 0, 0] - by_image[1][:, 0, 0, 0]).max() > 1
+
+
+def test_variants_reach_their_labels_alone_and_come_before_the_warp(
+    mapped: Callable[[np.ndarray], np.ndarray],
+) -> None:
+    black, white = -33 / 78, (255 - 33) / 78
+    images = np.full((300, 28, 28), black, np.float32)
+    images[:, 13:15, 13:15] = white
+    rows = {"train": np.arange(300), "dev": np.arange(0)}
+    data = Dataset(mapped(images), (np.arange(300) % 10).astype(np.uint8), 33.0, 78.0, rows)
+    changed, labels = epoch(TrainingBatches(data, settings(variants=1), seed=1), 0)
+    more = (changed - images[0, ..., None]).sum(axis=(1, 2, 3)) > white
+    assert set(labels[more]) == {0, 1, 7}
+    assert more.sum() == 90
+    assert changed.max() == pytest.approx(white)
+    moved, _ = epoch(TrainingBatches(data, settings(variants=1, shift=0.1), seed=1), 0)
+    assert np.abs(moved - changed)[labels == 7].max(axis=(1, 2, 3)).min() > 0.5
+
+
+def test_thin_lines_are_white_again(mapped: Callable[[np.ndarray], np.ndarray]) -> None:
+    black, white = -33 / 78, (255 - 33) / 78
+    images = np.full((50, 28, 28), black, np.float32)
+    images[:, 4:24, 12:14] = white  # of two pixels, thinning leaves nothing in the end
+    rows = {"train": np.arange(50), "dev": np.arange(0)}
+    data = Dataset(mapped(images), np.zeros(50, np.uint8), 33.0, 78.0, rows)
+    thinned, _ = epoch(TrainingBatches(data, settings(thin=0.6), seed=1), 0)
+    np.testing.assert_allclose(thinned.max(axis=(1, 2, 3)), white, rtol=1e-5)
+    np.testing.assert_allclose(thinned.min(axis=(1, 2, 3)), black, rtol=1e-5)
 
 
 def test_dev_images_come_as_they_are(data: Dataset) -> None:

@@ -3,7 +3,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from digits import comparison, params
+from digits import comparison, params, tables
 
 
 def figures(name: str, dev: float, dev_loss: float) -> dict[str, Any]:
@@ -30,10 +30,9 @@ def test_the_difference_is_ours_minus_the_published_figure_of_the_same_set() -> 
 
 
 def test_curves_become_one_long_table() -> None:
-    columns = ["epoch", "loss", "accuracy", "dev_loss", "dev_accuracy", "learning_rate"]
     curves = {
-        "a": pd.DataFrame([[1, 0.5, 0.8, 0.4, 0.9, 0.001]], columns=columns),
-        "b": pd.DataFrame([[1, 0.3, 0.7, 0.2, 0.6, 0.001]], columns=columns),
+        "a": pd.DataFrame([[1, 9, 0.5, 0.8, 9, 0.4, 0.9, 0.001]], columns=tables.CURVES),
+        "b": pd.DataFrame([[1, 9, 0.3, 0.7, 9, 0.2, 0.6, 0.001]], columns=tables.CURVES),
     }
     assert comparison.join_curves(curves).to_numpy().tolist() == [
         ["a", 1, "train", 0.5, 0.8],

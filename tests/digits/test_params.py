@@ -151,6 +151,14 @@ def test_the_parameters_of_the_project_load() -> None:
             {"test": 0.99},
             "the file: compare.published has lenet, architectures has not",
         ),
+        (
+            "export.architecture",
+            "lenet",
+            "the file: export.architecture must be one of dense, convnet, convnet_dropout, lenet5, "
+            "lenet5_v1, lenet5_v2, resnet34; it is lenet",
+        ),
+        ("export.calibration_images", 0, "export.calibration_images: Input should be greater than"),
+        ("export.largest_drop", 0, "export.largest_drop: Input should be greater than 0; given 0"),
     ],
 )
 def test_a_wrong_entry_is_told_by_key(tmp_path: Path, key: str, value: Any, complaint: str) -> None:

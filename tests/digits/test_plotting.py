@@ -24,7 +24,9 @@ def curves() -> Figure:
         for epoch in range(1, 6)
         for kind in ("train", "dev")
     ]
-    table = pd.DataFrame(rows, columns=["architecture", "epoch", "set", "loss", "accuracy"])
+    table = pd.DataFrame(
+        rows, columns=["architecture", "epoch", "set", "cross_entropy", "accuracy"]
+    )
     return plotting.curves(table)
 
 
@@ -88,7 +90,7 @@ def test_nine_architectures_have_nine_styles() -> None:
 
 
 def test_curves_show_loss_and_error_of_each_architecture_in_its_colour() -> None:
-    columns = ["architecture", "epoch", "set", "loss", "accuracy"]
+    columns = ["architecture", "epoch", "set", "cross_entropy", "accuracy"]
     rows = [
         ("a", 1, "train", 0.5, 0.9),
         ("a", 2, "train", 0.4, 0.95),

@@ -17,7 +17,7 @@ EVERYTHING: dict[str, Any] = {  # all that draws at random or remembers somethin
     "epochs": 5,
     "batch_size": 32,
     "dropout": 0.25,
-    "augment": params.Augment(rotation=10, zoom=0.1, shift=0.1),
+    "augment": params.load().architectures["lenet5_v2"].augment,
     "schedule": params.Plateau(name="plateau", factor=0.5, patience=1),
     "batch_norm": True,
 }
@@ -113,7 +113,7 @@ def test_a_checkpoint_of_another_run_or_a_damaged_one_is_not_used(
 
 
 def test_curves_tell_what_keras_measures(data: Dataset, tmp_path: Path) -> None:
-    run = Run(data, lenet5(epochs=4), tmp_path / "a.npz")
+    run = Run(data, lenet5(epochs=4, l2=0.001), tmp_path / "a.npz")
     assert run.curves["epoch"].tolist() == [1, 2, 3, 4]
     assert run.curves["accuracy"].iloc[-1] > 0.9
     dev = data.rows["dev"]
@@ -122,7 +122,9 @@ def test_curves_tell_what_keras_measures(data: Dataset, tmp_path: Path) -> None:
     right = probabilities.argmax(axis=1) == data.labels[dev]
     assert last["dev_accuracy"] == pytest.approx(right.mean())
     chosen = probabilities[np.arange(len(dev)), data.labels[dev]]
-    assert last["dev_loss"] == pytest.approx(-np.log(chosen).mean(), rel=1e-4)
+    assert last["dev_cross_entropy"] == pytest.approx(-np.log(chosen).mean(), rel=1e-4)
+    penalty = sum(float(loss) for loss in run.model.losses)
+    assert last["dev_loss"] - last["dev_cross_entropy"] == pytest.approx(penalty, rel=1e-3)
 
 
 def test_plateau_lowers_the_rate_when_dev_loss_does_not_improve(

@@ -176,10 +176,12 @@ def test_a_network_refuses_what_it_has_no_place_for(
 ) -> None:
     with pytest.raises(PipelineError) as caught:
         build(name, **{key: given})
-    assert str(caught.value).startswith(f"params.yaml: architectures.{name}.{key} {expected}")
+    assert str(caught.value).startswith(
+        f"params.yaml: {key} of an architecture with network: {name} {expected}"
+    )
     assert str(caught.value).endswith(f"given {given}")
 
 
 def test_an_architecture_without_a_module_is_named() -> None:
     with pytest.raises(PipelineError, match=r"needs the module digits/networks/lenet6\.py"):
-        networks.build("lenet6", ARCHITECTURES["lenet5"], 33.0, 78.0)
+        build("lenet5", network="lenet6")

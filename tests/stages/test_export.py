@@ -1,0 +1,298 @@
+"""Export of a small network that was really trained, and what every file of it then answers.
+
+The data are noisy copies of ten patterns; image i has label i % 10. The network has what must
+change on the way: dropout, which must end, and BatchNorm, which must use its averages.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+import yaml
+from ai_edge_litert.interpreter import Interpreter
+
+from digits.errors import PipelineError
+from stages import export
+
+# Keras' own, when it saves a model.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+ROOT = Path(__file__).parents[2]
+FORMS = ["keras", "weights", "float32", "int8"]
+FILES = {
+    *("architecture.json", "model.weights.h5", "model.keras", "float32.tflite", "int8.tflite"),
+    "model-card.json",
+}
+MEAN, DEVIATION = 130.0, 75.0
+LABELS = np.arange(400) % 10
+SETS = {"train": range(200), "dev": range(200, 220), "test": [*range(180, 200), *range(220, 400)]}
+UNSEEN = np.arange(220, 400)
+
+
+def pixels() -> npt.NDArray[np.uint8]:
+    """Return 400 images that are hard enough for a network to be unsure, and black to white."""
+    random = np.random.default_rng(0)
+    patterns = random.uniform(0, 255, (10, 28, 28))
+    noisy = 0.25 * patterns[LABELS] + 0.75 * random.uniform(0, 255, (400, 28, 28))
+    spread: npt.NDArray[np.float64] = (noisy - noisy.min()) / np.ptp(noisy) * 255
+    return np.rint(spread).astype(np.uint8)
+
+
+def standardized(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    return ((images.astype(np.float64) - MEAN) / DEVIATION).astype(np.float32)
+
+
+def train(path: Path) -> None:
+    """Train a network on the first 200 images and save it."""
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            keras.layers.Conv2D(4, 5, strides=2, use_bias=False),
+            keras.layers.BatchNormalization(momentum=0.5),
+            keras.layers.ReLU(),
+            keras.layers.Dropout(0.5),
+            keras.layers.Flatten(),
+            keras.layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
+    inputs = standardized(pixels()[:200])[..., None]
+    model.fit(inputs, LABELS[:200], epochs=15, batch_size=20, shuffle=False, verbose=0)
+    model.save(path)
+
+
+def run(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "stages.export"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with all that the stage reads."""
+    folder = tmp_path_factory.mktemp("inputs")
+    for name in ("data/standardized", "models/lenet5", "metrics"):
+        (folder / name).mkdir(parents=True)
+    settings = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    settings["export"] = {
+        "architecture": "lenet5",
+        "calibration_images": 100,
+        "largest_drop": 0.02,
+    }
+    (folder / "params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    np.save(folder / "data/standardized/images.npy", standardized(pixels()))
+    statistics = {"mean": MEAN, "deviation": DEVIATION}
+    (folder / "data/standardized/statistics.json").write_text(json.dumps(statistics))
+    flags = {name: np.isin(np.arange(400), list(ids)).astype(int) for name, ids in SETS.items()}
+    split = pd.DataFrame({"id": np.arange(400), "label": LABELS, **flags})
+    split.to_csv(folder / "data/split.csv", index=False)
+    (folder / "metrics/lenet5.json").write_text('{"test_interval": {"low": 0.1, "high": 0.9}}')
+    train(folder / "models/lenet5/model.keras")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a workspace in which the stage has run."""
+    folder = tmp_path_factory.mktemp("exported") / "workspace"
+    shutil.copytree(inputs, folder)
+    done = run(folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("models/export: lenet5, test accuracy ")
+    return folder
+
+
+@pytest.fixture
+def workspace(inputs: Path, tmp_path: Path) -> Path:
+    """Return a workspace of one's own, with an export of an earlier day."""
+    shutil.copytree(inputs, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "models/export").mkdir()
+    (tmp_path / "models/export/model-card.json").write_text("earlier")
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def trained(inputs: Path) -> npt.NDArray[np.float32]:
+    """Return what the trained network makes of all images, (400, 10)."""
+    model = keras.models.load_model(inputs / "models/lenet5/model.keras")
+    answers: npt.NDArray[np.float32] = model.predict(standardized(pixels())[..., None], verbose=0)
+    return answers
+
+
+def answer(path: Path, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Return the probabilities that a .tflite file gives for one image."""
+    interpreter = Interpreter(str(path))
+    interpreter.allocate_tensors()
+    [taken], [given] = interpreter.get_input_details(), interpreter.get_output_details()
+    interpreter.set_tensor(taken["index"], image.reshape(1, 28, 28, 1).astype(taken["dtype"]))
+    interpreter.invoke()
+    probabilities: npt.NDArray[np.float32] = interpreter.get_tensor(given["index"])[0]
+    scale, zero_point = given["quantization"]
+    return (probabilities.astype(np.float32) - zero_point) * scale if scale else probabilities
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_every_form_answers_raw_pixels_as_the_trained_network_does(
+    exported: Path, trained: npt.NDArray[np.float32]
+) -> None:
+    folder = exported / "models/export"
+    assert {path.name for path in folder.iterdir()} == FILES
+    images = pixels()[UNSEEN]
+    assert 0.6 < (trained[UNSEEN].argmax(axis=1) == LABELS[UNSEEN]).mean() < 1  # it did learn
+
+    whole = keras.models.load_model(folder / "model.keras", safe_mode=True)
+    parts = keras.models.model_from_json((folder / "architecture.json").read_text())
+    parts.load_weights(folder / "model.weights.h5")
+    for model in (whole, parts):
+        assert (model.input_shape, model.output_shape) == ((1, 28, 28, 1), (1, 10))
+        for image, expected in zip(images[:5], trained[UNSEEN], strict=False):
+            np.testing.assert_allclose(model(image[None, ..., None])[0], expected, atol=1e-5)
+    for image, expected in zip(images, trained[UNSEEN], strict=True):
+        np.testing.assert_allclose(answer(folder / "float32.tflite", image), expected, atol=1e-5)
+        np.testing.assert_allclose(answer(folder / "int8.tflite", image), expected, atol=0.1)
+
+
+def test_metrics_are_those_counted_by_hand(
+    exported: Path, trained: npt.NDArray[np.float32]
+) -> None:
+    int8 = np.stack([answer(exported / "models/export/int8.tflite", one) for one in pixels()])
+    tested = np.array(SETS["test"])
+    metrics = read_json(exported / "metrics/export.json")
+    assert metrics["architecture"] == "lenet5"
+    assert metrics["accuracy"] == {
+        "test": round((trained.argmax(axis=1) == LABELS)[UNSEEN].mean(), 6),
+        "int8": round((int8.argmax(axis=1) == LABELS)[UNSEEN].mean(), 6),
+    }
+    assert [form["name"] for form in metrics["forms"]] == FORMS
+    *floats, last = metrics["forms"]
+    for form in floats:
+        assert form["classes_differing"] == 0
+        assert 0 <= form["largest_difference"] < 1e-5
+        assert form["test_accuracy"] == metrics["accuracy"]["test"]
+    assert last == {
+        "name": "int8",
+        "files": ["int8.tflite"],
+        "test_accuracy": metrics["accuracy"]["int8"],
+        "classes_differing": int((int8.argmax(axis=1) != trained.argmax(axis=1))[tested].sum()),
+        "largest_difference": pytest.approx(abs(int8 - trained)[tested].max(), rel=0.05),
+    }
+
+
+def test_card_tells_what_the_files_are_and_come_from(exported: Path) -> None:
+    folder = exported / "models/export"
+    card = read_json(folder / "model-card.json")
+    assert card["name"] == "lenet5"
+    assert card["labels"] == list(range(10))
+    assert card["input"]["shape"] == [1, 28, 28, 1]
+    assert card["output"]["shape"] == [1, 10]
+    assert card["standardization"] == {"mean": MEAN, "deviation": DEVIATION}
+    images = {"train": 200, "dev": 20, "test": 180, "test_as_published": 200}
+    assert card["split"] == {"scheme": "resplit", "seed": 42, "images": images}
+    assert card["data_set"]["name"] == "mnist"
+    assert card["data_set"]["files"]["training_images"]["sha256"].startswith("440fcabf")
+    assert card["metrics"] == {"test_interval": {"low": 0.1, "high": 0.9}}
+    assert card["forms"] == read_json(exported / "metrics/export.json")["forms"]
+    assert card["files"] == {
+        name: {
+            "bytes": (folder / name).stat().st_size,
+            "sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest(),
+        }
+        for name in FILES - {"model-card.json"}
+    }
+    assert set(card["files"]) == {file for form in card["forms"] for file in form["files"]}
+    packages = ("ai-edge-litert", "keras", "numpy", "tensorflow")
+    assert card["versions"] == {package: version(package) for package in packages}
+
+
+@pytest.mark.slow
+def test_a_repetition_replaces_all_by_the_same_bytes(exported: Path, workspace: Path) -> None:
+    assert run(workspace).returncode == 0
+    for folder in ("models/export", "metrics"):
+        first = {path.name: path.read_bytes() for path in (exported / folder).iterdir()}
+        assert {path.name: path.read_bytes() for path in (workspace / folder).iterdir()} == first
+    assert {path.name for path in (workspace / "models").iterdir()} == {"export", "lenet5"}
+
+
+@pytest.mark.slow
+def test_a_form_that_reads_otherwise_is_not_exported(workspace: Path) -> None:
+    wrong = {"mean": 0.0, "deviation": DEVIATION}  # so that the forms see other pixels
+    (workspace / "data/standardized/statistics.json").write_text(json.dumps(wrong))
+    done = run(workspace)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("export: model.keras reads ")
+    assert last.endswith(" test images otherwise than the trained network; nothing was exported")
+    assert (workspace / "models/export/model-card.json").read_text() == "earlier"
+    assert {path.name for path in (workspace / "models").iterdir()} == {"export", "lenet5"}
+    assert not (workspace / "metrics/export.json").exists()
+
+
+def test_a_missing_network_is_named(workspace: Path) -> None:
+    (workspace / "models/lenet5/model.keras").unlink()
+    done = run(workspace)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "export: models/lenet5/model.keras is missing; "
+        "`dvc repro export` first makes what export needs"
+    )
+
+
+def compared(
+    float32: npt.NDArray[np.float32], int8: npt.NDArray[np.float32]
+) -> list[dict[str, Any]]:
+    """Compare made-up answers to 2,000 images of label 0, the second half of them unseen."""
+    right = np.tile(np.array([0.6, 0.4], np.float32), (2000, 1))
+    answers = {"keras": right, "weights": right, "float32": float32, "int8": int8}
+    unseen = np.arange(2000) >= 1000
+    return export.compare(answers, right, np.zeros(2000, np.uint8), unseen)
+
+
+def reading(wrong: int) -> npt.NDArray[np.float32]:
+    """Return answers of which the last ``wrong`` are wrong."""
+    answers = np.tile(np.array([0.6, 0.4], np.float32), (2000, 1))
+    answers[2000 - wrong :] = [0.4, 0.6]
+    return answers
+
+
+def test_int8_must_lose_less_than_the_largest_drop() -> None:
+    export.check(compared(reading(0), reading(1)), 0.002)
+    with pytest.raises(
+        PipelineError,
+        match=r"^int8\.tflite has a test accuracy of 0\.998, the trained network of 1\.0; "
+        r"the difference must be below export\.largest_drop in params\.yaml, 0\.002; nothing",
+    ):
+        export.check(compared(reading(0), reading(2)), 0.002)
+
+
+def test_a_float_form_must_not_change_a_single_class() -> None:
+    with pytest.raises(PipelineError, match=r"^float32\.tflite reads 1 test images otherwise"):
+        export.check(compared(reading(1), reading(0)), 0.5)
+
+
+def test_comparison_is_of_all_images_but_the_accuracy_of_the_unseen() -> None:
+    answers = reading(1)[::-1]  # the one error is of an image seen in training
+    *_, int8 = compared(reading(0), answers)
+    assert int8["test_accuracy"] == 1
+    assert int8["classes_differing"] == 1
+    assert int8["largest_difference"] == pytest.approx(0.2)
