@@ -23,6 +23,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Size = Annotated[float, Field(gt=0)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # lower-case hex
 
 
 class Section(BaseModel):
@@ -32,11 +33,11 @@ class Section(BaseModel):
 
 
 class SourceFile(Section):
-    """One file of a data set: its name on the mirrors, its size, its SHA-256 in lower-case hex."""
+    """One file of a data set: its name on the mirrors, its size, its SHA-256."""
 
     name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
     bytes: Count
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Sha256
 
 
 class SourceFiles(Section):
@@ -49,18 +50,25 @@ class SourceFiles(Section):
 
 
 class Dataset(Section):
-    """Where a data set comes from: ``files`` at ``mirrors``, or ``bundled`` with a package."""
+    """Where a data set comes from: ``files`` at ``mirrors``, ``bundled`` with a package, a ``csv``.
+
+    ``csv`` is where you put Kaggle's train.csv, ``sha256`` what tells it from any other file.
+    """
 
     mirrors: list[Annotated[str, Field(pattern=r"^https?://")]] = []
     files: SourceFiles | None = None
     bundled: Literal["optdigits"] | None = None
+    csv: Annotated[str, Field(min_length=1)] | None = None
+    sha256: Sha256 | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> "Dataset":
-        if (self.files is None) == (self.bundled is None):
-            raise ValueError("give either mirrors and files, or bundled")
-        if self.bundled and self.mirrors:
-            raise ValueError("a bundled data set has no mirrors")
+        if sum(source is not None for source in (self.files, self.bundled, self.csv)) != 1:
+            raise ValueError("give either mirrors and files, or bundled, or csv")
+        if self.mirrors and not self.files:
+            raise ValueError("mirrors go with files")
+        if self.sha256 and not self.csv:
+            raise ValueError("sha256 goes with csv")
         return self
 
 
