@@ -6,7 +6,7 @@ BIN := .venv/bin
 # The commands in dvc.yaml start `python`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help quickstart setup test check repro readme png
+.PHONY: help quickstart setup app site strokes test check repro readme png
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -14,7 +14,8 @@ help: ## List these targets
 quickstart: setup ## Try the whole pipeline on a small built-in data set; your workspace stays as it is
 	git for-each-ref --format='delete %(refname)' 'refs/exps/*/*/quickstart' | git update-ref --stdin
 	$(BIN)/dvc exp run --temp --name quickstart \
-	    --set-param dataset=optdigits --set-param split.train=0.6 --set-param split.test=0.4
+	    --set-param dataset=optdigits --set-param split.train=0.6 --set-param split.test=0.4 \
+	    --set-param export.largest_drop=0.02
 	rm -rf quickstart
 	mkdir quickstart
 	git archive "$$(git for-each-ref --format='%(objectname)' 'refs/exps/*/*/quickstart')" metrics plots \
@@ -36,6 +37,23 @@ setup: .venv/installed ## Install the pinned packages into .venv
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	@touch $@
+
+app: models/export ## Draw digits in a browser; without a model, first trains one for some minutes
+	$(BIN)/python -m app
+
+site: models/export ## Build the app that needs no server into site/; needs npm
+	$(BIN)/python -m app.site
+
+# A shortened training, apart from the workspace; `dvc repro export` puts the full one in its place.
+models/export: | setup
+	git for-each-ref --format='delete %(refname)' 'refs/exps/*/*/quick-model' | git update-ref --stdin
+	$(BIN)/dvc exp run --temp --name quick-model --set-param architectures.lenet5_pen.epochs=3 \
+	    --set-param export.architecture=lenet5_pen --set-param export.largest_drop=0.02 export
+	$(BIN)/dvc get --force . models/export --rev quick-model --out models/export
+
+strokes: models/export ## Read pen strokes with the exported network: make strokes STROKES=digits.json.gz
+	@test -n "$(STROKES)" || { echo 'Say which: make strokes STROKES=digits.json.gz'; exit 2; }
+	$(BIN)/python -m bench.strokes "$(STROKES)"
 
 test: setup ## Run the tests; those on the genuine MNIST need MNIST_MIRROR, a folder or an address
 	$(BIN)/python -m pytest

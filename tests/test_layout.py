@@ -105,12 +105,6 @@ def test_every_network_module_belongs_to_an_architecture() -> None:
     assert modules == {settings["network"] for settings in ARCHITECTURES.values()}
 
 
-def test_the_best_network_is_the_one_exported() -> None:
-    exported = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["export"]
-    best = json.loads((ROOT / "metrics/compare.json").read_text(encoding="utf-8"))["best"]
-    assert exported["architecture"] == best["name"]
-
-
 def test_every_make_target_in_the_readme_exists() -> None:
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
     named = re.findall(

@@ -54,7 +54,8 @@ def test_the_parameters_of_the_project_load() -> None:
         (
             "dataset",
             "emnist",
-            "the file: dataset must be one of mnist, fashion_mnist, optdigits; it is emnist",
+            "the file: dataset must be one of mnist, fashion_mnist, optdigits, kaggle; it is "
+            "emnist",
         ),
         (
             "datasets.mnist.mirrors",
@@ -144,8 +145,14 @@ def test_the_parameters_of_the_project_load() -> None:
         (
             "datasets.optdigits.mirrors",
             ["https://127.0.0.1/"],
-            "datasets.optdigits: a bundled data set has no mirrors; given",
+            "datasets.optdigits: mirrors go with files; given",
         ),
+        (
+            "datasets.optdigits.csv",
+            "train.csv",
+            "datasets.optdigits: give either mirrors and files, or bundled, or csv; given",
+        ),
+        ("datasets.optdigits.sha256", 64 * "0", "datasets.optdigits: sha256 goes with csv; given"),
         (
             "compare.published.lenet",
             {"test": 0.99},
@@ -155,7 +162,7 @@ def test_the_parameters_of_the_project_load() -> None:
             "export.architecture",
             "lenet",
             "the file: export.architecture must be one of dense, convnet, convnet_dropout, lenet5, "
-            "lenet5_v1, lenet5_v2, resnet34; it is lenet",
+            "lenet5_v1, lenet5_v2, lenet5_pen, resnet34; it is lenet",
         ),
         ("export.calibration_images", 0, "export.calibration_images: Input should be greater than"),
         ("export.largest_drop", 0, "export.largest_drop: Input should be greater than 0; given 0"),
