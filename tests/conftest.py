@@ -82,6 +82,17 @@ def idx_files() -> IdxMaker:
     return make
 
 
+def kaggle_csv(path: Path, images: np.ndarray, labels: np.ndarray | None = None) -> None:
+    """Write Kaggle's train.csv, or without labels its test.csv, of images (n, 28, 28)."""
+    columns = [f"pixel{number}" for number in range(784)]
+    rows = images.reshape(-1, 784)
+    if labels is not None:
+        columns, rows = ["label", *columns], np.column_stack([labels, rows])
+    names = [str(level) for level in range(256)]
+    lines = [",".join(columns), *(",".join([names[level] for level in row]) for row in rows)]
+    path.write_text("\n".join(lines) + "\n", newline="")
+
+
 class Server(ThreadingHTTPServer):
     """A web server whose handlers end when the client hangs up, without a word."""
 

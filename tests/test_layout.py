@@ -2,7 +2,6 @@
 
 import ast
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path

@@ -17,6 +17,7 @@ from sklearn.datasets import load_digits
 from digits import idx
 from digits.errors import PipelineError
 from stages import download
+from tests.conftest import kaggle_csv
 
 REPOSITORY = Path(__file__).parents[2]
 RAW = Path("data/raw")
@@ -226,6 +227,77 @@ def test_optdigits_need_no_mirror(mirror: Path, capsys: pytest.CaptureFixture[st
     assert [*labels, *other_labels] == load_digits().target.tolist()
     values = hashlib.sha256(b"".join(gzip.decompress(path.read_bytes()) for path in paths))
     assert values.hexdigest() == "a1997471d45cb360ec5f9d0f968e6731c367e4c31cc4adb684c4f720b87890dc"
+
+
+def write_kaggle_params(csv: str, sha256: str | None) -> None:
+    content = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    content["dataset"] = "kaggle"
+    content["datasets"]["kaggle"] = {"csv": csv, "sha256": sha256}
+    Path("params.yaml").write_text(yaml.safe_dump(content))
+
+
+def optdigits() -> tuple[np.ndarray, np.ndarray]:
+    bunch = load_digits()
+    return np.stack([download.enlarge(image) for image in bunch.images]), bunch.target
+
+
+def refused() -> str:
+    """Run the stage, which must end in one line and leave nothing; return that."""
+    with start() as run:
+        out, err = run.communicate()
+    assert (run.returncode, out) == (1, "")
+    assert not RAW.exists()
+    return err.removeprefix("download: ").removesuffix("\n")
+
+
+def test_kaggles_training_file_is_a_data_set(mirror: Path, tmp_path: Path) -> None:
+    images, labels = optdigits()
+    kaggle_csv(tmp_path / "train.csv", images, labels)
+    sha256 = hashlib.sha256((tmp_path / "train.csv").read_bytes()).hexdigest()
+    write_kaggle_params("../train.csv", None)
+    assert refused() == (
+        f"../train.csv has the SHA-256 {sha256}, datasets.kaggle.sha256 is null; if it is the file "
+        "you mean, set that to this, by which DVC will notice any other"
+    )
+    write_kaggle_params("../train.csv", sha256)
+    with start() as run:
+        out, err = run.communicate()
+    assert (run.returncode, err) == (0, "")
+    assert out.startswith("data/raw: kaggle from ../train.csv, 4 files, 1,410,")
+    assert sorted(contents(RAW)) == sorted(contents(mirror))
+    paths = in_order(RAW)
+    training, testing = idx.read_pair(*paths[:2]), idx.read_pair(*paths[2:])
+    assert len(testing[0]) == 257  # a seventh of 1,797
+    np.testing.assert_array_equal(np.concatenate([training[0], testing[0]]), images)
+    np.testing.assert_array_equal(np.concatenate([training[1], testing[1]]), labels)
+
+
+def test_another_file_in_the_place_of_kaggles_is_refused(mirror: Path, tmp_path: Path) -> None:
+    write_kaggle_params("kaggle/train.csv", 64 * "0")
+    assert refused().startswith("there is no file kaggle/train.csv; log in to Kaggle, download it ")
+    Path("kaggle").mkdir()
+    images, labels = optdigits()
+    kaggle_csv(Path("kaggle/train.csv"), images[:20])
+    assert refused() == (
+        "kaggle/train.csv: line 1: expected the 785 columns label to pixel783, "
+        "found 784, 'pixel0' to 'pixel783'"
+    )
+    kaggle_csv(Path("kaggle/train.csv"), images[:20], labels[:20])
+    assert f"datasets.kaggle.sha256 is {64 * '0'}; if it is the file you mean" in refused()
+
+
+@pytest.mark.mnist
+def test_forty_two_thousand_genuine_digits_come_from_kaggles_file(
+    mnist: Path, mirror: Path
+) -> None:
+    images, labels = (array[:42000] for array in idx.read_pair(*in_order(mnist)[:2]))
+    kaggle_csv(Path("train.csv"), images, labels)
+    write_kaggle_params("train.csv", hashlib.sha256(Path("train.csv").read_bytes()).hexdigest())
+    download.main()
+    training, testing = idx.read_pair(*in_order(RAW)[:2]), idx.read_pair(*in_order(RAW)[2:])
+    assert (len(training[0]), len(testing[0])) == (36000, 6000)
+    np.testing.assert_array_equal(np.concatenate([training[0], testing[0]]), images)
+    np.testing.assert_array_equal(np.concatenate([training[1], testing[1]]), labels)
 
 
 def test_enlarged_digits_are_like_those_of_mnist() -> None:

@@ -1,0 +1,60 @@
+"""Kaggle's digit-recognizer competition: ``python -m app.kaggle test.csv submission.csv``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from app.classifier import MODEL, Classifier
+from digits import kaggle
+from digits.errors import PipelineError
+from digits.files import write_csv
+
+
+def main() -> None:
+    """Write the submission."""
+    parser = argparse.ArgumentParser(
+        prog="python -m app.kaggle",
+        description="Read the images in the test.csv of Kaggle's digit-recognizer competition "
+        "with the exported network, and write the submission.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("source", type=Path, help="test.csv")
+    parser.add_argument("target", type=Path, help="the submission, a CSV file")
+    parser.add_argument(
+        "--model", type=Path, default=MODEL, help="folder that the export stage wrote"
+    )
+    arguments = parser.parse_args()
+    try:
+        submission = classify(arguments.source, arguments.model)
+        write_csv(arguments.target, submission)
+    except PipelineError as error:
+        sys.exit(f"kaggle: {error}")
+    except OSError as error:
+        sys.exit(f"kaggle: {error.strerror} ({error.filename})")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    print(f"{arguments.target}: {len(submission):,} images read")
+
+
+def classify(source: Path, model: Path) -> pd.DataFrame:
+    """Return the submission for a test.csv: ImageId, from 1, and Label.
+
+    The float32 form of the network reads the images: there is no hurry.
+
+    Raises:
+        PipelineError: the file or the network is not what it should be.
+    """
+    classifier = Classifier(model, "float32")
+    labels = [
+        int(classifier.probabilities(row.reshape(28, 28)).argmax())
+        for rows in kaggle.read(source, kaggle.TEST_COLUMNS)
+        for row in rows
+    ]
+    return pd.DataFrame({"ImageId": np.arange(1, len(labels) + 1), "Label": labels})
+
+
+if __name__ == "__main__":
+    main()

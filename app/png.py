@@ -1,0 +1,103 @@
+"""From untrusted bytes to a picture: limits first, then as little decoding as possible.
+
+W3C, Portable Network Graphics (PNG) Specification, https://www.w3.org/TR/png-3/.
+"""
+
+import struct
+import zlib
+from io import BytesIO
+
+from fastapi import HTTPException
+from PIL import Image
+
+LONGEST_SIDE = 2000  # pixels
+MOST_CHUNKS = 1000  # a megabyte in the chunks of 8 KiB that encoders write has 128
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+NEEDED = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
+PLAIN = {  # by bit depth, colour type, compression, filter and interlace
+    bytes([8, 0, 0, 0, 0]): "L",
+    bytes([8, 2, 0, 0, 0]): "RGB",
+    bytes([8, 4, 0, 0, 0]): "LA",
+    bytes([8, 6, 0, 0, 0]): "RGBA",
+}
+
+# Pillow keeps so much of freed pictures: it takes long to get memory back from the system.
+Image.core.set_block_size(2**20)  # type: ignore[attr-defined]
+Image.core.set_blocks_max(4)  # type: ignore[attr-defined]
+
+
+class Png:
+    """A PNG whose pixels are not decoded yet; of an animation, the still picture.
+
+    Only the chunks that make up the picture are looked at. The others (colour profiles, texts,
+    further frames) might inflate to gigabytes.
+
+    Raises:
+        HTTPException: 413 for too large a picture, 422 for anything but a whole PNG.
+    """
+
+    def __init__(self, data: bytes):
+        if not data:
+            raise HTTPException(422, "The body is empty; expected a PNG picture.")
+        if not data.startswith(SIGNATURE):
+            raise HTTPException(422, "This is not a PNG picture: it does not begin like one.")
+        self._chunks = _split(data)
+        kinds = [kind for kind, _ in self._chunks]
+        if kinds[0] != b"IHDR" or kinds.count(b"IHDR") != 1 or len(self._chunks[0][1]) != 25:
+            raise _damaged("it must begin with its one header")
+        self.width, self.height = struct.unpack_from(">II", data, 16)
+        if min(self.width, self.height) == 0:
+            raise _damaged("it has no pixels")
+        if max(self.width, self.height) > LONGEST_SIDE:
+            raise HTTPException(
+                413,
+                f"The picture has {self.width} x {self.height} pixels; "
+                f"{LONGEST_SIDE} x {LONGEST_SIDE} is the most.",
+            )
+        self._plain = PLAIN.get(data[24:29]) if b"tRNS" not in kinds else None
+
+    def decode(self) -> Image.Image:
+        """Return the picture, without palette or key colour.
+
+        Raises:
+            HTTPException: 422, it is damaged.
+        """
+        try:
+            if self._plain:  # then straight to what Pillow's PNG plugin, too, would come to
+                pixels = b"".join([chunk[8:-4] for kind, chunk in self._chunks if kind == b"IDAT"])
+                size = (self.width, self.height)
+                return Image.frombytes(self._plain, size, pixels, "zip", self._plain)
+            content = b"".join([SIGNATURE, *(chunk for _, chunk in self._chunks)])
+            image = Image.open(BytesIO(content), formats=["PNG"])
+            image.load()
+            if image.mode == "P" or ("transparency" in image.info and image.mode != "I;16"):
+                return image.convert("RGBA")
+            return image
+        except Exception:  # whatever Pillow raises on damaged bytes
+            raise _damaged("its pixels cannot be decoded") from None
+
+
+def _split(data: bytes) -> list[tuple[bytes, bytes]]:
+    """Return the type and all bytes of each needed chunk, up to the end of the picture."""
+    chunks: list[tuple[bytes, bytes]] = []
+    at = len(SIGNATURE)
+    for _ in range(MOST_CHUNKS):
+        if at + 12 > len(data):
+            raise _damaged("it is cut short")
+        length, kind = struct.unpack_from(">I4s", data, at)
+        end = at + 12 + length
+        if end > len(data):
+            raise _damaged("it is cut short")
+        if kind in NEEDED:
+            chunk = data[at:end]
+            if zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:]):
+                raise _damaged("a checksum is wrong")
+            chunks.append((kind, chunk))
+        if kind == b"IEND":
+            return chunks
+        at = end
+    raise HTTPException(422, f"The PNG is in more than {MOST_CHUNKS} chunks.")
+
+
+def _damaged(reason: str) -> HTTPException:
+    return HTTPException(422, f"The PNG is damaged: {reason}.")

@@ -1,0 +1,149 @@
+"""Put the site together: the page, the exported network, and LiteRT for the web from npm."""
+
+import base64
+import hashlib
+import json
+import shutil
+import subprocess
+import tempfile
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from digits.errors import PipelineError
+
+HERE = Path(__file__).parent
+STATIC = HERE.parent / "static"
+PAGE_FILES = ["app.js", "drawing.js", "icon.svg", "pad.js", "style.css"]
+SERVER_SCRIPT = '  <script type="module" src="static/server.js"></script>\n'
+LITERT_FILES = [
+    "core/dist/index.js",
+    "core/wasm/litert_wasm_compat_internal.js",
+    "core/wasm/litert_wasm_compat_internal.wasm",
+]
+SERVICE_WORKER = "service-worker.js"
+SMOOTHNESS = 4  # icons are drawn this much larger and shrunk
+
+
+def build(model: Path, out: Path) -> None:
+    """Build the site.
+
+    Args:
+        model: the exported network, float32.tflite.
+        out: the site's folder, written whole or not at all; an older site there is replaced.
+
+    Raises:
+        PipelineError: the network or npm is missing, npm failed, or ``out`` is something else.
+    """
+    if not model.is_file():
+        raise PipelineError(f"{model} is missing; `make model` trains and exports a network")
+    if out.exists() and not (out / SERVICE_WORKER).is_file():
+        raise PipelineError(f"{out} is there and is no site; name another folder, or remove it")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".site.part.") as temporary:
+        site = Path(temporary) / "site"
+        add_page(site)
+        add_litert(site / "litert", Path(temporary) / "npm")
+        shutil.copy(model, site / "float32.tflite")
+        add_icons(site / "icons")
+        add_service_worker(site)
+        shutil.rmtree(out, ignore_errors=True)
+        site.rename(out)
+
+
+def add_page(site: Path) -> None:
+    """Add the server's page, with the network in the browser in place of the server."""
+    (site / "static").mkdir(parents=True)
+    page = (STATIC / "index.html").read_text(encoding="utf-8")
+    head = (HERE / "head.html").read_text(encoding="utf-8")
+    (site / "index.html").write_text(page.replace(SERVER_SCRIPT, head), encoding="utf-8")
+    for name in PAGE_FILES:
+        shutil.copy(STATIC / name, site / "static")
+    shutil.copy(HERE / "local.js", site / "static")
+    shutil.copy(HERE / "manifest.webmanifest", site)
+
+
+def add_litert(folder: Path, work: Path) -> None:
+    """Add LiteRT for the web, in the version of package-lock.json.
+
+    Args:
+        folder: where it goes.
+        work: a new folder to install npm's packages in.
+    """
+    npm = shutil.which("npm")
+    if npm is None:
+        raise PipelineError("npm is missing, which brings LiteRT for the web; install Node.js")
+    folder.mkdir()
+    work.mkdir()
+    for name in (".npmrc", "package.json", "package-lock.json"):
+        shutil.copy(HERE / name, work)
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    run = subprocess.run(command, cwd=work, capture_output=True, text=True)  # noqa: S603
+    if run.returncode:
+        reason = " ".join(run.stderr.split())[:200]
+        raise PipelineError(f"`npm ci` could not install LiteRT for the web: {reason}")
+    packages = work / "node_modules/@litertjs"
+    for name in LITERT_FILES:
+        shutil.copy(packages / name, folder)
+    shutil.copy(packages / "wasm-utils/dist/index.js", folder / "wasm-utils.js")
+    shutil.copy(HERE / "litert-license.txt", folder)
+    # A browser knows no package names, and an import map would have to be inline.
+    core = (folder / "index.js").read_text(encoding="utf-8")
+    core = core.replace('"@litertjs/wasm-utils"', '"./wasm-utils.js"')
+    (folder / "index.js").write_text(core, encoding="utf-8")
+
+
+def add_icons(folder: Path) -> None:
+    """Add the icons that the manifest names."""
+    folder.mkdir()
+    draw_icon(192, rounded=True).save(folder / "192.png")
+    draw_icon(512, rounded=True).save(folder / "512.png")
+    draw_icon(512, rounded=False).save(folder / "maskable-512.png")
+
+
+def draw_icon(side: int, rounded: bool) -> Image.Image:
+    """Draw static/icon.svg as a square picture.
+
+    Args:
+        side: in pixels.
+        rounded: False fills the corners, for systems that cut icons to a shape of their own.
+    """
+    square, line = ElementTree.parse(STATIC / "icon.svg").getroot()  # noqa: S314 -- our own file
+    scale = SMOOTHNESS * side / float(square.attrib["width"])
+    image = Image.new("RGBA", (SMOOTHNESS * side,) * 2)
+    draw = ImageDraw.Draw(image)
+    radius = scale * float(square.attrib["rx"]) if rounded else 0
+    draw.rounded_rectangle((0, 0, *image.size), radius, square.attrib["fill"])
+    points = [
+        [scale * float(number) for number in point.split(",")]
+        for point in line.attrib["points"].split()
+    ]
+    radius = scale * float(line.attrib["stroke-width"]) / 2
+    for (x, y), (end_x, end_y) in pairwise(points):
+        for step in np.linspace(0, 1, 200):  # a round pen, as Pillow's own lines have square ends
+            middle = x + step * (end_x - x), y + step * (end_y - y)
+            draw.circle(middle, radius, line.attrib["stroke"])
+    return image.resize((side, side), Image.Resampling.BOX)
+
+
+def add_service_worker(site: Path) -> None:
+    """Add the service worker, which keeps all files that are there now."""
+    files = {path.relative_to(site).as_posix(): integrity(path) for path in find_files(site)}
+    listed = json.dumps({"./": files.pop("index.html"), **files}, indent=2)
+    version = hashlib.sha256(listed.encode()).hexdigest()[:12]
+    source = (HERE / SERVICE_WORKER).read_text(encoding="utf-8")
+    head = f'const VERSION = "{version}";\nconst FILES = {listed};\n\n'
+    (site / SERVICE_WORKER).write_text(head + source, encoding="utf-8")
+
+
+def find_files(folder: Path) -> list[Path]:
+    """Return all files in a folder and its folders, in the same order everywhere."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def integrity(path: Path) -> str:
+    """Return the hash of a file as browsers check it."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(path.read_bytes()).digest()).decode()

@@ -1,0 +1,114 @@
+// The page: what is drawn goes to the network while it is being drawn, and the answer is shown.
+
+import { Pad } from "./pad.js";
+
+const PAUSE = 1000; // milliseconds until the next try after a failed one
+
+/**
+ * Start the page.
+ *
+ * @param {(picture: HTMLCanvasElement) => Promise<{digit: number, probabilities: number[],
+ *   pixels: ArrayLike<number>}>} classify reads a picture: the digit, the probability of each of
+ *   the ten, and the 784 grey levels the network saw. Rejects with a sentence for the user.
+ */
+export function start(classify) {
+  const element = (id) => document.getElementById(id);
+  const bars = Array.from({ length: 10 }, (_, digit) => addBar(element("bars"), digit));
+  const pad = new Pad(element("pad"), changed);
+  let drawn = 0; // changes so far
+  let blank = 0; // the last change that left nothing; answers to older ones are out of date
+  let read = 0; // the change that the last answer is about
+  let reading = false;
+
+  element("undo").addEventListener("click", () => pad.undo());
+  element("clear").addEventListener("click", () => pad.clear());
+  document.addEventListener("keydown", (event) => {
+    const control = (event.ctrlKey || event.metaKey) && !event.shiftKey;
+    if ((control && event.key.toLowerCase() === "z") || event.key === "Backspace") pad.undo();
+    else if (event.key === "Escape" || event.key === "Delete") pad.clear();
+    else return;
+    event.preventDefault();
+  });
+  addEventListener("resize", () => pad.show());
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => pad.show());
+  changed();
+
+  function changed() {
+    drawn++;
+    pad.show();
+    element("hint").hidden = !pad.blank;
+    element("undo").ariaDisabled = element("clear").ariaDisabled = String(pad.blank);
+    if (pad.blank) {
+      blank = drawn;
+      show(null);
+    }
+    element("answer").ariaBusy = "true";
+    readOn();
+  }
+
+  /** Have the newest drawing read, and again until nothing has changed; one at a time. */
+  async function readOn() {
+    if (reading) return;
+    reading = true;
+    while (read < drawn) {
+      const change = drawn;
+      let problem = "";
+      try {
+        const answer = pad.blank ? null : await classify(pad.picture());
+        if (change > blank) show(answer);
+        read = change;
+      } catch (error) {
+        problem = error.message || "The drawing could not be read. Trying again …";
+        show(null);
+      }
+      element("problem").textContent = problem;
+      if (problem) await new Promise((resume) => setTimeout(resume, PAUSE));
+    }
+    reading = false;
+    element("answer").ariaBusy = "false";
+  }
+
+  /** Show an answer, or that there is none. */
+  function show(answer) {
+    const { digit, probabilities = [], pixels = new Uint8Array(784) } = answer ?? {};
+    bars.forEach((bar, at) => fillBar(bar, probabilities[at], at === digit));
+    showPixels(element("seen"), pixels);
+    const certainty = answer ? `${percent(probabilities[digit])} sure` : "No answer yet";
+    element("digit").textContent = digit ?? "?";
+    element("digit").classList.toggle("none", !answer);
+    element("certainty").textContent = certainty;
+    // Read aloud, so only what is drawn to the end.
+    if (!pad.drawing) element("status").textContent = answer ? `${digit}, ${certainty}` : "";
+  }
+}
+
+function addBar(list, digit) {
+  const bar = document.createElement("li");
+  for (const name of ["name", "track", "share"]) {
+    bar.append(Object.assign(document.createElement("span"), { className: name }));
+  }
+  bar.querySelector(".name").textContent = digit;
+  list.append(bar);
+  return bar;
+}
+
+function fillBar(bar, probability, best) {
+  bar.style.setProperty("--share", probability ?? 0);
+  bar.classList.toggle("best", best);
+  bar.querySelector(".share").textContent = probability >= 0.005 ? percent(probability) : "";
+}
+
+/** Return a probability in whole percent; 99.6 % is not certainty. */
+function percent(probability) {
+  const rounded = Math.round(100 * probability);
+  return rounded === 100 ? ">99\u202f%" : `${rounded}\u202f%`;
+}
+
+function showPixels(canvas, pixels) {
+  const image = new ImageData(28, 28);
+  for (let at = 0; at < 784; at++) {
+    image.data.fill(pixels[at], 4 * at, 4 * at + 3);
+    image.data[4 * at + 3] = 255;
+  }
+  canvas.getContext("2d").putImageData(image, 0, 0);
+}

@@ -1,0 +1,1 @@
+"""Measurements beside the pipeline, one module each, run as `python -m bench.NAME`."""

@@ -1,0 +1,247 @@
+"""Replay real pen strokes as if drawn on the page, and count how many the exported network reads.
+
+    python -m bench.strokes unipen-digits.json.gz
+
+The file is gzipped JSON: a list of {"label": 0 to 9, "source": text whose first three letters name
+the donor, "strokes": [[[x, y], ...], ...]}, y pointing down, in any unit. Every digit is drawn in
+three placements on a canvas like the page's, and normalised in Python, as the server does it, and
+in JavaScript, as the browser does it. Ends with exit status 1 if a figure misses its bound.
+"""
+
+import argparse
+import gzip
+import multiprocessing
+import os
+import struct
+import subprocess
+import zlib
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from tqdm import tqdm
+
+from app.classifier import Classifier
+from digits import drawing
+from digits.errors import PipelineError, run_stage
+
+AT_LEAST = {"mean accuracy in percent": 97.0, "same class in percent": 99.9}
+AT_MOST = {"points from the worst placement to the best": 0.5, "grey levels apart": 1.0}
+
+UNPACKED = 2**28  # bytes at most
+CANVAS = 280  # pixels on each side
+FINER = 4  # drawn so much larger, then averaged, as a browser smooths edges
+BATCH = 100  # digits a worker has at a time
+
+Coordinate = Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)]
+Point = tuple[Coordinate, Coordinate]
+Stroke = Annotated[list[Point], Field(min_length=1, max_length=10_000)]
+
+
+class Digit(BaseModel):
+    """One digit as it was written."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    label: Annotated[int, Field(ge=0, le=9)]
+    source: Annotated[str, Field(min_length=3, max_length=1000)]
+    strokes: Annotated[list[Stroke], Field(min_length=1, max_length=100)]
+
+
+DIGITS = TypeAdapter(Annotated[list[Digit], Field(min_length=1, max_length=100_000)])
+
+
+class Placement(NamedTuple):
+    """How a digit lies on the canvas, in shares of the canvas's side."""
+
+    size: float  # longer side of the digit, from the middle of the line
+    middle: tuple[float, float]  # from the left, from above
+    pen: float  # width of the line
+
+
+PLACEMENTS = {
+    "large, centred": Placement(0.70, (0.5, 0.5), drawing.PEN_WIDTH),
+    "medium, centred": Placement(0.45, (0.5, 0.5), drawing.PEN_WIDTH),
+    "small, above, thin": Placement(0.30, (0.5, 0.25), drawing.PEN_WIDTH * 5 / 9),
+}
+
+
+def main() -> None:
+    """Measure with the digits in the file named on the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.strokes",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("path", type=Path, help="the strokes, .json.gz")
+    parser.add_argument("--model", type=Path, default=Path("models/export"), help="its folder")
+    arguments = parser.parse_args()
+    classifier = Classifier(arguments.model)
+    table = measure(read(arguments.path), classifier)
+    print(report(table))
+    if missed := misses(table):
+        raise PipelineError("; ".join(missed))
+
+
+def read(path: Path) -> list[Digit]:
+    """Read and check a file of strokes.
+
+    Raises:
+        PipelineError: it is missing, damaged, too large, or of another structure.
+    """
+    try:
+        with gzip.open(path) as file:
+            content = file.read(UNPACKED + 1)
+    except FileNotFoundError:
+        raise PipelineError(f"{path} is missing; expected a file of strokes") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise PipelineError(f"{path} is not a gzip file, or a damaged one: {error}") from None
+    if len(content) > UNPACKED:
+        raise PipelineError(f"{path}: expected at most {UNPACKED:,} bytes unpacked, found more")
+    try:
+        return DIGITS.validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        given = repr(first["input"])[:60]
+        raise PipelineError(f"{path}: {where}: {first['msg']}; given {given}") from None
+
+
+def measure(digits: Sequence[Digit], classifier: Classifier) -> pd.DataFrame:
+    """Draw, normalise and classify every digit in every placement.
+
+    Returns:
+        One row for each picture: ``label``, ``donor``, ``placement``, the classes ``read`` after
+        the normalisation in Python and ``javascript`` after the other, and ``difference``, the
+        mean one between the pixels of the two in grey levels.
+    """
+    batches = [digits[start : start + BATCH] for start in range(0, len(digits), BATCH)]
+    rows = []
+    spawn = multiprocessing.get_context("spawn")  # a fork would lack the classifier's threads
+    with ProcessPoolExecutor(os.cpu_count(), spawn) as workers:
+        images = workers.map(normalise_both_ways, batches)
+        for batch, both in zip(
+            batches, tqdm(images, total=len(batches), unit="batch"), strict=True
+        ):
+            for digit, placements in zip(batch, both, strict=True):
+                for name, (python, javascript) in zip(PLACEMENTS, placements, strict=True):
+                    rows.append(
+                        {
+                            "label": digit.label,
+                            "donor": digit.source[:3],
+                            "placement": name,
+                            "read": classifier.probabilities(python).argmax(),
+                            "javascript": classifier.probabilities(javascript).argmax(),
+                            "difference": np.abs(python.astype(np.int16) - javascript).mean(),
+                        }
+                    )
+    return pd.DataFrame(rows)
+
+
+def normalise_both_ways(digits: Sequence[Digit]) -> NDArray[np.uint8]:
+    """Return the images of digits, (digits, placements, 2, 28, 28), first Python's."""
+    pictures = [draw(digit.strokes, place) for digit in digits for place in PLACEMENTS.values()]
+    python = np.stack([drawing.normalise(picture) for picture in pictures])
+    both = np.stack((python, normalise_in_javascript(pictures)), axis=1)
+    return both.reshape(len(digits), len(PLACEMENTS), *both.shape[1:])
+
+
+def draw(strokes: Sequence[Sequence[Point]], placement: Placement) -> Image.Image:
+    """Return a canvas, 280x280 in mode L, with black strokes with round ends on white."""
+    points = np.array([point for stroke in strokes for point in stroke])
+    low, high = points.min(axis=0), points.max(axis=0)
+    side = CANVAS * FINER
+    scale = placement.size * side / (max(high - low) or 1)  # a dot has no size
+    radius = placement.pen * side / 2
+    canvas = Image.new("L", (side, side), 255)
+    pen = ImageDraw.Draw(canvas)
+    for stroke in strokes:
+        path = (np.array(stroke) - (low + high) / 2) * scale + np.array(placement.middle) * side
+        for start, end in pairwise(path):
+            pen.line((*start, *end), fill=0, width=round(2 * radius))
+        for x, y in path:
+            pen.circle((x, y), radius, fill=0)
+    return canvas.reduce(FINER)
+
+
+def normalise_in_javascript(pictures: Sequence[Image.Image]) -> NDArray[np.uint8]:
+    """Return what app/static/drawing.js makes of pictures, (n, 28, 28); zeros for a blank one.
+
+    Raises:
+        PipelineError: there is no Node.js to run it.
+    """
+    frames = (
+        struct.pack("<II", *picture.size) + picture.convert("RGBA").tobytes()
+        for picture in pictures
+    )
+    command = ["node", str(Path(__file__).with_name("normalise.mjs"))]
+    try:
+        result = subprocess.run(command, input=b"".join(frames), stdout=subprocess.PIPE, check=True)  # noqa: S603
+    except FileNotFoundError:
+        raise PipelineError("node is not on the PATH; expected Node.js 18 or later") from None
+    return np.frombuffer(result.stdout, np.uint8).reshape(-1, drawing.SIDE, drawing.SIDE)
+
+
+def report(table: pd.DataFrame) -> str:
+    """Write the accuracies by placement and donor, the commonest errors, and the `figures`."""
+    parts = {"all": table, **{str(donor): rows for donor, rows in table.groupby("donor")}}
+    accuracies = pd.DataFrame(
+        {
+            f"{name} ({len(rows) // len(PLACEMENTS):,})": _accuracies(rows)
+            for name, rows in parts.items()
+        }
+    )
+    accuracies.loc["mean"] = accuracies.mean()
+    wrong = table[table["read"] != table["label"]]
+    errors = (wrong["label"].astype(str) + " as " + wrong["read"].astype(str)).value_counts()
+    commonest = ", ".join(f"{error}: {count}" for error, count in errors.head(12).items())
+    return "\n".join(
+        (
+            "Accuracy in percent, by placement and donor (digits)",
+            accuracies.to_markdown(floatfmt=".2f"),
+            f"Commonest errors in {len(table):,} pictures: {commonest}",
+            *(f"{name}: {value:.3f}" for name, value in figures(table).items()),
+        )
+    )
+
+
+def misses(table: pd.DataFrame) -> list[str]:
+    """Return a sentence for each of the `figures` that misses its bound."""
+    found = figures(table)
+    return [
+        f"{name}: expected at least {bound}, found {found[name]:.3f}"
+        for name, bound in AT_LEAST.items()
+        if found[name] < bound
+    ] + [
+        f"{name}: expected at most {bound}, found {found[name]:.3f}"
+        for name, bound in AT_MOST.items()
+        if found[name] > bound
+    ]
+
+
+def figures(table: pd.DataFrame) -> dict[str, float]:
+    """Return what has a bound: two accuracies, and how Python and JavaScript agree."""
+    accuracies = _accuracies(table)
+    return {
+        "mean accuracy in percent": accuracies.mean(),
+        "points from the worst placement to the best": accuracies.max() - accuracies.min(),
+        "same class in percent": 100 * (table["read"] == table["javascript"]).mean(),
+        "grey levels apart": table["difference"].mean(),
+    }
+
+
+def _accuracies(table: pd.DataFrame) -> pd.Series:
+    """Return the percentage read rightly in each placement."""
+    right = table["read"] == table["label"]
+    return 100 * right.groupby(table["placement"], sort=False).mean()
+
+
+if __name__ == "__main__":
+    run_stage("strokes", main)

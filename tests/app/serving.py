@@ -1,0 +1,136 @@
+"""Servers as processes, and what to send them."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any, NamedTuple, Self
+
+from PIL import Image, ImageDraw
+
+ROOT = Path(__file__).parents[2]
+TYPE = {"Content-Type": "image/png"}
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Server:
+    """``python -m app`` as a process: up when the block begins, ended after it."""
+
+    def __init__(self, model: Path, *options: str):
+        self._command = [
+            sys.executable,
+            "-m",
+            "app",
+            "--port",
+            "0",
+            "--model",
+            str(model),
+            *options,
+        ]
+        self.printed = self.complaints = ""
+
+    def __enter__(self) -> Self:
+        self._errors = TemporaryFile()
+        self.process = subprocess.Popen(
+            self._command,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            start_new_session=True,
+        )
+        assert self.process.stdout
+        self.printed = self.process.stdout.readline()
+        self.url = re.findall(r"http://\S+/", self.printed)[0]
+        self.port = int(self.url.rstrip("/").rpartition(":")[2])
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal, wait for the end, and return the exit status."""
+        if not self.complaints:
+            self.process.send_signal(how)
+            try:
+                self.printed += self.process.communicate(timeout=30)[0]
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                raise
+            self._errors.seek(0)
+            self.complaints = self._errors.read().decode() or "none"
+            self._errors.close()
+            print(self.complaints)  # which pytest shows when a test fails
+        return self.process.returncode
+
+    def connect(self, sent: bytes = b"") -> socket.socket:
+        """Open a connection and send something."""
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        connection.sendall(sent)
+        return connection
+
+    def ask(
+        self,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] = TYPE,
+        method: str | None = None,
+    ) -> Answer:
+        """Send one request on a connection of its own; with a body it is a POST."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method or ("GET" if body is None else "POST"), path, body, headers)
+            response = connection.getresponse()
+            return Answer(response.status, dict(response.getheaders()), response.read())
+        finally:
+            connection.close()
+
+
+def receive(connection: socket.socket, patience: float = 30) -> Answer:
+    """Return the answer that comes on a connection; its body must be as long as it says."""
+    connection.settimeout(patience)
+    response = http.client.HTTPResponse(connection)
+    response.begin()
+    return Answer(response.status, dict(response.getheaders()), response.read())
+
+
+def picture(side: int = 280, mode: str = "L") -> Image.Image:
+    """Return a 7, white on black."""
+    image = Image.new("L", (side, side))
+    corners = [(0.3 * side, 0.25 * side), (0.7 * side, 0.25 * side), (0.45 * side, 0.8 * side)]
+    ImageDraw.Draw(image).line(corners, 255, max(1, side // 14), joint="curve")
+    return image.convert(mode)
+
+
+def png(image: Image.Image, **options: Any) -> bytes:
+    file = BytesIO()
+    image.save(file, "PNG", **options)
+    return file.getvalue()
+
+
+def form(*files: bytes, kind: str = "image/png", fields: int = 0) -> tuple[bytes, dict[str, str]]:
+    """Return the body and the headers of a form."""
+    parts = [
+        b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n'
+        b"Content-Type: " + kind.encode() + b"\r\n\r\n" + file + b"\r\n"
+        for file in files
+    ]
+    parts += [b'--x\r\nContent-Disposition: form-data; name="f"\r\n\r\nvalue\r\n'] * fields
+    return b"".join([*parts, b"--x--\r\n"]), {"Content-Type": "multipart/form-data; boundary=x"}

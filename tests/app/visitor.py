@@ -1,0 +1,165 @@
+"""What a person has and does: a browser, a handwriting, a mouse, and eyes for what goes wrong."""
+
+import gzip
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from math import cos, inf, pi, sin
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import ConsoleMessage, Page, expect
+
+from tests.app.serving import ROOT
+
+Point = tuple[float, float]  # from the left and from above, in shares of the paper's side
+Strokes = Sequence[Sequence[Point]]
+
+CHROMIUM: Any = {  # what Playwright is to start
+    "executable_path": shutil.which("chromium") or shutil.which("google-chrome"),
+    "args": [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ],
+}
+
+REAL = ROOT.parent / "shared/strokes/unipen-digits.json.gz"
+needs_real = pytest.mark.skipif(not REAL.is_file(), reason=f"{REAL} is not there")
+
+# Notes the time of each movement, and of the frame with the last change of the bars after it.
+STOPWATCH = """() => {
+    window.moves = [];
+    const note = (event) => moves.push({ moved: event.timeStamp });
+    document.getElementById("pad").addEventListener("pointermove", note, { capture: true });
+    const show = (move) => requestAnimationFrame(() => { move.read = performance.now(); });
+    const changed = () => { if (moves.length) show(moves.at(-1)); };
+    new MutationObserver(changed).observe(document.getElementById("bars"), {
+        subtree: true, childList: true, attributes: true, characterData: true,
+    });
+}"""
+
+
+def watch(page: Page) -> list[str]:
+    """Return a list that fills with the page's errors, broken rules of the CSP among them."""
+    complaints: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            complaints.append(message.text)
+
+    page.on("console", note)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    return complaints
+
+
+def arc(x: float, y: float, across: float, down: float, start: float, end: float) -> list[Point]:
+    """Return part of an ellipse; angles in half turns, from the right, first downwards."""
+    angles = [pi * (start + (end - start) * step / 10) for step in range(11)]
+    return [(x + across * cos(angle), y + down * sin(angle)) for angle in angles]
+
+
+def line(*corners: Point) -> list[Point]:
+    """Return points along straight lines."""
+    points = [corners[0]]
+    for (x, y), (end_x, end_y) in pairwise(corners):
+        steps = [step / 3 for step in range(1, 4)]
+        points += [(x + step * (end_x - x), y + step * (end_y - y)) for step in steps]
+    return points
+
+
+DIGITS: dict[int, Strokes] = {
+    0: [arc(0.5, 0.5, 0.19, 0.29, -0.5, 1.5)],
+    1: [line((0.52, 0.2), (0.48, 0.8))],
+    2: [arc(0.48, 0.36, 0.17, 0.15, -1, 0.15) + line((0.62, 0.45), (0.32, 0.77), (0.7, 0.77))],
+    3: [arc(0.48, 0.34, 0.16, 0.14, -0.85, 0.5) + arc(0.48, 0.64, 0.19, 0.16, -0.5, 0.85)],
+    4: [line((0.42, 0.2), (0.3, 0.55), (0.68, 0.55)), line((0.62, 0.25), (0.56, 0.82))],
+    5: [line((0.66, 0.2), (0.4, 0.2), (0.37, 0.45)) + arc(0.47, 0.6, 0.18, 0.18, -0.55, 0.8)],
+    6: [line((0.58, 0.18), (0.4, 0.45)) + arc(0.5, 0.64, 0.15, 0.16, 1.15, -0.85)],
+    7: [line((0.3, 0.22), (0.69, 0.22), (0.46, 0.8))],
+    8: [arc(0.5, 0.35, 0.14, 0.15, 0.5, 2.5) + arc(0.5, 0.66, 0.17, 0.16, -0.5, 1.5)],
+    9: [arc(0.5, 0.37, 0.16, 0.16, 0, -2) + line((0.66, 0.37), (0.58, 0.82))],
+}
+ALL_OVER: Strokes = [[(0.01, 0.02 + 0.06 * row), (1.1, 0.02 + 0.06 * row)] for row in range(17)]
+
+
+def real(count: int) -> Iterator[tuple[int, Strokes]]:
+    """Yield labels and strokes that people wrote, from all through the file, large and centred.
+
+    Of long strokes some 15 points are taken, as the mouse needs a frame for each.
+    """
+    digits = json.loads(gzip.decompress(REAL.read_bytes()))
+    for digit in digits[:: len(digits) // count][:count]:
+        points = np.concatenate([np.array(stroke) for stroke in digit["strokes"]])
+        low, high = points.min(axis=0), points.max(axis=0)
+        scale = 0.7 / max(high - low)
+        yield (
+            digit["label"],
+            [
+                [(x, y) for x, y in 0.5 + scale * (np.array(points) - (low + high) / 2)]
+                for stroke in digit["strokes"]
+                for points in [[*stroke[:: 1 + len(stroke) // 15], stroke[-1]]]
+            ],
+        )
+
+
+def on_screen(page: Page, points: Sequence[Point]) -> list[Point]:
+    """Return where points of the paper are on the page, in CSS pixels."""
+    box = page.locator("#pad").bounding_box()
+    assert box
+    return [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+
+
+def draw(page: Page, strokes: Strokes) -> None:
+    """Draw with the mouse."""
+    for stroke in strokes:
+        press(page, stroke)
+        page.mouse.up()
+
+
+def press(page: Page, stroke: Sequence[Point]) -> None:
+    """Draw a stroke with the mouse, and keep the button down."""
+    path = on_screen(page, stroke)
+    page.mouse.move(*path[0])
+    page.mouse.down()
+    for point in path[1:]:
+        page.mouse.move(*point)
+
+
+def settle(page: Page) -> int:
+    """Wait for the answer to what has been drawn to the end, and return the digit."""
+    expect(page.get_by_role("region", name="Answer")).to_have_attribute("aria-busy", "false")
+    return int(page.get_by_role("status").inner_text()[0])
+
+
+def latencies(page: Page, stroke: Sequence[Point]) -> list[float]:
+    """Draw a stroke in no hurry; return milliseconds from each movement to its final answer."""
+    page.evaluate(STOPWATCH)
+    path = on_screen(page, stroke)
+    page.mouse.move(*path[0])
+    page.mouse.down()
+    page.wait_for_timeout(500)
+    page.evaluate("() => { window.moves = []; }")
+    for point in path[1:]:
+        page.mouse.move(*point)
+        page.wait_for_timeout(100)
+    page.mouse.up()
+    moves = page.evaluate("() => window.moves.slice(0, -1)")  # the last one ends with the button
+    assert len(moves) > 0.8 * len(path)
+    return [move.get("read", inf) - move["moved"] for move in moves]
+
+
+def seen(page: Page) -> np.ndarray:
+    """Return the picture that the page shows as the network's, (28, 28)."""
+    levels = page.evaluate(
+        """() => [...document.getElementById("seen").getContext("2d")
+            .getImageData(0, 0, 28, 28).data]"""
+    )
+    rgba = np.array(levels, np.uint8).reshape(28, 28, 4)
+    assert (rgba[..., :3] == rgba[..., :1]).all()
+    assert (rgba[..., 3] == 255).all()
+    return rgba[..., 0]
