@@ -39,7 +39,7 @@ def build(model: Path, out: Path) -> None:
         PipelineError: the network or npm is missing, npm failed, or ``out`` is something else.
     """
     if not model.is_file():
-        raise PipelineError(f"{model} is missing; `make model` trains and exports a network")
+        raise PipelineError(f"{model} is missing; `make site` trains a network first")
     if out.exists() and not (out / SERVICE_WORKER).is_file():
         raise PipelineError(f"{out} is there and is no site; name another folder, or remove it")
     out.parent.mkdir(parents=True, exist_ok=True)

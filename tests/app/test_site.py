@@ -155,7 +155,7 @@ def test_says_how_large_it_is_and_how_to_serve_it(reader: Path, tmp_path: Path) 
 def test_without_a_network_it_says_how_to_get_one(tmp_path: Path) -> None:
     done = site_command(tmp_path / "site", "--model", tmp_path)
     assert done.returncode == 1
-    assert done.stderr.startswith(f"site: {tmp_path}/float32.tflite is missing; `make model`")
+    assert done.stderr.startswith(f"site: {tmp_path}/float32.tflite is missing; `make site`")
     assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
