@@ -1,9 +1,6 @@
 """Running the exported network with LiteRT, without TensorFlow."""
 
-import asyncio
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Lock, Thread
 from typing import Literal
 
 import numpy as np
@@ -14,12 +11,11 @@ from digits.errors import PipelineError
 
 MODEL = Path("models/export")
 SHAPES = (1, 28, 28, 1), (1, 10)  # of what goes in and comes out
-Answer = asyncio.Future[NDArray[np.float32]]
 TYPES = {"int8": np.uint8, "float32": np.float32}
 
 
 class Classifier:
-    """An exported network that reads one image at a time; safe to share between threads.
+    """An exported network that reads one image at a time, for one thread.
 
     Args:
         folder: where the export stage wrote it.
@@ -58,7 +54,6 @@ class Classifier:
         self._input, self._output, self._type = given["index"], taken["index"], given["dtype"]
         scale, self._zero = taken["quantization"]
         self._scale = np.float32(scale or 1)  # 0 where nothing is quantized
-        self._lock = Lock()
 
     def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return how likely the image shows each of the ten digits, (10,), in all 1.
@@ -67,52 +62,9 @@ class Classifier:
             image: (28, 28), white ink (255) on black (0).
         """
         values = image.astype(self._type, copy=False).reshape(SHAPES[0])
-        with self._lock:
-            self._interpreter.set_tensor(self._input, values)
-            self._interpreter.invoke()
-            levels = self._interpreter.get_tensor(self._output)[0]
+        self._interpreter.set_tensor(self._input, values)
+        self._interpreter.invoke()
+        levels = self._interpreter.get_tensor(self._output)[0]
         shares = (levels.astype(np.float32) - self._zero) * self._scale
         probabilities: NDArray[np.float32] = shares / shares.sum()  # quantized, they miss 1
         return probabilities
-
-
-class ClassifierThread:
-    """A classifier in a thread of its own: while the network computes, the event loop goes on.
-
-    It hands back all answers to what waited at once, which wakes the event loop once.
-    """
-
-    def __init__(self, classifier: Classifier):
-        self._classifier = classifier
-        self._waiting: SimpleQueue[tuple[NDArray[np.uint8], Answer]] = SimpleQueue()
-        Thread(target=self._work, name="classifier", daemon=True).start()
-
-    async def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return what `Classifier.probabilities` does."""
-        future: Answer = asyncio.get_running_loop().create_future()
-        self._waiting.put((image, future))
-        return await future
-
-    def _work(self) -> None:
-        while True:
-            batch = [self._waiting.get()]
-            while not self._waiting.empty():
-                batch.append(self._waiting.get())
-            answers = [(future, self._read(image)) for image, future in batch]
-            batch[0][1].get_loop().call_soon_threadsafe(_deliver, answers)
-
-    def _read(self, image: NDArray[np.uint8]) -> NDArray[np.float32] | Exception:
-        try:
-            return self._classifier.probabilities(image)
-        except Exception as error:  # for the event loop, since nobody looks at this thread
-            return error
-
-
-def _deliver(answers: list[tuple[Answer, NDArray[np.float32] | Exception]]) -> None:
-    for future, answer in answers:
-        if future.done():  # cancelled meanwhile
-            continue
-        if isinstance(answer, Exception):
-            future.set_exception(answer)
-        else:
-            future.set_result(answer)

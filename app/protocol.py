@@ -1,11 +1,12 @@
-"""uvicorn's HTTP protocol, with limits for the head of a request.
+"""uvicorn's HTTP protocol, with limits for the head of a request, and answers in one piece.
 
-uvicorn itself waits for a head forever and takes one of any size, and it refuses what is no HTTP in
-plain text.
+uvicorn itself waits for a head forever and takes one of any size, it refuses what is no HTTP in
+plain text, and sends the head of an answer before its body.
 """
 
 import asyncio
 import json
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -23,7 +24,7 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Await the first head."""
-        super().connection_made(transport)
+        super().connection_made(Gathering(transport))  # type: ignore[arg-type]
         self._deadline = self.loop.call_later(HEAD_SECONDS, transport.close)
 
     def on_message_begin(self) -> None:
@@ -72,3 +73,30 @@ class Protocol(HttpToolsProtocol):
         lines = [b"%s: %s\r\n" % header for header in headers]
         self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", content]))
         self.transport.close()
+
+
+class Gathering:
+    """A transport that sends what is written in one turn of the event loop by one system call."""
+
+    def __init__(self, transport: asyncio.Transport):
+        self._transport = transport
+        self._parts: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Keep the data until the turn is over."""
+        if not self._parts:
+            asyncio.get_running_loop().call_soon(self._send)
+        self._parts.append(data)
+
+    def close(self) -> None:
+        """Close the connection once everything is sent."""
+        self._send()
+        self._transport.close()
+
+    def _send(self) -> None:
+        if self._parts:
+            self._transport.write(b"".join(self._parts))
+            self._parts.clear()

@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from app import body
-from app.classifier import Classifier, ClassifierThread
+from app.classifier import Classifier
 from app.guard import Guard
 from app.metrics import Metrics
 from app.png import LONGEST_SIDE, Png
@@ -75,7 +75,7 @@ def create(folder: Path, hosts: frozenset[str] | None = None) -> FastAPI:
     Raises:
         PipelineError: there is no network, or a damaged one.
     """
-    classifier = ClassifierThread(Classifier(folder))
+    classifier = Classifier(folder)  # in the event loop: a thread for it takes longer than it saves
     metrics = Metrics()
     side_lane = ThreadPoolExecutor(1)  # one thread, so that one large picture is in memory
     app = FastAPI(
@@ -101,7 +101,7 @@ def create(folder: Path, hosts: frozenset[str] | None = None) -> FastAPI:
         else:
             loop = asyncio.get_running_loop()
             pixels = await loop.run_in_executor(side_lane, normalised, picture)
-        probabilities = await classifier.probabilities(pixels)
+        probabilities = classifier.probabilities(pixels)
         return Response(as_json(pixels, probabilities), media_type="application/json")
 
     app.router.add_api_route(

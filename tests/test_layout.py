@@ -13,7 +13,8 @@ import yaml
 ROOT = Path(__file__).parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 LOCKED = yaml.safe_load((ROOT / "dvc.lock").read_text(encoding="utf-8"))["stages"]
-ARCHITECTURES = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["architectures"]
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+ARCHITECTURES = PARAMS["architectures"]
 
 # The schema can only refuse: what a stage does follows from the values, which are its params.
 IMPORTED_BUT_NO_DEP = {"digits/params.py"}
@@ -24,7 +25,9 @@ def expanded() -> Iterator[tuple[str, str, Any]]:
     """Yield every stage of the pipeline: its module's name, its architecture or "", its entry."""
     for name, stage in STAGES.items():
         if "foreach" not in stage:
-            yield name, "", stage
+            exported = PARAMS["export"]["architecture"]
+            text = yaml.safe_dump(stage).replace("${export.architecture}", exported)
+            yield name, "", yaml.safe_load(text)
             continue
         for key in ARCHITECTURES:
             text = yaml.safe_dump(stage["do"]).replace("${key}", key)

@@ -3,7 +3,8 @@
 
 import { PEN_WIDTH } from "./drawing.js";
 
-const SIDE = 280; // of the paper, in the points' unit and in the picture's pixels
+const SIDE = 280; // of the paper, in the points' unit
+const PIXELS = 140; // of the picture's side; more change no answer and take the server longer
 const STEP = 1; // a point closer to the last one than this adds nothing
 
 export class Pad {
@@ -11,7 +12,7 @@ export class Pad {
   #changed;
   #strokes = [];
   #pointer = null; // the one that draws; others are ignored meanwhile
-  #picture = Object.assign(document.createElement("canvas"), { width: SIDE, height: SIDE });
+  #picture = Object.assign(document.createElement("canvas"), { width: PIXELS, height: PIXELS });
 
   /**
    * @param {HTMLCanvasElement} canvas square; its CSS colour is the ink
@@ -56,12 +57,12 @@ export class Pad {
     this.#draw(context, side / SIDE, getComputedStyle(this.#canvas).color);
   }
 
-  /** Return the drawing as a picture for the network: 280x280, black on white. */
+  /** Return the drawing as a picture for the network: 140x140, black on white. */
   picture() {
     const context = this.#picture.getContext("2d", { willReadFrequently: true });
     context.fillStyle = "white";
-    context.fillRect(0, 0, SIDE, SIDE);
-    this.#draw(context, 1, "black");
+    context.fillRect(0, 0, PIXELS, PIXELS);
+    this.#draw(context, PIXELS / SIDE, "black");
     return this.#picture;
   }
 

@@ -1,6 +1,5 @@
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -34,14 +33,6 @@ def test_quantized_probabilities_are_close_and_make_one(network: keras.Model, mo
     np.testing.assert_allclose(found, expected(network), atol=0.06)
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
     assert (found.argmax(axis=1) == expected(network).argmax(axis=1)).mean() > 0.9
-
-
-def test_threads_do_not_get_one_anothers_answers(model: Path) -> None:
-    classifier = Classifier(model)
-    alone = read(classifier)
-    with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(classifier.probabilities, np.tile(IMAGES, (40, 1, 1))))
-    np.testing.assert_array_equal(together, np.tile(alone, (40, 1)))
 
 
 def test_a_missing_network_is_refused_with_the_command_that_makes_one(tmp_path: Path) -> None:

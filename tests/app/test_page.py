@@ -17,7 +17,6 @@ from app.classifier import Classifier
 from digits import drawing
 from tests.app.serving import Server
 from tests.app.visitor import (
-    ALL_OVER,
     DIGITS,
     draw,
     latencies,
@@ -28,6 +27,7 @@ from tests.app.visitor import (
     real,
     seen,
     settle,
+    wait,
     watch,
 )
 
@@ -94,23 +94,23 @@ def test_reads_real_pens(page: Page, address: str, reader: Path) -> None:
     page.goto(address)
     classifier = Classifier(reader)
     right = 0
-    for label, strokes in real(15):
+    for label, strokes in real(10):
         draw(page, strokes)
         digit = settle(page)
         assert digit == classifier.probabilities(seen(page)).argmax()
         right += digit == label
         page.keyboard.press("Escape")
-    assert right >= 9  # of 15; all the network knows are scikit-learn's digits
+    assert right >= 6  # of 10; all the network knows are scikit-learn's digits
 
 
 def test_reads_while_the_pen_is_down(page: Page, address: str) -> None:
     page.goto(address)
     (stroke,) = DIGITS[7]
-    press(page, stroke[:4])  # the bar on top
+    press(page, stroke[:3])  # the bar on top
     expect(page.locator("#digit")).to_have_text(re.compile(r"\d"))
     bar = seen(page)
     page.mouse.up()
-    press(page, stroke[3:])
+    press(page, stroke[2:])
     expect(page.locator("#digit")).to_have_text("7")
     assert (seen(page) != bar).any()
     page.mouse.up()
@@ -181,7 +181,7 @@ def test_asks_one_question_at_a_time_and_ends_with_the_newest(page: Page, addres
     pictures = page.evaluate("sent.map((png) => [...png])")
     assert 2 <= len(pictures) < 20
     newest = Image.open(BytesIO(bytes(pictures[-1])))
-    assert newest.size == (280, 280)
+    assert newest.size == (140, 140)
     np.testing.assert_array_equal(seen(page), drawing.normalise(newest))
     assert settle(page) == 4
 
@@ -203,13 +203,6 @@ def test_an_answer_that_comes_after_the_paper_was_cleared_is_not_shown(
     page.keyboard.press("Escape")
     wait(page, "asking === 0")
     expect(page.locator("#digit")).to_have_text("?")
-
-
-def wait(page: Page, condition: str) -> None:
-    """Wait for a condition; Playwright's own way is against the page's security policy."""
-    page.evaluate(
-        f"async () => {{ while (!({condition})) await new Promise((go) => setTimeout(go, 20)); }}"
-    )
 
 
 SLOW_FETCH = """
@@ -299,16 +292,6 @@ def test_the_buttons_work_from_the_keyboard(page: Page, address: str) -> None:
     assert ink(page) > 2
     page.keyboard.press("Space")
     assert ink(page) == 0
-
-
-def test_says_so_when_the_paper_is_full_of_ink(browser: Browser, address: str) -> None:
-    page = browser.new_page()
-    page.goto(address)
-    draw(page, ALL_OVER)
-    expect(page.get_by_role("alert")).to_contain_text("The picture is blank")
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("alert")).to_have_text("")
-    page.context.close()
 
 
 def test_a_dot_is_a_drawing(page: Page, address: str) -> None:

@@ -35,6 +35,7 @@ from tests.app.visitor import (
     real,
     seen,
     settle,
+    wait,
     watch,
 )
 
@@ -221,7 +222,7 @@ def test_reads_as_the_network_does_elsewhere(page: Page, address: str, reader: P
     page.goto(address)
     classifier = Classifier(reader, "float32")
     right = 0
-    for label, strokes in real(10):
+    for label, strokes in real(6):
         draw(page, strokes)
         digit = settle(page)
         expected = classifier.probabilities(seen(page))
@@ -232,7 +233,7 @@ def test_reads_as_the_network_does_elsewhere(page: Page, address: str, reader: P
         assert shares == pytest.approx(expected.tolist(), abs=1e-4)
         right += digit == label
         page.keyboard.press("Escape")
-    assert right >= 6  # of 10; all the network knows are scikit-learn's digits
+    assert right >= 4  # of 6; all the network knows are scikit-learn's digits
 
 
 @pytest.mark.browser
@@ -320,13 +321,8 @@ def test_a_new_version_replaces_the_old(browser: Browser, site: Path, tmp_path: 
         text = (folder / "index.html").read_text()
         (folder / "index.html").write_text(text.replace("<h1>Draw a digit", "<h1>The new one"))
         add_service_worker(folder)
-        page.reload()
-        page.evaluate(
-            """async (old) => {
-                while (await caches.has(old)) await new Promise((next) => setTimeout(next, 50));
-            }""",
-            old,
-        )
+        page.evaluate("async () => { (await navigator.serviceWorker.ready).update(); }")
+        wait(page, f"!(await caches.has('{old}'))")
         expect(page.get_by_role("heading")).to_have_text("Draw a digit")  # not while one draws
         names = stored(page)
         page.reload()
@@ -352,13 +348,7 @@ def test_a_mixture_of_two_versions_is_not_kept(
         page.goto(address)
         draw(page, DIGITS[7])
         assert settle(page) == 7
-        page.evaluate(
-            """async () => {
-                while (await navigator.serviceWorker.getRegistration()) {
-                    await new Promise((next) => setTimeout(next, 50));
-                }
-            }"""
-        )
+        wait(page, "!(await navigator.serviceWorker.getRegistration())")
         kept = page.evaluate(
             """async () => Promise.all((await caches.keys()).map(
                 async (name) => (await (await caches.open(name)).keys()).length))"""

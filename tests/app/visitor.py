@@ -59,16 +59,15 @@ def watch(page: Page) -> list[str]:
 
 def arc(x: float, y: float, across: float, down: float, start: float, end: float) -> list[Point]:
     """Return part of an ellipse; angles in half turns, from the right, first downwards."""
-    angles = [pi * (start + (end - start) * step / 10) for step in range(11)]
+    angles = [pi * (start + (end - start) * step / 8) for step in range(9)]
     return [(x + across * cos(angle), y + down * sin(angle)) for angle in angles]
 
 
 def line(*corners: Point) -> list[Point]:
-    """Return points along straight lines."""
+    """Return the corners and middles of straight lines."""
     points = [corners[0]]
     for (x, y), (end_x, end_y) in pairwise(corners):
-        steps = [step / 3 for step in range(1, 4)]
-        points += [(x + step * (end_x - x), y + step * (end_y - y)) for step in steps]
+        points += [((x + end_x) / 2, (y + end_y) / 2), (end_x, end_y)]
     return points
 
 
@@ -90,7 +89,7 @@ ALL_OVER: Strokes = [[(0.01, 0.02 + 0.06 * row), (1.1, 0.02 + 0.06 * row)] for r
 def real(count: int) -> Iterator[tuple[int, Strokes]]:
     """Yield labels and strokes that people wrote, from all through the file, large and centred.
 
-    Of long strokes some 15 points are taken, as the mouse needs a frame for each.
+    Of long strokes some 12 points are taken, as the mouse needs a frame for each.
     """
     digits = json.loads(gzip.decompress(REAL.read_bytes()))
     for digit in digits[:: len(digits) // count][:count]:
@@ -102,7 +101,7 @@ def real(count: int) -> Iterator[tuple[int, Strokes]]:
             [
                 [(x, y) for x, y in 0.5 + scale * (np.array(points) - (low + high) / 2)]
                 for stroke in digit["strokes"]
-                for points in [[*stroke[:: 1 + len(stroke) // 15], stroke[-1]]]
+                for points in [[*stroke[:: 1 + len(stroke) // 12], stroke[-1]]]
             ],
         )
 
@@ -134,6 +133,19 @@ def settle(page: Page) -> int:
     """Wait for the answer to what has been drawn to the end, and return the digit."""
     expect(page.get_by_role("region", name="Answer")).to_have_attribute("aria-busy", "false")
     return int(page.get_by_role("status").inner_text()[0])
+
+
+def wait(page: Page, condition: str) -> None:
+    """Wait for a condition in JavaScript; Playwright's own way is against the pages' CSP."""
+    met = page.evaluate(
+        f"""async () => {{
+            for (let tries = 0; tries < 500 && !({condition}); tries++) {{
+                await new Promise((resume) => setTimeout(resume, 20));
+            }}
+            return {condition};
+        }}"""
+    )
+    assert met, condition
 
 
 def latencies(page: Page, stroke: Sequence[Point]) -> list[float]:

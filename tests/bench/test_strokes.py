@@ -155,15 +155,15 @@ def test_a_decompression_bomb_is_not_unpacked(
 @pytest.mark.parametrize(
     ("name", "box"),  # left, top, right, bottom: of the strokes, and half a pen more on each side
     [
-        ("large, centred", (66 - 9, 42 - 9, 214 + 9, 238 + 9)),
-        ("medium, centred", (92 - 9, 77 - 9, 188 + 9, 203 + 9)),
-        ("small, above, thin", (108 - 5, 28 - 5, 172 + 5, 112 + 5)),
+        ("large, centred", (33 - 4.5, 21 - 4.5, 107 + 4.5, 119 + 4.5)),
+        ("medium, centred", (46 - 4.5, 38.5 - 4.5, 94 + 4.5, 101.5 + 4.5)),
+        ("small, above, thin", (54 - 2.5, 14 - 2.5, 86 + 2.5, 56 + 2.5)),
     ],
 )
-def test_digits_are_placed_as_they_should_be(name: str, box: tuple[int, ...]) -> None:
+def test_digits_are_placed_as_they_should_be(name: str, box: tuple[float, ...]) -> None:
     lines = [[(0.0, 100.0), (30.0, 0.0)], [(0.0, 0.0), (75.5, 75.0)]]
     picture = strokes.draw(lines, strokes.PLACEMENTS[name])
-    assert (picture.size, picture.mode, picture.getextrema()) == ((280, 280), "L", (0, 255))
+    assert (picture.size, picture.mode, picture.getextrema()) == ((140, 140), "L", (0, 255))
     found = picture.point(lambda level: 255 - level).getbbox()
     assert found is not None
     assert np.abs(np.subtract(found, box)).max() <= 1
@@ -172,7 +172,7 @@ def test_digits_are_placed_as_they_should_be(name: str, box: tuple[int, ...]) ->
 def test_a_dot_is_as_wide_as_the_pen_and_round() -> None:
     dot = strokes.draw([[(3.0, 4.0)]], strokes.PLACEMENTS["large, centred"])
     ink = 1 - np.asarray(dot) / 255
-    assert ink.sum() == pytest.approx(np.pi * 9**2, rel=0.03)
+    assert ink.sum() == pytest.approx(np.pi * 4.5**2, rel=0.03)
     assert ink[140, 140] == 1
 
 
