@@ -173,7 +173,7 @@ def test_a_dot_is_as_wide_as_the_pen_and_round() -> None:
     dot = strokes.draw([[(3.0, 4.0)]], strokes.PLACEMENTS["large, centred"])
     ink = 1 - np.asarray(dot) / 255
     assert ink.sum() == pytest.approx(np.pi * 4.5**2, rel=0.03)
-    assert ink[140, 140] == 1
+    assert ink[70, 70] == 1
 
 
 def test_both_normalisations_see_the_same_pictures() -> None:
