@@ -155,7 +155,7 @@ def test_quickstart_shows_the_comparison_and_leaves_the_workspace_alone(clone: P
 @pytest.mark.slow
 def test_an_experiment_reruns_only_what_its_parameter_concerns(clone: Path) -> None:
     output = run(clone, "dvc", "exp", "run", "--set-param", "architectures.dense.l2=0.001")
-    assert stages_run(output) == {"train@dense", "evaluate@dense", "compare"}
+    assert stages_run(output) == {"train@dense", "evaluate@dense", "compare", "draw@dense"}
     params = json.loads(run(clone, "dvc", "params", "diff", "--json"))
     change = {"old": 0, "new": 0.001, "diff": 0.001}
     assert params == {"params.yaml": {"architectures.dense.l2": change}}
@@ -207,7 +207,7 @@ def test_a_wrong_parameter_ends_in_one_clear_line(
 ) -> None:
     change_params(clone, change)
     output = run(clone, "dvc", "repro", status=255)
-    assert len(re.findall(f"^train: .*{re.escape(expected)}", output, re.M)) == 1
+    assert len(re.findall(f"^(?:draw|train): .*{re.escape(expected)}", output, re.M)) == 1
     assert "Traceback" not in output
 
 
