@@ -379,7 +379,8 @@ def test_every_screen_shows_all_of_it_without_scrolling(phone: Page) -> None:
         for box in boxes:
             assert 0 <= box["left"] <= box["right"] <= width, (width, box)
             assert 0 <= box["top"] <= box["bottom"] <= height, (width, box)
-        *_, undo, clear, _ = boxes
+        *_, figure, paper, undo, clear, bars = boxes
+        assert figure["right"] <= max(paper["right"], bars["right"]) + 1, (width, figure)
         assert min(undo["width"], undo["height"], clear["width"], clear["height"]) >= 44
         sizes = phone.locator("main *").evaluate_all(
             "(parts) => parts.map((part) => parseFloat(getComputedStyle(part).fontSize))"
