@@ -1,6 +1,5 @@
-"""Reading the body of a request within limits of size and time."""
+"""Reading the body of a request within limits of size."""
 
-import asyncio
 import logging
 from collections.abc import AsyncGenerator
 
@@ -9,7 +8,6 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 MOST_BYTES = 2**20
-SECONDS = 5
 
 logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every damaged form
 
@@ -18,7 +16,7 @@ async def read_png(request: Request) -> bytes:
     """Return what is said to be a PNG: the body, or the one file of the form that the body is.
 
     Raises:
-        HTTPException: 415, it is said to be something else; 408, 413 or 422 as below.
+        HTTPException: 415, it is said to be something else; 413 or 422 as below.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == "image/png":
@@ -34,22 +32,18 @@ async def read(request: Request) -> bytes:
     """Return the body.
 
     Raises:
-        HTTPException: 408, it is not there in time; 413, it is too large.
+        HTTPException: 413, it is too large.
     """
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > MOST_BYTES:
         raise _too_large()
     chunks: list[bytes] = []
     size = 0
-    try:
-        async with asyncio.timeout(SECONDS):
-            async for chunk in request.stream():
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > MOST_BYTES:
-                    raise _too_large()
-    except TimeoutError:
-        raise HTTPException(408, f"The body did not arrive within {SECONDS} seconds.") from None
+    async for chunk in request.stream():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > MOST_BYTES:
+            raise _too_large()
     return b"".join(chunks)
 
 
@@ -57,7 +51,7 @@ async def read_form(request: Request) -> bytes:
     """Return the one file of a form.
 
     Raises:
-        HTTPException: 408 or 413 as above; 415, the file is no PNG; 422, it is no such form.
+        HTTPException: 413 as above; 415, the file is no PNG; 422, it is no such form.
     """
     content = await read(request)
 

@@ -52,8 +52,7 @@ class Classifier:
                 f"{np.dtype(given['dtype'])} to {np.dtype(taken['dtype'])}"
             )
         self._input, self._output, self._type = given["index"], taken["index"], given["dtype"]
-        scale, self._zero = taken["quantization"]
-        self._scale = np.float32(scale or 1)  # 0 where nothing is quantized
+        _, self._zero = taken["quantization"]
 
     def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return how likely the image shows each of the ten digits, (10,), in all 1.
@@ -61,10 +60,8 @@ class Classifier:
         Args:
             image: (28, 28), white ink (255) on black (0).
         """
-        values = image.astype(self._type, copy=False).reshape(SHAPES[0])
-        self._interpreter.set_tensor(self._input, values)
+        self._interpreter.set_tensor(self._input, image.astype(self._type).reshape(SHAPES[0]))
         self._interpreter.invoke()
-        levels = self._interpreter.get_tensor(self._output)[0]
-        shares = (levels.astype(np.float32) - self._zero) * self._scale
-        probabilities: NDArray[np.float32] = shares / shares.sum()  # quantized, they miss 1
+        shares = self._interpreter.get_tensor(self._output)[0].astype(np.float32) - self._zero
+        probabilities: NDArray[np.float32] = shares / shares.sum()  # which also scales int8's
         return probabilities

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from contextlib import suppress
 
 from fastapi.responses import JSONResponse
@@ -48,9 +48,8 @@ class Guard:
             return
         began = time.perf_counter()
         started = False
-        unread = any(
-            name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"]
-        )
+        headers = dict(scope["headers"])
+        unread = b"content-length" in headers or b"transfer-encoding" in headers
 
         async def note_and_receive() -> Message:
             nonlocal unread
@@ -74,7 +73,7 @@ class Guard:
             await send(message)
 
         try:
-            if self._hosts is not None and _host(scope["headers"]) not in self._hosts:
+            if self._hosts is not None and _host(headers) not in self._hosts:
                 detail = f"This server answers only as {', '.join(sorted(self._hosts))}."
                 app: ASGIApp = JSONResponse({"detail": detail}, 400)
             else:
@@ -90,9 +89,9 @@ class Guard:
             await defect(scope, note_and_receive, complete_and_send)
 
 
-def _host(headers: Iterable[tuple[bytes, bytes]]) -> str:
+def _host(headers: Mapping[bytes, bytes]) -> str:
     """Return the Host of a request, without the port."""
-    host = next((value for name, value in headers if name == b"host"), b"").decode("latin-1")
+    host = headers.get(b"host", b"").decode("latin-1")
     name, colon, port = host.rpartition(":")
     return (name if colon and port.isdecimal() else host).lower()
 

@@ -1,52 +1,60 @@
-"""uvicorn's HTTP protocol, with limits for the head of a request, and answers in one piece.
+"""uvicorn's HTTP protocol, with limits for a request, and answers in one piece.
 
-uvicorn itself waits for a head forever and takes one of any size, it refuses what is no HTTP in
-plain text, and sends the head of an answer before its body.
+uvicorn itself waits for a request forever and takes a head of any size, it refuses what is no HTTP
+in plain text, and sends the head of an answer before its body.
 """
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, Literal
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.guard import HEADERS
 
-HEAD_SECONDS = 5
+SECONDS = 5  # for the head of a request, and again for its body
 MOST_HEAD_BYTES = 2**16
 
 
 class Protocol(HttpToolsProtocol):
     """One connection."""
 
-    _deadline: asyncio.TimerHandle | None = None  # for the head that is awaited
+    _awaited: Literal["head", "body"] | None = "head"
+    _clock: asyncio.TimerHandle | None = None  # for that; most come in one piece and need none
     _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Await the first head."""
         super().connection_made(Gathering(transport))  # type: ignore[arg-type]
-        self._deadline = self.loop.call_later(HEAD_SECONDS, transport.close)
+        self._start_clock()
 
     def on_message_begin(self) -> None:
         """Await the rest of a head."""
         super().on_message_begin()
-        if self._deadline is None:
-            self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+        self._awaited = "head"
 
     def on_headers_complete(self) -> None:
-        """Go on to the body."""
+        """Await the body."""
         self._stop_clock()
+        self._awaited = "body"
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Await nothing."""
+        self._stop_clock()
+        self._awaited = None
+        super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
         """Take the next bytes, unless the head has become too large."""
-        awaited = self._deadline
+        clock = self._clock
         super().data_received(data)
-        if awaited is None or awaited is not self._deadline:  # a head began or ended in these bytes
-            return
-        self._head_bytes += len(data)
-        if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
-            self._refuse(431, "The head of the request is too large.")
+        if self._awaited and self._clock is None:
+            self._start_clock()
+        elif self._awaited == "head" and self._clock is clock:  # it did not begin in these bytes
+            self._head_bytes += len(data)
+            if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
+                self._refuse(431, "The head of the request is too large.")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -57,10 +65,18 @@ class Protocol(HttpToolsProtocol):
         """Refuse what is no HTTP."""
         self._refuse(400, "This is not a valid HTTP request.")
 
+    def _start_clock(self) -> None:
+        self._clock = self.loop.call_later(SECONDS, self._end)
+
     def _stop_clock(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-        self._deadline, self._head_bytes = None, 0
+        if self._clock is not None:
+            self._clock.cancel()
+        self._clock, self._head_bytes = None, 0
+
+    def _end(self) -> None:
+        if self._awaited == "body" and not (self.pipeline or self.cycle.response_started):
+            self._refuse(408, f"The body did not arrive within {SECONDS} seconds.")
+        self.transport.close()
 
     def _refuse(self, status: int, detail: str) -> None:
         content = json.dumps({"detail": detail}).encode()

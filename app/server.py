@@ -1,22 +1,23 @@
 """The server: the page, and the classifier behind ``POST /classify``."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import gc
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
-from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app import body
+from app import body, protocol
 from app.classifier import Classifier
 from app.guard import Guard
 from app.metrics import Metrics
@@ -25,6 +26,7 @@ from digits import drawing
 from digits.errors import PipelineError
 
 STATIC = Path(__file__).parent / "static"
+CLASSIFY = "/classify"
 AT_ONCE = 512 * 512  # pixels; larger pictures are read in a thread, so that others need not wait
 LEVELS = np.array([b"%3d," % level for level in range(256)])  # JSON, which allows the spaces
 SENTENCES = {
@@ -56,16 +58,7 @@ class Refusal(BaseModel):
     detail: str = Field(description="A sentence for people")
 
 
-class Direct(APIRoute):
-    """A route without FastAPI's own work between request and function, which takes 20 us."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the function, which takes the request and returns the response."""
-        handler: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
-        return handler
-
-
-def create(folder: Path, hosts: frozenset[str] | None = None) -> FastAPI:
+def create(folder: Path, hosts: frozenset[str] | None = None) -> ASGIApp:
     """Make the app.
 
     Args:
@@ -78,7 +71,7 @@ def create(folder: Path, hosts: frozenset[str] | None = None) -> FastAPI:
     classifier = Classifier(folder)  # in the event loop: a thread for it takes longer than it saves
     metrics = Metrics()
     side_lane = ThreadPoolExecutor(1)  # one thread, so that one large picture is in memory
-    app = FastAPI(
+    api = FastAPI(
         title="Draw a digit",
         version="1",
         description="A neural network that reads handwritten digits.",
@@ -87,9 +80,15 @@ def create(folder: Path, hosts: frozenset[str] | None = None) -> FastAPI:
         redirect_slashes=False,
         responses={"default": {"model": Refusal, "description": "Anything else"}},
     )
-    app.add_middleware(Guard, metrics=metrics, hosts=hosts)
-    app.exception_handler(StarletteHTTPException)(refuse)
+    api.exception_handler(StarletteHTTPException)(refuse)
 
+    @api.post(
+        CLASSIFY,
+        response_model=Answer,
+        response_description="The digit",
+        responses={status: {"model": Refusal, "description": why} for status, why in WHY.items()},
+        openapi_extra={"requestBody": BODY},
+    )
     async def classify(request: Request) -> Response:
         """Read a handwritten digit.
 
@@ -104,23 +103,12 @@ def create(folder: Path, hosts: frozenset[str] | None = None) -> FastAPI:
         probabilities = classifier.probabilities(pixels)
         return Response(as_json(pixels, probabilities), media_type="application/json")
 
-    app.router.add_api_route(
-        "/classify",
-        classify,
-        methods=["POST"],
-        route_class_override=Direct,
-        response_model=Answer,
-        response_description="The digit",
-        responses={status: {"model": Refusal, "description": why} for status, why in WHY.items()},
-        openapi_extra={"requestBody": BODY},
-    )
-
-    @app.get("/healthz", response_description="Always the same")
+    @api.get("/healthz", response_description="Always the same")
     async def health() -> dict[str, str]:
         """Say that the server is up and its network loaded."""
         return {"status": "ok"}
 
-    @app.get(
+    @api.get(
         "/metrics",
         response_class=Response,
         response_description="The counts",
@@ -130,9 +118,30 @@ def create(folder: Path, hosts: frozenset[str] | None = None) -> FastAPI:
         """Count the requests and their times, for Prometheus."""
         return Response(metrics.text(), media_type=metrics.MEDIA_TYPE)
 
-    app.add_route("/", partial(page, "index.html"))
-    app.add_route("/docs", partial(page, "docs.html"))
-    app.mount("/static", StaticFiles(directory=STATIC))
+    api.add_route("/", partial(page, "index.html"))
+    api.add_route("/docs", partial(page, "docs.html"))
+    api.mount("/static", StaticFiles(directory=STATIC))
+    gc.freeze()  # all this stays, so that collecting garbage need not look through it
+    return Guard(ahead(api, classify), metrics, hosts)
+
+
+def ahead(api: FastAPI, classify: Callable[[Request], Awaitable[Response]]) -> ASGIApp:
+    """Return the API, with pictures classified ahead of it.
+
+    FastAPI takes 100 us from a request to its function, a quarter of all the time it needs.
+    """
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or (scope["method"], scope["path"]) != ("POST", CLASSIFY):
+            await api(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        try:
+            response = await classify(request)
+        except HTTPException as error:
+            response = await refuse(request, error)
+        await response(scope, receive, send)
+
     return app
 
 
@@ -150,7 +159,7 @@ BODY = {
     },
 }
 WHY: dict[int | str, str] = {
-    408: f"The body took more than {body.SECONDS} seconds",
+    408: f"The body took more than {protocol.SECONDS} seconds",
     413: f"More than {body.MOST_BYTES:,} bytes, or {LONGEST_SIDE:,} pixels along a side",
     415: "Neither a PNG nor a form",
     422: "No PNG, a damaged one, or a blank picture",
@@ -175,7 +184,7 @@ def as_json(pixels: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> by
     return b'{"digit":%d,"probabilities":%a,"pixels":[%b]}' % (
         probabilities.argmax(),
         probabilities.tolist(),
-        LEVELS[pixels].tobytes()[:-1],
+        LEVELS.take(pixels).tobytes()[:-1],
     )
 
 

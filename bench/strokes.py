@@ -36,7 +36,7 @@ AT_LEAST = {"mean accuracy in percent": 97.0, "same class in percent": 99.9}
 AT_MOST = {"points from the worst placement to the best": 0.5, "grey levels apart": 1.0}
 
 UNPACKED = 2**28  # bytes at most
-CANVAS = 140  # pixels on each side
+CANVAS = 100  # pixels on each side
 FINER = 8  # drawn so much larger, then averaged, as a browser smooths edges
 BATCH = 100  # digits a worker has at a time
 
@@ -154,7 +154,7 @@ def normalise_both_ways(digits: Sequence[Digit]) -> NDArray[np.uint8]:
 
 
 def draw(strokes: Sequence[Sequence[Point]], placement: Placement) -> Image.Image:
-    """Return a canvas, 140x140 in mode L, with black strokes with round ends on white."""
+    """Return a canvas, 100x100 in mode L, with black strokes with round ends on white."""
     points = np.array([point for stroke in strokes for point in stroke])
     low, high = points.min(axis=0), points.max(axis=0)
     side = CANVAS * FINER

@@ -4,7 +4,7 @@
 import { PEN_WIDTH } from "./drawing.js";
 
 const SIDE = 280; // of the paper, in the points' unit
-const PIXELS = 140; // of the picture's side; more change no answer and take the server longer
+const PIXELS = 100; // of the picture's side; more change no answer and take the server longer
 const STEP = 1; // a point closer to the last one than this adds nothing
 
 export class Pad {
@@ -57,7 +57,7 @@ export class Pad {
     this.#draw(context, side / SIDE, getComputedStyle(this.#canvas).color);
   }
 
-  /** Return the drawing as a picture for the network: 140x140, black on white. */
+  /** Return the drawing as a picture for the network: 100x100, black on white. */
   picture() {
     const context = this.#picture.getContext("2d", { willReadFrequently: true });
     context.fillStyle = "white";

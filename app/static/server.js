@@ -1,6 +1,7 @@
 // The page with the network on the server that the page comes from.
 
 import { start } from "./app.js";
+import { greyPng } from "./png.js";
 
 const PATIENCE = 5000; // milliseconds
 
@@ -8,7 +9,7 @@ start(async (picture) => {
   const request = {
     method: "POST",
     headers: { "Content-Type": "image/png" },
-    body: asPng(picture),
+    body: await greyPng(picture),
     signal: AbortSignal.timeout(PATIENCE),
   };
   let response;
@@ -22,9 +23,3 @@ start(async (picture) => {
   if (!response.ok) throw new Error(answer.detail);
   return answer;
 });
-
-/** Return a picture as a PNG; toBlob() waits for the browser to be idle, at times for a second. */
-function asPng(picture) {
-  const base64 = picture.toDataURL("image/png").split(",")[1];
-  return Uint8Array.from(atob(base64), (byte) => byte.charCodeAt(0));
-}

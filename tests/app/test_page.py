@@ -181,9 +181,31 @@ def test_asks_one_question_at_a_time_and_ends_with_the_newest(page: Page, addres
     pictures = page.evaluate("sent.map((png) => [...png])")
     assert 2 <= len(pictures) < 20
     newest = Image.open(BytesIO(bytes(pictures[-1])))
-    assert newest.size == (140, 140)
+    assert (newest.size, newest.mode) == ((100, 100), "L")
     np.testing.assert_array_equal(seen(page), drawing.normalise(newest))
     assert settle(page) == 4
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (7, 3), (100, 100), (3, 400)])
+def test_a_png_holds_the_grey_levels_of_its_canvas(
+    page: Page, address: str, width: int, height: int
+) -> None:
+    page.goto(address)
+    levels = np.random.default_rng(width).integers(0, 256, (height, width), dtype=np.uint8)
+    png = page.evaluate(
+        """async ([width, height, levels]) => {
+            const { greyPng } = await import("/static/png.js");
+            const canvas = Object.assign(document.createElement("canvas"), { width, height });
+            const rgba = levels.flatMap((level) => [level, level, level, 255]);
+            const image = new ImageData(Uint8ClampedArray.from(rgba), width, height);
+            canvas.getContext("2d").putImageData(image, 0, 0);
+            return [...await greyPng(canvas)];
+        }""",
+        [width, height, levels.ravel().tolist()],
+    )
+    picture = Image.open(BytesIO(bytes(png)))
+    assert picture.mode == "L"
+    np.testing.assert_array_equal(np.asarray(picture), levels)
 
 
 def test_an_answer_that_comes_after_the_paper_was_cleared_is_not_shown(

@@ -26,6 +26,12 @@ def assembled(width: int, height: int, kind: bytes, rows: bytes, *others: bytes)
     return b"".join([SIGNATURE, header, *others, pixels, chunk(b"IEND", b"")])
 
 
+def decoded(data: bytes) -> Image.Image:
+    image = Png(data).decode()
+    assert isinstance(image, Image.Image)
+    return image
+
+
 def refusal(data: bytes) -> HTTPException:
     with pytest.raises(HTTPException) as caught:
         Png(data).decode()
@@ -35,10 +41,18 @@ def refusal(data: bytes) -> HTTPException:
 @pytest.mark.parametrize("mode", MODES)
 def test_pixels_are_pillows(mode: str) -> None:
     data = png(Image.fromarray(NOISE).convert(mode))
-    found = Png(data).decode()
+    found = decoded(data)
     expected = Image.open(BytesIO(data)).convert("RGBA" if mode == "P" else mode)
     assert found.mode == expected.mode
     assert found.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("more", [b"", b"what follows the pixels"])
+def test_pixels_without_filters_are_grey_levels(more: bytes) -> None:
+    levels = NOISE[..., 0]
+    rows = np.pad(levels, [(0, 0), (1, 0)]).tobytes() + more
+    found = Png(assembled(47, 33, bytes([8, 0, 0, 0, 0]), rows)).decode()
+    np.testing.assert_array_equal(np.asarray(found), levels)
 
 
 def test_deep_pixels_are_kept() -> None:
@@ -50,7 +64,7 @@ def test_deep_pixels_are_kept() -> None:
 def test_packed_pixels_are_spread_over_all_levels(bits: int) -> None:
     kind = bytes([bits, 0, 0, 0, 0])
     most = 2**bits - 1
-    found = Png(assembled(1, 2, kind, bytes([0, 0, 0, most << 8 - bits]))).decode()
+    found = decoded(assembled(1, 2, kind, bytes([0, 0, 0, most << 8 - bits])))
     assert list(np.asarray(found.convert("L")).ravel()) == [0, 255]
 
 
@@ -72,7 +86,7 @@ def test_interlaced_pixels_are_put_in_order() -> None:
     ],
 )
 def test_a_key_colour_is_transparent(kind: bytes, row: bytes, key: bytes) -> None:
-    found = Png(assembled(2, 1, kind, b"\0" + row, chunk(b"tRNS", key))).decode()
+    found = decoded(assembled(2, 1, kind, b"\0" + row, chunk(b"tRNS", key)))
     assert [found.getpixel((x, 0)) for x in (0, 1)] == [(7, 7, 7, 0), (9, 9, 9, 255)]
 
 
@@ -81,7 +95,7 @@ def test_what_is_no_part_of_the_picture_is_left_out() -> None:
     texts.add_text("a", "b" * 10**6, zip=True)
     data = png(picture(), pnginfo=texts, icc_profile=bytes(10**6), exif=b"x", dpi=(9, 9))
     assert {b"zTXt", b"iCCP", b"eXIf", b"pHYs"} <= {data[at : at + 4] for at in range(len(data))}
-    found = Png(data).decode()
+    found = decoded(data)
     assert found.tobytes() == picture().tobytes()
     assert found.info == {}
 

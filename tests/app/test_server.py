@@ -12,11 +12,12 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from fastapi import FastAPI, Request, Response
 from PIL import Image
+from starlette.types import Receive, Scope, Send
 
 from app.classifier import Classifier
-from app.server import create
+from app.guard import Guard
+from app.metrics import Metrics
 from digits import drawing
 from tests.app.serving import ROOT, TYPE, Answer, Server, form, picture, png, receive
 
@@ -381,20 +382,16 @@ def test_an_address_it_cannot_have_is_named_in_one_line(
     assert reason in complaint
 
 
-def test_a_defect_is_answered_in_a_sentence_and_logged(
-    model: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def ask(app: FastAPI) -> httpx.Response:
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+def test_a_defect_is_answered_in_a_sentence_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def fail(scope: Scope, receive: Receive, send: Send) -> None:
+        raise ZeroDivisionError
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(Guard(fail, Metrics(), None))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.get("/defect")
 
-    async def fail(_: Request) -> Response:
-        raise ZeroDivisionError
-
-    app = create(model)
-    app.add_route("/defect", fail)
-    response = asyncio.run(ask(app))
+    response = asyncio.run(ask())
     headers, body = dict(response.headers), response.content
     check_refusal(Answer(response.status_code, headers, body), 500, "has a defect")
     assert "ZeroDivisionError" in caplog.text

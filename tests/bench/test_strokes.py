@@ -155,15 +155,15 @@ def test_a_decompression_bomb_is_not_unpacked(
 @pytest.mark.parametrize(
     ("name", "box"),  # left, top, right, bottom: of the strokes, and half a pen more on each side
     [
-        ("large, centred", (33 - 4.5, 21 - 4.5, 107 + 4.5, 119 + 4.5)),
-        ("medium, centred", (46 - 4.5, 38.5 - 4.5, 94 + 4.5, 101.5 + 4.5)),
-        ("small, above, thin", (54 - 2.5, 14 - 2.5, 86 + 2.5, 56 + 2.5)),
+        ("large, centred", (23.6 - 3.2, 15 - 3.2, 76.4 + 3.2, 85 + 3.2)),
+        ("medium, centred", (33 - 3.2, 27.5 - 3.2, 67 + 3.2, 72.5 + 3.2)),
+        ("small, above, thin", (38.7 - 1.8, 10 - 1.8, 61.3 + 1.8, 40 + 1.8)),
     ],
 )
 def test_digits_are_placed_as_they_should_be(name: str, box: tuple[float, ...]) -> None:
     lines = [[(0.0, 100.0), (30.0, 0.0)], [(0.0, 0.0), (75.5, 75.0)]]
     picture = strokes.draw(lines, strokes.PLACEMENTS[name])
-    assert (picture.size, picture.mode, picture.getextrema()) == ((140, 140), "L", (0, 255))
+    assert (picture.size, picture.mode, picture.getextrema()) == ((100, 100), "L", (0, 255))
     found = picture.point(lambda level: 255 - level).getbbox()
     assert found is not None
     assert np.abs(np.subtract(found, box)).max() <= 1
@@ -172,8 +172,8 @@ def test_digits_are_placed_as_they_should_be(name: str, box: tuple[float, ...]) 
 def test_a_dot_is_as_wide_as_the_pen_and_round() -> None:
     dot = strokes.draw([[(3.0, 4.0)]], strokes.PLACEMENTS["large, centred"])
     ink = 1 - np.asarray(dot) / 255
-    assert ink.sum() == pytest.approx(np.pi * 4.5**2, rel=0.03)
-    assert ink[70, 70] == 1
+    assert ink.sum() == pytest.approx(np.pi * (100 * drawing.PEN_WIDTH / 2) ** 2, rel=0.03)
+    assert ink[50, 50] == 1
 
 
 def test_both_normalisations_see_the_same_pictures() -> None:
