@@ -1,9 +1,6 @@
 """Comparison of three architectures whose figures are made up."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +13,8 @@ from PIL import Image
 from digits import archive, tables
 from digits.errors import PipelineError
 from stages import compare
+from tests.stages.running import ROOT, run
 
-ROOT = Path(__file__).parents[2]
 LABELS = np.arange(60) % 10
 WRONG = {"lenet5_v1": range(30, 32), "dense": range(30, 50), "mine": [31, 50]}
 PUBLISHED = {"dense": {"train": 0.9887, "test": 0.9775}, "lenet5_v1": {"dev": 0.9929}}
@@ -47,17 +44,6 @@ def pair(
         "p": p,
         "p_corrected": p_corrected,
     }
-
-
-def run(folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "stages.compare"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture
@@ -95,7 +81,7 @@ def workspace(tmp_path: Path) -> Path:
 
 
 def test_stage_compares_the_architectures_of_params_in_their_order(workspace: Path) -> None:
-    first = run(workspace)
+    first = run(workspace, "compare")
     assert first.returncode == 0, first.stderr
     lines = first.stdout.splitlines()
     assert [line.split("|")[1].strip() for line in lines[2:5]] == ["lenet5_v1", "dense", "mine"]
@@ -141,13 +127,13 @@ def test_stage_compares_the_architectures_of_params_in_their_order(workspace: Pa
         if path.suffix == ".png":
             with Image.open(path) as picture:
                 assert len(picture.convert("L").getcolors() or []) > 10
-    assert run(workspace).returncode == 0
+    assert run(workspace, "compare").returncode == 0
     assert {path: path.read_bytes() for path in written} == written
 
 
 def test_an_architecture_without_metrics_ends_the_stage_before_it_writes(workspace: Path) -> None:
     (workspace / "metrics/dense.json").unlink()
-    ended = run(workspace)
+    ended = run(workspace, "compare")
     assert ended.returncode == 1
     assert ended.stderr.startswith(
         "compare: metrics/dense.json is missing; `dvc repro evaluate@dense` measures dense"

@@ -1,8 +1,5 @@
-import os
 import resource
 import signal
-import subprocess
-import sys
 import time
 import zipfile
 from collections.abc import Callable
@@ -14,28 +11,15 @@ from PIL import Image
 
 from digits import idx
 from digits.archive import Archive
+from tests.stages.running import start
 
-REPO = Path(__file__).parents[2]
 IdxMaker = Callable[..., None]
 PAIRS = (("training", "train"), ("testing", "t10k"))
 
 
-def start(folder: Path, largest_file: int = resource.RLIM_INFINITY) -> subprocess.Popen[str]:
-    """Start the stage in a folder; writing beyond ``largest_file`` bytes fails."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "stages.convert"],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(REPO)},
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file,) * 2),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def convert(folder: Path) -> dict[str, bytes]:
     """Run the stage and return what it wrote."""
-    stage = start(folder)
+    stage = start(folder, "convert")
     _, errors = stage.communicate()
     assert stage.returncode == 0, errors
     return {path.name: path.read_bytes() for path in (folder / "data/png").iterdir()}
@@ -65,7 +49,7 @@ def test_every_image_becomes_a_png_of_its_pixels(tmp_path: Path, idx_files: IdxM
 
 def test_report_and_progress(tmp_path: Path, idx_files: IdxMaker) -> None:
     idx_files(tmp_path / "data/raw", training=60, testing=20)
-    output, errors = start(tmp_path).communicate()
+    output, errors = start(tmp_path, "convert").communicate()
     assert output == "data/png/training.zip: 60 images\ndata/png/testing.zip: 20 images\n"
     assert "training.zip: 100%" in errors
     assert "testing.zip: 100%" in errors
@@ -74,7 +58,7 @@ def test_report_and_progress(tmp_path: Path, idx_files: IdxMaker) -> None:
 def test_missing_raw_file_is_one_line(tmp_path: Path, idx_files: IdxMaker) -> None:
     idx_files(tmp_path / "data/raw")
     (tmp_path / "data/raw/t10k-labels-idx1-ubyte.gz").unlink()
-    stage = start(tmp_path)
+    stage = start(tmp_path, "convert")
     _, errors = stage.communicate()
     assert stage.returncode == 1
     assert "convert: data/raw/t10k-labels-idx1-ubyte.gz is missing" in errors
@@ -83,7 +67,12 @@ def test_missing_raw_file_is_one_line(tmp_path: Path, idx_files: IdxMaker) -> No
 
 def test_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, idx_files: IdxMaker) -> None:
     idx_files(tmp_path / "data/raw", training=200)
-    stage = start(tmp_path, largest_file=100_000)
+    limits = (100_000, 100_000)  # bytes in a file
+    stage = start(
+        tmp_path,
+        "convert",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits),
+    )
     _, errors = stage.communicate()
     assert stage.returncode == 1
     assert errors.splitlines()[-1].startswith("convert: File too large")
@@ -100,7 +89,7 @@ def test_killed_run_leaves_no_archive_and_the_next_is_whole(
     for path in png.iterdir():
         path.unlink()
 
-    stage = start(tmp_path)
+    stage = start(tmp_path, "convert")
     while not any(png.iterdir()):
         assert stage.poll() is None
         time.sleep(0.001)

@@ -1,9 +1,7 @@
 import gzip
 import hashlib
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler as Request
@@ -18,8 +16,8 @@ from digits import idx
 from digits.errors import PipelineError
 from stages import download
 from tests.conftest import kaggle_csv
+from tests.stages.running import ROOT, start
 
-REPOSITORY = Path(__file__).parents[2]
 RAW = Path("data/raw")
 Serve = Callable[[Callable[[Request], None]], str]
 
@@ -38,7 +36,7 @@ def mirror(
 
 def write_params(files: list[Path], mirrors: list[str], dataset: str = "noise") -> None:
     """Write a params.yaml that asks ``mirrors`` for four files."""
-    content = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
     kinds = content["datasets"]["mnist"]["files"]
     sources = {
         kind: {
@@ -78,18 +76,8 @@ def serving(folder: Path, share: float = 1) -> Callable[[Request], None]:
     return answer
 
 
-def start() -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "stages.download"],
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def start_and_wait_for_bytes() -> subprocess.Popen[str]:
-    run = start()
+    run = start(Path(), "download")
     while not (RAW.exists() and any(path.stat().st_size for path in RAW.iterdir())):
         assert run.poll() is None
         time.sleep(0.01)
@@ -171,7 +159,7 @@ def test_files_may_come_from_several_mirrors_under_other_names(
 def test_when_no_mirror_works_the_message_says_what_to_do(mirror: Path, serve: Serve) -> None:
     url = serve(lambda request: request.send_error(503))
     write_params(in_order(mirror), [url, f"{url}/again/"])
-    with start() as run:
+    with start(Path(), "download") as run:
         out, err = run.communicate()
     assert (run.returncode, out) == (1, "")
     name = "train-images-idx3-ubyte.gz"
@@ -197,7 +185,7 @@ def test_killed_in_the_middle_and_run_again_gives_the_right_files(
     assert len(contents(RAW)) == 1  # what was left behind
 
     write_params(in_order(mirror), [serve(serving(mirror))])
-    with start() as run:
+    with start(Path(), "download") as run:
         run.communicate()
     assert contents(RAW) == contents(mirror)
 
@@ -230,7 +218,7 @@ def test_optdigits_need_no_mirror(mirror: Path, capsys: pytest.CaptureFixture[st
 
 
 def write_kaggle_params(csv: str, sha256: str | None) -> None:
-    content = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
     content["dataset"] = "kaggle"
     content["datasets"]["kaggle"] = {"csv": csv, "sha256": sha256}
     Path("params.yaml").write_text(yaml.safe_dump(content))
@@ -243,7 +231,7 @@ def optdigits() -> tuple[np.ndarray, np.ndarray]:
 
 def refused() -> str:
     """Run the stage, which must end in one line and leave nothing; return that."""
-    with start() as run:
+    with start(Path(), "download") as run:
         out, err = run.communicate()
     assert (run.returncode, out) == (1, "")
     assert not RAW.exists()
@@ -260,7 +248,7 @@ def test_kaggles_training_file_is_a_data_set(mirror: Path, tmp_path: Path) -> No
         "you mean, set that to this, by which DVC will notice any other"
     )
     write_kaggle_params("../train.csv", sha256)
-    with start() as run:
+    with start(Path(), "download") as run:
         out, err = run.communicate()
     assert (run.returncode, err) == (0, "")
     assert out.startswith("data/raw: kaggle from ../train.csv, 4 files, 1,410,")

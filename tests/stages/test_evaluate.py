@@ -6,9 +6,6 @@ the digit, with probability 0.9; the nine other digits get 1/90 each.
 
 import json
 import math
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -22,11 +19,11 @@ from PIL import Image
 from digits import tables
 from digits.dataset import Dataset
 from stages import evaluate
+from tests.stages.running import ROOT, run
 
 # Keras' own, when it saves a model.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-ROOT = Path(__file__).parents[2]
 LABELS = np.arange(40) % 10
 WRONG = [3, 18, 20, 21, 30, 31, 32, 33]
 SETS = {"train": range(20), "dev": range(20, 28), "test": [*range(16, 20), *range(28, 40)]}
@@ -55,17 +52,6 @@ def images() -> npt.NDArray[np.float32]:
     return pixels
 
 
-def run(folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "stages.evaluate", "dense"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with all that the stage reads."""
@@ -89,7 +75,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_stage_writes_the_figures_counted_by_hand(workspace: Path) -> None:
-    first = run(workspace)
+    first = run(workspace, "evaluate", "dense")
     assert first.returncode == 0, first.stderr
     assert first.stdout == (
         "dense: train 90.00%, dev 75.00%, test 66.67% (95 % interval 39.06% to 86.19%), "
@@ -137,7 +123,7 @@ def test_stage_writes_the_figures_counted_by_hand(workspace: Path) -> None:
         for folder in ("metrics", "data/predictions", "plots/evaluate/dense")
         for path in (workspace / folder).iterdir()
     }
-    assert run(workspace).returncode == 0
+    assert run(workspace, "evaluate", "dense").returncode == 0
     assert {path: path.read_bytes() for path in written} == written
 
 

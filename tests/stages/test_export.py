@@ -6,10 +6,7 @@ change on the way: dropout, which must end, and BatchNorm, which must use its av
 
 import hashlib
 import json
-import os
 import shutil
-import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,11 +21,11 @@ from ai_edge_litert.interpreter import Interpreter
 
 from digits.errors import PipelineError
 from stages import export
+from tests.stages.running import ROOT, run
 
 # Keras' own, when it saves a model.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-ROOT = Path(__file__).parents[2]
 FORMS = ["keras", "weights", "float32", "int8"]
 FILES = {
     *("architecture.json", "model.weights.h5", "model.keras", "float32.tflite", "int8.tflite"),
@@ -73,17 +70,6 @@ def train(path: Path) -> None:
     model.save(path)
 
 
-def run(folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "stages.export"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with all that the stage reads."""
@@ -113,7 +99,7 @@ def exported(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a workspace in which the stage has run."""
     folder = tmp_path_factory.mktemp("exported") / "workspace"
     shutil.copytree(inputs, folder)
-    done = run(folder)
+    done = run(folder, "export")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("models/export: lenet5, test accuracy ")
     return folder
@@ -226,7 +212,7 @@ def test_card_tells_what_the_files_are_and_come_from(exported: Path) -> None:
 
 @pytest.mark.slow
 def test_a_repetition_replaces_all_by_the_same_bytes(exported: Path, workspace: Path) -> None:
-    assert run(workspace).returncode == 0
+    assert run(workspace, "export").returncode == 0
     for folder in ("models/export", "metrics"):
         first = {path.name: path.read_bytes() for path in (exported / folder).iterdir()}
         assert {path.name: path.read_bytes() for path in (workspace / folder).iterdir()} == first
@@ -237,7 +223,7 @@ def test_a_repetition_replaces_all_by_the_same_bytes(exported: Path, workspace: 
 def test_a_form_that_reads_otherwise_is_not_exported(workspace: Path) -> None:
     wrong = {"mean": 0.0, "deviation": DEVIATION}  # so that the forms see other pixels
     (workspace / "data/standardized/statistics.json").write_text(json.dumps(wrong))
-    done = run(workspace)
+    done = run(workspace, "export")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     last = done.stderr.splitlines()[-1]
@@ -250,7 +236,7 @@ def test_a_form_that_reads_otherwise_is_not_exported(workspace: Path) -> None:
 
 def test_a_missing_network_is_named(workspace: Path) -> None:
     (workspace / "models/lenet5/model.keras").unlink()
-    done = run(workspace)
+    done = run(workspace, "export")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
         "export: models/lenet5/model.keras is missing; "

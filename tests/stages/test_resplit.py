@@ -1,7 +1,4 @@
 import hashlib
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +12,8 @@ from digits.errors import PipelineError
 from digits.files import read_json
 from digits.params import Split
 from stages import resplit
+from tests.stages.running import ROOT, run
 
-REPO = Path(__file__).parents[2]
 MNIST_CLASSES = [6903, 7877, 6990, 7141, 6824, 6313, 6876, 7293, 6825, 6958]
 PUBLISHED: dict[str, Any] = {"scheme": "resplit", "train": 48000, "test": 28000, "dev": 0.05}
 
@@ -128,20 +125,10 @@ def test_impossible_sizes_are_refused_with_the_arithmetic(
         divide(**changes)
 
 
-def run(folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "stages.resplit"],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(REPO)},
-        capture_output=True,
-        text=True,
-    )
-
-
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
     """Return a folder with the parameters and with 140 images, 120 of them for training."""
-    (tmp_path / "params.yaml").write_text((REPO / "params.yaml").read_text())
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     images = np.zeros((140, 28, 28), np.uint8)
     kinds = np.arange(140) % 10
     archive.write(tmp_path / "data/png/training.zip", images[:120], kinds[:120], 0)
@@ -152,7 +139,7 @@ def workspace(tmp_path: Path) -> Path:
 def test_stage_writes_the_split_and_counts_it(workspace: Path) -> None:
     params = workspace / "params.yaml"
     params.write_text(params.read_text().replace("48000", "100").replace("28000", "60"))
-    stage = run(workspace)
+    stage = run(workspace, "resplit")
     assert (stage.returncode, stage.stderr) == (0, "")
     table = splits.read(workspace / "data/split.csv")
     assert table["label"].tolist() == (np.arange(140) % 10).tolist()
@@ -174,7 +161,7 @@ def test_stage_writes_the_split_and_counts_it(workspace: Path) -> None:
 
 
 def test_refusal_is_one_line_and_changes_nothing(workspace: Path) -> None:
-    stage = run(workspace)
+    stage = run(workspace, "resplit")
     assert stage.returncode == 1
     assert stage.stderr.startswith("resplit: split: train 48000, ")
     assert len(stage.stderr.splitlines()) == 1

@@ -1,6 +1,3 @@
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,27 +8,17 @@ from digits import archive, dataset
 from digits.errors import PipelineError
 from digits.files import read_json
 from stages import standardize
+from tests.stages.running import ROOT, run
 
-REPO = Path(__file__).parents[2]
 SPLIT = "id,label,train,dev,test\n0,0,1,0,0\n1,1,1,0,1\n2,2,0,1,0\n3,3,0,0,1\n"
 
 Images = npt.NDArray[np.uint8]
 
 
-def run(stage: str, folder: Path) -> None:
+def succeed(stage: str, folder: Path) -> None:
     """Run a stage in a folder; it must end well."""
-    finished = run_anyhow(stage, folder)
+    finished = run(folder, stage)
     assert finished.returncode == 0, finished.stderr
-
-
-def run_anyhow(stage: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", f"stages.{stage}"],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(REPO)},
-        capture_output=True,
-        text=True,
-    )
 
 
 def noise(count: int) -> Images:
@@ -67,7 +54,7 @@ def test_constant_images_are_refused(grey: int) -> None:
 
 
 def test_all_images_are_scaled_by_the_training_images_alone(workspace: Path) -> None:
-    run("standardize", workspace)
+    succeed("standardize", workspace)
     loaded = dataset.load(workspace / "data/standardized", workspace / "data/split.csv")
     training = noise(4)[:2].astype(np.float64)
     assert loaded.mean == pytest.approx(training.mean(), rel=1e-14)
@@ -91,7 +78,7 @@ def test_all_images_are_scaled_by_the_training_images_alone(workspace: Path) -> 
 )
 def test_split_of_other_images_is_refused(workspace: Path, split: str) -> None:
     (workspace / "data/split.csv").write_text(split)
-    finished = run_anyhow("standardize", workspace)
+    finished = run(workspace, "standardize")
     assert finished.returncode == 1
     assert finished.stderr.startswith("standardize: data/split.csv (")
     assert "differ in number or in labels" in finished.stderr
@@ -101,11 +88,11 @@ def test_split_of_other_images_is_refused(workspace: Path, split: str) -> None:
 
 @pytest.mark.mnist
 def test_data_stages_on_mnist(tmp_path: Path, mnist: Path) -> None:
-    (tmp_path / "params.yaml").write_text((REPO / "params.yaml").read_text())
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     (tmp_path / "data").mkdir()
     (tmp_path / "data/raw").symlink_to(mnist)
     for stage in ("convert", "resplit", "standardize"):
-        run(stage, tmp_path)
+        succeed(stage, tmp_path)
     loaded = dataset.load(tmp_path / "data/standardized", tmp_path / "data/split.csv")
 
     assert {name: len(rows) for name, rows in loaded.rows.items()} == {
@@ -127,7 +114,7 @@ def test_data_stages_on_mnist(tmp_path: Path, mnist: Path) -> None:
 
     written = {path: path.read_bytes() for path in (tmp_path / "data/standardized").iterdir()}
     split = (tmp_path / "data/split.csv").read_bytes()
-    run("resplit", tmp_path)
-    run("standardize", tmp_path)
+    succeed("resplit", tmp_path)
+    succeed("standardize", tmp_path)
     assert (tmp_path / "data/split.csv").read_bytes() == split
     assert {path: path.read_bytes() for path in written} == written

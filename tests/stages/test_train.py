@@ -1,7 +1,4 @@
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,8 +9,7 @@ import pytest
 from digits import params
 from digits.files import write_json
 from stages.train import identify
-
-ROOT = Path(__file__).parents[2]
+from tests.stages.running import ROOT, start
 
 
 @pytest.fixture
@@ -33,20 +29,9 @@ def workspace(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def start(folder: Path, name: str = "dense") -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "stages.train", name],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def train(folder: Path, name: str = "dense") -> tuple[int, str, str]:
     """Run the stage to its end; return exit status, output, and errors without TensorFlow's."""
-    process = start(folder, name)
+    process = start(folder, "train", name)
     output, errors = process.communicate()
     ours = [line for line in errors.splitlines() if line.startswith(("train:", "Traceback"))]
     return process.returncode, output, "\n".join(ours)
@@ -62,7 +47,7 @@ def test_a_training_stopped_by_ctrl_c_goes_on_and_ends_as_if_undisturbed(workspa
     assert not list((workspace / "checkpoints").iterdir())
     model.unlink()
 
-    process = start(workspace)
+    process = start(workspace, "train", "dense")
     while process.poll() is None and not (workspace / "checkpoints/dense.npz").exists():
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
