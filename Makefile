@@ -49,7 +49,8 @@ models/export: | setup
 	git for-each-ref --format='delete %(refname)' 'refs/exps/*/*/quick-model' | git update-ref --stdin
 	$(BIN)/dvc exp run --temp --name quick-model --set-param architectures.lenet5_pen.epochs=3 \
 	    --set-param export.architecture=lenet5_pen --set-param export.largest_drop=0.02 export
-	$(BIN)/dvc get --force . models/export --rev quick-model --out models/export
+	$(BIN)/dvc get --force . models/export --rev quick-model --out models/.export.part
+	mv models/.export.part $@
 
 strokes: models/export ## Read pen strokes with the exported network: make strokes STROKES=digits.json.gz
 	@test -n "$(STROKES)" || { echo 'Say which: make strokes STROKES=digits.json.gz'; exit 2; }

@@ -38,7 +38,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, metrics: Metrics, hosts: frozenset[str] | None):
         self._app = app
-        self._metrics = metrics
+        self.metrics = metrics
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,7 +62,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 started = True
                 seconds = time.perf_counter() - began
-                self._metrics.count(scope["path"], message["status"], seconds)
+                self.metrics.count(scope["path"], message["status"], seconds)
                 message["headers"] = [*message.get("headers", ()), *HEADERS]
                 if unread:
                     message["headers"].append((b"connection", b"close"))

@@ -12,6 +12,8 @@ from digits import kaggle
 from digits.errors import PipelineError
 from digits.files import write_csv
 
+IMAGES = 28_000  # in Kaggle's test.csv
+
 
 def main() -> None:
     """Write the submission."""
@@ -53,6 +55,11 @@ def classify(source: Path, model: Path) -> pd.DataFrame:
         for rows in kaggle.read(source, kaggle.TEST_COLUMNS)
         for row in rows
     ]
+    if len(labels) != IMAGES:
+        raise PipelineError(
+            f"{source}: expected {IMAGES:,} images, found {len(labels):,}; "
+            "Kaggle takes no submission of another length"
+        )
     return pd.DataFrame({"ImageId": np.arange(1, len(labels) + 1), "Label": labels})
 
 

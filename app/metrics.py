@@ -50,6 +50,10 @@ class Metrics:
         requests.inc()
         times.observe(seconds)
 
+    def count_refusal(self, status: int) -> None:
+        """Count a request that was refused before its route was asked."""
+        self._requests.labels("none", status).inc()
+
     def _children(self, route: str, status: int) -> tuple[Counter, Histogram]:
         return self._requests.labels(route, status), self._seconds.labels(route)
 

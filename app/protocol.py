@@ -1,19 +1,21 @@
-"""uvicorn's HTTP protocol, with limits for a request, and answers in one piece.
+"""uvicorn's HTTP protocol, with limits for a connection, and answers in one piece.
 
-uvicorn itself waits for a request forever and takes a head of any size, it refuses what is no HTTP
-in plain text, and sends the head of an answer before its body.
+uvicorn itself waits for a request forever, and for a client to take its answer; it takes heads,
+trailers and queues of requests of any size; it takes what follows an offer to upgrade for another
+request; it refuses what is no HTTP in plain text, and sends the head of an answer before its body.
 """
 
 import asyncio
 import json
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from app.guard import HEADERS
+from app.guard import HEADERS, Guard
 
-SECONDS = 5  # for the head of a request, and again for its body
-MOST_HEAD_BYTES = 2**16
+SECONDS = 5  # for the head of a request, for its body, and for a client to take its answer
+MOST_BYTES_BESIDES = 2**16  # the body: head, trailers, the lengths of chunks
+MOST_WAITING = 8  # requests on one connection behind the one that is being answered
 
 
 class Protocol(HttpToolsProtocol):
@@ -21,7 +23,8 @@ class Protocol(HttpToolsProtocol):
 
     _awaited: Literal["head", "body"] | None = "head"
     _clock: asyncio.TimerHandle | None = None  # for that; most come in one piece and need none
-    _head_bytes = 0
+    _bytes_besides = 0
+    _stalled: asyncio.TimerHandle | None = None  # while the client takes no more of an answer
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Await the first head."""
@@ -35,30 +38,57 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Await the body."""
+        if self.transport.is_closing():
+            return
         self._stop_clock()
-        self._awaited = "body"
+        if self.parser.should_upgrade():
+            self._refuse(400, "This server speaks HTTP/1.1 alone; do not offer to upgrade.")
+            return
         super().on_headers_complete()
+        self._awaited = "body"
+        if len(self.pipeline) > MOST_WAITING:
+            self.transport.close()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        if not self.transport.is_closing():
+            self._bytes_besides -= len(body)
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Await nothing."""
-        self._stop_clock()
-        self._awaited = None
-        super().on_message_complete()
+        if not self.transport.is_closing():
+            self._stop_clock()
+            self._awaited, self._bytes_besides = None, 0
+            super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
-        """Take the next bytes, unless the head has become too large."""
-        clock = self._clock
+        """Take the next bytes, and see what is still to come."""
+        if self.transport.is_closing():
+            return
+        self._bytes_besides += len(data)
         super().data_received(data)
-        if self._awaited and self._clock is None:
+        idle = self.cycle is None or self.cycle.response_complete  # but for a stray line end
+        if self._bytes_besides > MOST_BYTES_BESIDES:
+            self._refuse(431, "The request is too large beside its body.")
+        elif self._clock is None and (self._awaited or idle):
             self._start_clock()
-        elif self._awaited == "head" and self._clock is clock:  # it did not begin in these bytes
-            self._head_bytes += len(data)
-            if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
-                self._refuse(431, "The head of the request is too large.")
+
+    def pause_writing(self) -> None:
+        """Give the client some time to take what was sent."""
+        super().pause_writing()
+        self._stalled = self.loop.call_later(SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on, as the client does."""
+        super().resume_writing()
+        if self._stalled is not None:
+            self._stalled.cancel()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._stop_clock()
+        self.resume_writing()
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
@@ -71,23 +101,30 @@ class Protocol(HttpToolsProtocol):
     def _stop_clock(self) -> None:
         if self._clock is not None:
             self._clock.cancel()
-        self._clock, self._head_bytes = None, 0
+        self._clock = None
 
     def _end(self) -> None:
-        if self._awaited == "body" and not (self.pipeline or self.cycle.response_started):
+        if self._awaited == "body":
             self._refuse(408, f"The body did not arrive within {SECONDS} seconds.")
         self.transport.close()
 
     def _refuse(self, status: int, detail: str) -> None:
-        content = json.dumps({"detail": detail}).encode()
-        headers = [
-            *HEADERS,
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(content)).encode()),
-            (b"connection", b"close"),
-        ]
-        lines = [b"%s: %s\r\n" % header for header in headers]
-        self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", content]))
+        """Close the connection, with an answer where the client awaits none but this."""
+        if self._awaited == "body":
+            unanswered = not self.cycle.response_started
+        else:
+            unanswered = self.cycle is None or self.cycle.response_complete
+        if unanswered and not self.pipeline and not self.transport.is_closing():
+            cast(Guard, self.app).metrics.count_refusal(status)
+            content = json.dumps({"detail": detail}).encode()
+            headers = [
+                *HEADERS,
+                (b"content-type", b"application/json"),
+                (b"content-length", str(len(content)).encode()),
+                (b"connection", b"close"),
+            ]
+            lines = [b"%s: %s\r\n" % header for header in headers]
+            self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", content]))
         self.transport.close()
 
 
@@ -102,7 +139,7 @@ class Gathering:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Keep the data until the turn is over."""
+        """Keep the data until the turn is over; what comes after the end is lost, as everywhere."""
         if not self._parts:
             asyncio.get_running_loop().call_soon(self._send)
         self._parts.append(data)
@@ -113,6 +150,6 @@ class Gathering:
         self._transport.close()
 
     def _send(self) -> None:
-        if self._parts:
+        if self._parts and not self._transport.is_closing():
             self._transport.write(b"".join(self._parts))
-            self._parts.clear()
+        self._parts.clear()

@@ -25,6 +25,10 @@ def main() -> None:
         build(arguments.model / "float32.tflite", arguments.folder)
     except PipelineError as error:
         sys.exit(f"site: {error}")
+    except OSError as error:
+        sys.exit(f"site: {error.strerror} ({error.filename})")
+    except KeyboardInterrupt:
+        sys.exit(130)
     megabytes = sum(path.stat().st_size for path in find_files(arguments.folder)) / 1e6
     print(f"{arguments.folder}: {megabytes:.1f} MB, for any web server; to try it here:")
     print(f"    python -m http.server --bind 127.0.0.1 --directory {arguments.folder} 8001")

@@ -1,7 +1,7 @@
 // The page with the network in the browser itself: LiteRT as WebAssembly, and no server.
 
 import { Environment, loadAndCompile, loadLiteRt, Tensor } from "../litert/index.js";
-import { start } from "./app.js";
+import { start, Unreadable } from "./app.js";
 import { normalise } from "./drawing.js";
 
 const MODEL = "float32.tflite";
@@ -20,7 +20,7 @@ async function classify(picture) {
   const { width, height } = picture;
   const { data } = picture.getContext("2d").getImageData(0, 0, width, height);
   const pixels = normalise(data, width, height);
-  if (!pixels) throw new Error("There is no digit on the paper, only ink.");
+  if (!pixels) throw new Unreadable("There is no digit on the paper, only ink.");
   const probabilities = await run(await network(), pixels);
   return { digit: probabilities.indexOf(Math.max(...probabilities)), probabilities, pixels };
 }

@@ -4,12 +4,16 @@ import { Pad } from "./pad.js";
 
 const PAUSE = 1000; // milliseconds until the next try after a failed one
 
+/** A drawing that cannot be read; trying again would not help. */
+export class Unreadable extends Error {}
+
 /**
  * Start the page.
  *
  * @param {(picture: HTMLCanvasElement) => Promise<{digit: number, probabilities: number[],
  *   pixels: ArrayLike<number>}>} classify reads a picture: the digit, the probability of each of
- *   the ten, and the 784 grey levels the network saw. Rejects with a sentence for the user.
+ *   the ten, and the 784 grey levels the network saw. Rejects with a sentence for the user,
+ *   `Unreadable` or some other error.
  */
 export function start(classify) {
   const element = (id) => document.getElementById(id);
@@ -60,9 +64,10 @@ export function start(classify) {
       } catch (error) {
         problem = error.message || "The drawing could not be read. Trying again …";
         show(null);
+        if (error instanceof Unreadable) read = change;
       }
       element("problem").textContent = problem;
-      if (problem) await new Promise((resume) => setTimeout(resume, PAUSE));
+      if (read < change) await new Promise((resume) => setTimeout(resume, PAUSE));
     }
     reading = false;
     element("answer").ariaBusy = "false";

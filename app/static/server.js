@@ -1,6 +1,6 @@
 // The page with the network on the server that the page comes from.
 
-import { start } from "./app.js";
+import { start, Unreadable } from "./app.js";
 import { greyPng } from "./png.js";
 
 const PATIENCE = 5000; // milliseconds
@@ -20,6 +20,7 @@ start(async (picture) => {
   } catch {
     throw new Error("The server does not answer. Trying again …");
   }
+  if (response.status === 422) throw new Unreadable(answer.detail);
   if (!response.ok) throw new Error(answer.detail);
   return answer;
 });

@@ -18,6 +18,8 @@ from PIL import Image, ImageDraw
 
 ROOT = Path(__file__).parents[2]
 TYPE = {"Content-Type": "image/png"}
+HEAD = b"POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 class Answer(NamedTuple):
@@ -134,3 +136,28 @@ def form(*files: bytes, kind: str = "image/png", fields: int = 0) -> tuple[bytes
     ]
     parts += [b'--x\r\nContent-Disposition: form-data; name="f"\r\n\r\nvalue\r\n'] * fields
     return b"".join([*parts, b"--x--\r\n"]), {"Content-Type": "multipart/form-data; boundary=x"}
+
+
+def sized(length: int) -> bytes:
+    """Return the head of a request with a body of so many bytes."""
+    return HEAD + b"Content-Length: %d\r\n\r\n" % length
+
+
+def check_refusal(answer: Answer, status: int, sentence: str) -> None:
+    """Check that an answer is a refusal as all are, and says why."""
+    assert answer.status == status
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    content = answer.json()
+    assert set(content) == {"detail"}
+    assert re.fullmatch(r"[A-Z/].*\.", content["detail"])
+    assert sentence in content["detail"]
+
+
+def counts(server: Server) -> dict[str, float]:
+    """Return what the server counts for Prometheus."""
+    lines = server.ask("/metrics").body.decode().splitlines()
+    return {
+        name: float(value)
+        for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))
+    }

@@ -27,14 +27,22 @@ def run(*arguments: object, status: int = 0) -> str:
 
 def test_a_submission_has_what_the_network_reads(model: Path, tmp_path: Path) -> None:
     source, target = tmp_path / "test.csv", tmp_path / "new/submission.csv"
-    kaggle_csv(source, IMAGES)
-    assert run(source, target, "--model", model) == f"{target}: 1,200 images read\n"
+    kaggle_csv(source, np.resize(IMAGES, (28_000, 28, 28)))
+    assert run(source, target, "--model", model) == f"{target}: 28,000 images read\n"
     classifier = Classifier(model, "float32")
-    labels = [classifier.probabilities(image).argmax() for image in IMAGES]
+    labels = np.resize([classifier.probabilities(image).argmax() for image in IMAGES], 28_000)
     lines = [f"{number},{label}" for number, label in enumerate(labels, 1)]
     assert target.read_bytes().decode() == "\n".join(["ImageId,Label", *lines]) + "\n"
     assert len(set(labels)) > 1
     assert [path.name for path in target.parent.iterdir()] == ["submission.csv"]
+
+
+def test_a_part_of_the_images_is_refused(model: Path, tmp_path: Path) -> None:
+    source, target = tmp_path / "test.csv", tmp_path / "submission.csv"
+    kaggle_csv(source, IMAGES)
+    complaint = run(source, target, "--model", model, status=1)
+    assert complaint.startswith(f"kaggle: {source}: expected 28,000 images, found 1,200; ")
+    assert not target.exists()
 
 
 def test_a_refusal_is_one_line_and_leaves_the_old_submission(model: Path, tmp_path: Path) -> None:
@@ -58,7 +66,7 @@ def test_missing_files_are_named(model: Path, tmp_path: Path) -> None:
 
 
 def test_a_target_that_cannot_be_written_is_named(model: Path, tmp_path: Path) -> None:
-    kaggle_csv(tmp_path / "test.csv", IMAGES[:1])
+    kaggle_csv(tmp_path / "test.csv", np.resize(IMAGES, (28_000, 28, 28)))
     (tmp_path / "file").touch()
     complaint = run(
         tmp_path / "test.csv", tmp_path / "file/submission.csv", "--model", model, status=1

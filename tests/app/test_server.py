@@ -19,28 +19,26 @@ from app.classifier import Classifier
 from app.guard import Guard
 from app.metrics import Metrics
 from digits import drawing
-from tests.app.serving import ROOT, TYPE, Answer, Server, form, picture, png, receive
+from tests.app.serving import (
+    CHUNKED,
+    HEAD,
+    ROOT,
+    TYPE,
+    Answer,
+    Server,
+    check_refusal,
+    counts,
+    form,
+    picture,
+    png,
+    receive,
+    sized,
+)
 
 SEVEN = png(picture())
 NOISE = np.random.default_rng(3).integers(0, 256, (1200, 1200), dtype=np.uint8)
 LARGE = png(Image.fromarray(NOISE))  # 1.4 MB
-HEAD = b"POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
-CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 PAGES = ["/", "/docs", "/openapi.json", "/static/docs.js", "/healthz", "/metrics", "/nothing"]
-
-
-def sized(length: int) -> bytes:
-    return HEAD + b"Content-Length: %d\r\n\r\n" % length
-
-
-def check_refusal(answer: Answer, status: int, sentence: str) -> None:
-    assert answer.status == status
-    assert answer.headers["content-type"] == "application/json"
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    content = answer.json()
-    assert set(content) == {"detail"}
-    assert re.fullmatch(r"[A-Z/].*\.", content["detail"])
-    assert sentence in content["detail"]
 
 
 def test_the_answer_has_the_digit_its_probabilities_and_the_picture_read(
@@ -189,46 +187,6 @@ def test_a_client_that_sends_on_regardless_still_gets_the_refusal(server: Server
         check_refusal(receive(connection), 413, "too large")
 
 
-def test_the_slow_are_refused_and_hold_nobody_up(server: Server) -> None:
-    began = time.monotonic()
-    slow = {
-        "body": server.connect(sized(len(SEVEN)) + SEVEN[:-1]),
-        "chunks": server.connect(CHUNKED + b"1\r\nx\r\n"),
-        "head": server.connect(HEAD),
-        "silent": server.connect(),
-    }
-    while time.monotonic() < began + 4:
-        asked = time.monotonic()
-        assert server.ask("/classify", SEVEN).status == 200
-        assert time.monotonic() < asked + 1
-        slow["chunks"].sendall(b"1\r\nx\r\n")
-        time.sleep(0.2)
-    for name in ("body", "chunks"):
-        check_refusal(receive(slow[name], 4), 408, "did not arrive within 5 seconds")
-    for name in ("head", "silent"):
-        slow[name].settimeout(4)
-        assert slow[name].recv(1) == b""  # closed
-    assert 4.5 < time.monotonic() - began < 9
-    for connection in slow.values():
-        connection.close()
-
-
-@pytest.mark.parametrize(
-    ("sent", "status", "sentence"),
-    [
-        (b"hello\r\n\r\n", 400, "not a valid HTTP request"),
-        (HEAD + b"Content-Length: x\r\n\r\n", 400, "not a valid HTTP request"),
-        (CHUNKED + b"no number\r\n", 400, "not a valid HTTP request"),
-        (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 15_000, 431, "head of the request is too large"),
-    ],
-)
-def test_what_is_no_http_is_refused_in_a_sentence(
-    server: Server, sent: bytes, status: int, sentence: str
-) -> None:
-    with server.connect(sent) as connection:
-        check_refusal(receive(connection), status, sentence)
-
-
 def test_every_answer_has_the_security_headers(server: Server) -> None:
     answers = [server.ask(path) for path in PAGES]
     answers += [server.ask("/classify", body) for body in (SEVEN, b"no PNG")]
@@ -282,14 +240,6 @@ def test_the_pages_need_nothing_from_elsewhere() -> None:
             assert not re.findall(
                 r"""(?:src|href|url|import|from)\W{1,3}(?:https?:)?//""", path.read_text()
             )
-
-
-def counts(server: Server) -> dict[str, float]:
-    lines = server.ask("/metrics").body.decode().splitlines()
-    return {
-        name: float(value)
-        for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))
-    }
 
 
 def test_requests_are_counted_by_route_and_status(server: Server) -> None:
