@@ -3,6 +3,7 @@
 W3C, Portable Network Graphics (PNG) Specification, https://www.w3.org/TR/png-3/.
 """
 
+import ctypes
 import struct
 import zlib
 from io import BytesIO
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 LONGEST_SIDE = 2000  # pixels
+M_MMAP_THRESHOLD = -3  # of malloc.h
 MOST_CHUNKS = 1000  # a megabyte in the chunks of 8 KiB that encoders write has 128
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 NEEDED = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
@@ -26,6 +28,9 @@ PLAIN = {  # by bit depth, colour type, compression, filter and interlace
 # Pillow keeps so much of freed pictures: it takes long to get memory back from the system.
 Image.core.set_block_size(2**20)  # type: ignore[attr-defined]
 Image.core.set_blocks_max(4)  # type: ignore[attr-defined]
+# So does glibc, once it has seen a large one freed, unless it is told from which size on not to.
+if hasattr(libc := ctypes.CDLL(None), "mallopt"):
+    libc.mallopt(M_MMAP_THRESHOLD, 2**20)
 
 
 class Png:
