@@ -28,6 +28,8 @@ from digits import dataset, determinism, networks, params, training
 from digits.errors import PipelineError, run_stage
 from digits.params import Architecture
 
+RATE = 0.001  # of learning; the speed does not depend on it
+
 
 def main() -> None:
     """Run the rounds, or with ``--kind`` one measurement."""
@@ -73,7 +75,10 @@ def run(kind: str, arguments: list[str]) -> float:
 def measure(kind: str, name: str, epochs: int, images: int | None) -> float:
     """Return the median of the seconds an epoch took, the first one left out."""
     values = params.load()
-    settings = params.architecture(values, name).model_copy(update={"epochs": epochs + 1})
+    settings = params.architecture(values, name)
+    changes = {"epochs": epochs + 1, "learning_rate": RATE}
+    phase = settings.plan[-1].model_copy(update=changes)  # the one that trains most
+    settings = settings.model_copy(update={"phases": [phase]})
     data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
     data.rows["train"] = data.rows["train"][:images]
     ends = KINDS[kind](name, settings, data, values.seed, values.threads)
@@ -111,7 +116,7 @@ def bare(
     keras.utils.set_random_seed(seed)
     model = networks.build(name, settings, data.mean, data.deviation)
     optimizer = keras.optimizers.get(settings.optimizer.name)
-    optimizer.learning_rate = settings.optimizer.learning_rate
+    optimizer.learning_rate = RATE
     model.compile(
         optimizer,
         "sparse_categorical_crossentropy",
@@ -129,7 +134,7 @@ def bare(
     model.fit(
         *train,
         batch_size=settings.batch_size,
-        epochs=settings.epochs,
+        epochs=settings.plan[0].epochs,
         validation_data=dev,
         callbacks=[note],
         verbose=2,

@@ -30,10 +30,10 @@ def best(architectures: list[dict[str, Any]]) -> dict[str, Any]:
 def join_curves(curves: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Put the curves of all architectures into one long table, a row per epoch and set."""
     parts = [
-        table[["epoch", f"{prefix}cross_entropy", f"{prefix}accuracy"]]
-        .set_axis(["epoch", "cross_entropy", "accuracy"], axis=1)
+        table[["epoch", "phase", f"{prefix}cross_entropy", f"{prefix}accuracy"]]
+        .set_axis(["epoch", "phase", "cross_entropy", "accuracy"], axis=1)
         .assign(architecture=name, set=kind)
         for name, table in curves.items()
         for kind, prefix in (("train", ""), ("dev", "dev_"))
     ]
-    return pd.concat(parts)[["architecture", "epoch", "set", "cross_entropy", "accuracy"]]
+    return pd.concat(parts)[["architecture", "epoch", "phase", "set", "cross_entropy", "accuracy"]]

@@ -19,7 +19,7 @@ class Dataset:
 
     Attributes:
         images: float32 (n, 28, 28), (pixel - mean) / deviation; C order, in memory from a multiple
-            of 64 bytes on; `load` maps them from disk.
+            of 64 bytes on (`aligned_empty`); `load` maps them from disk.
         labels: uint8 (n,), 0 to 9.
         mean: of the training pixels, in grey levels from 0 to 255.
         deviation: likewise, above 0.
@@ -46,9 +46,16 @@ def load(standardized: Path, split: Path) -> Dataset:
     """
     table = splits.read(split)
     images = _map(standardized / "images.npy", (len(table), 28, 28))
-    mean, deviation = _statistics(standardized / "statistics.json")
+    mean, deviation = statistics(standardized / "statistics.json")
     labels = table["label"].to_numpy(np.uint8)
     return Dataset(images, labels, mean, deviation, splits.sets(table))
+
+
+def aligned_empty(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return an array whose memory starts at a multiple of 64 bytes, as TensorFlow wants it."""
+    buffer = np.empty(math.prod(shape) + 16, np.float32)
+    first = -buffer.ctypes.data % 64 // buffer.itemsize
+    return buffer[first : first + math.prod(shape)].reshape(shape)
 
 
 def _map(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -70,8 +77,13 @@ def _map(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
     return array
 
 
-def _statistics(path: Path) -> tuple[float, float]:
-    """Read mean and deviation."""
+def statistics(path: Path) -> tuple[float, float]:
+    """Read the training pixels' mean and deviation, in grey levels.
+
+    Raises:
+        PipelineError: they are no finite numbers, or the deviation is not above 0.
+        FileNotFoundError: there is no such file.
+    """
     try:
         content = read_json(path)
         mean, deviation = float(content["mean"]), float(content["deviation"])

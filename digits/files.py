@@ -14,12 +14,13 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside ``path``; on success it takes ``path``'s place, atomically.
 
     The parent folder is made if it is missing. When the block raises, the temporary file is
-    removed and ``path`` stays as it was. The temporary name keeps the suffix, since several
-    writers choose their format by it, and is always the same, so that what a killed process left
+    removed and ``path`` stays as it was. The temporary name keeps the suffixes, since several
+    writers choose their format by them, and is always the same, so that what a killed process left
     goes with the next.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
+    suffixes = "".join(path.suffixes)
+    temporary = path.with_name(f".{path.name.removesuffix(suffixes)}.part{suffixes}")
     try:
         yield temporary
         temporary.replace(path)

@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationError,
     field_validator,
     model_validator,
@@ -17,6 +19,10 @@ from ruamel.yaml.error import YAMLError
 from digits.errors import PipelineError
 
 PATH = Path("params.yaml")
+TAGS = {  # that pydantic puts into a key's path to say which of several forms it took it for
+    "schedule": ("constant", "plateau", "one_cycle"),
+    "learning_rate": ("number", "suggested", "spread"),
+}
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -133,11 +139,39 @@ class Export(Section):
     largest_drop: Annotated[float, Field(gt=0, le=1)]
 
 
+class Spread(Section):
+    """Learning rates by layer group, geometric: ``from`` at the stem, ``to`` at the head."""
+
+    lowest: Annotated[float, Field(gt=0, alias="from")]
+    highest: Annotated[float, Field(gt=0, alias="to")]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Spread":
+        if self.lowest > self.highest:
+            raise ValueError("from, the stem's rate, must not be above to, the head's")
+        return self
+
+
+def _kind_of_rate(value: object) -> str:
+    if isinstance(value, dict | Spread):
+        return "spread"
+    return "suggested" if isinstance(value, str) else "number"
+
+
+# A number, what the range test suggests, or a spread.
+LearningRate = Annotated[
+    Annotated[Positive, Tag("number")]
+    | Annotated[Literal["suggested"], Tag("suggested")]
+    | Annotated[Spread, Tag("spread")],
+    Discriminator(_kind_of_rate),
+]
+
+
 class Optimizer(Section):
     """A Keras optimizer with its defaults; in a schedule, the rate is the highest one."""
 
     name: Literal["adam", "rmsprop", "adadelta"]
-    learning_rate: Positive
+    learning_rate: LearningRate | None = None
 
 
 class Constant(Section):
@@ -154,17 +188,56 @@ class Plateau(Section):
     patience: Count
 
 
+class Momentum(Section):
+    """Adam's ``beta_1`` in a cycle: ``highest`` at both ends, ``lowest`` where the rate peaks."""
+
+    highest: Fraction
+    lowest: Annotated[float, Field(gt=0, lt=1)]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Momentum":
+        if self.lowest > self.highest:
+            raise ValueError("lowest must not be above highest")
+        return self
+
+
 class OneCycle(Section):
     """One rise and one fall of the rate (Smith and Topin 2017).
 
     From rate / ``start_divisor`` in a straight line up to the rate, for the first ``warmup`` share
-    of the steps; then along a cosine down to rate / ``end_divisor``.
+    of the steps; then along a cosine down to rate / ``end_divisor``. ``momentum`` goes the other
+    way; null leaves it as it is.
     """
 
     name: Literal["one_cycle"]
     warmup: Annotated[float, Field(gt=0, lt=1)]
     start_divisor: Annotated[float, Field(ge=1)]
     end_divisor: Annotated[float, Field(ge=1)]
+    momentum: Momentum | None
+
+
+Schedule = Annotated[Constant | Plateau | OneCycle, Field(discriminator="name")]
+Epochs = Annotated[int, Field(ge=1, le=100_000)]
+BatchSize = Annotated[int, Field(ge=1, le=2**20)]
+
+
+class Phase(Section):
+    """A part of a training with an optimizer of its own.
+
+    With ``trainable: head`` the kernels and biases of the body stay as they are; its BatchNorm
+    still learns, and its averages move.
+    """
+
+    epochs: Epochs
+    schedule: Schedule
+    learning_rate: LearningRate
+    trainable: Literal["head", "all"]
+
+    @model_validator(mode="after")
+    def _plateau_has_one_rate(self) -> "Phase":
+        if isinstance(self.schedule, Plateau) and isinstance(self.learning_rate, Spread):
+            raise ValueError("the schedule plateau needs one learning_rate, not from and to")
+        return self
 
 
 class Augment(Section):
@@ -192,20 +265,113 @@ class Architecture(Section):
     follows the convolutions and ``dropout_head`` comes before the last layer; ``early_stopping``
     is the number of epochs without a lower dev loss after which the best epoch's weights are
     taken, 0 for never. A network refuses what it has no place for.
+
+    ``pretrained`` says where the body's weights come from: ``none`` (random), ``glyphs`` (letters,
+    learned by the pretrain stage), ``imagenet``, or a path to a Keras weights file of such a body.
+    Training is in one go, by ``epochs``, ``schedule`` and ``optimizer.learning_rate``, or instead
+    of these in ``phases``.
     """
 
     network: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-    epochs: Annotated[int, Field(ge=1, le=100_000)]
-    batch_size: Annotated[int, Field(ge=1, le=2**20)]
+    pretrained: Annotated[str, Field(pattern=r"^(none|glyphs|imagenet|.+\.weights\.h5)$")]
+    epochs: Epochs | None = None
+    batch_size: BatchSize
     scaling: Literal["standardized", "unit"]
     optimizer: Optimizer
-    schedule: Annotated[Constant | Plateau | OneCycle, Field(discriminator="name")]
+    schedule: Schedule | None = None
+    phases: Annotated[list[Phase], Field(min_length=1)] | None = None
     augment: Augment
     l2: Annotated[float, Field(ge=0)]
     dropout: Fraction
     dropout_head: Fraction
     batch_norm: bool
     early_stopping: Annotated[int, Field(ge=0)]
+
+    @property
+    def plan(self) -> list[Phase]:
+        """The phases; a training in one go is one phase with everything trainable."""
+        if self.phases is not None:
+            return self.phases
+        return [
+            Phase.model_construct(
+                epochs=self.epochs,
+                schedule=self.schedule,
+                learning_rate=self.optimizer.learning_rate,
+                trainable="all",
+            )
+        ]
+
+    @property
+    def first_to_ask(self) -> Phase | None:
+        """The first phase that wants a rate suggested, if any."""
+        return next((phase for phase in self.plan if phase.learning_rate == "suggested"), None)
+
+    @model_validator(mode="after")
+    def _one_go_or_phases(self) -> "Architecture":
+        one_go = {
+            "epochs": self.epochs,
+            "schedule": self.schedule,
+            "optimizer.learning_rate": self.optimizer.learning_rate,
+        }
+        missing = [key for key, value in one_go.items() if value is None]
+        if self.phases is not None and len(missing) < len(one_go):
+            given = ", ".join(key for key in one_go if key not in missing)
+            raise ValueError(f"phases have their own {given}; take one of the two out")
+        if self.phases is None and missing:
+            raise ValueError(f"{' and '.join(missing)} must be given, or else phases")
+        return self
+
+    @model_validator(mode="after")
+    def _momentum_is_adams(self) -> "Architecture":
+        cycles = [phase.schedule for phase in self.plan if isinstance(phase.schedule, OneCycle)]
+        if self.optimizer.name != "adam" and any(cycle.momentum for cycle in cycles):
+            raise ValueError(
+                f"schedule.momentum is for optimizer.name adam; here it is {self.optimizer.name}"
+            )
+        return self
+
+
+class ImageNet(Section):
+    """A safetensors file of ResNet-34 as PyTorch names its layers."""
+
+    url: Annotated[str, Field(pattern=r"^https?://")]
+    sha256: Sha256 | None
+
+
+class Pretrain(Section):
+    """How a body learns letters: a tenth of ``images`` is held out, the rest is learned.
+
+    ``learning_rate`` is the highest of one cycle over all ``epochs``. ``imagenet`` says where the
+    weights of ResNet-34 are that ``pretrained: imagenet`` asks for; ``sha256`` is what tells your
+    copy from any other, null for any.
+    """
+
+    images: Annotated[int, Field(ge=100, le=10_000_000)]
+    epochs: Epochs
+    batch_size: BatchSize
+    learning_rate: Positive
+    schedule: OneCycle
+    imagenet: ImageNet
+
+
+class RangeTest(Section):
+    """The rates a range test goes through, and over how many batches it does.
+
+    ``smoothing`` is the weight of what came before in the smoothed loss; ``divergence`` the
+    multiple of the lowest smoothed loss at which the test ends.
+    """
+
+    lowest: Positive
+    highest: Positive
+    batches: Annotated[int, Field(ge=10, le=100_000)]
+    smoothing: Fraction
+    divergence: Annotated[float, Field(gt=1)]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "RangeTest":
+        if self.lowest >= self.highest:
+            raise ValueError("lowest must be below highest")
+        return self
 
 
 class Params(Section):
@@ -220,6 +386,8 @@ class Params(Section):
     evaluate: Evaluate
     compare: Compare
     export: Export
+    pretrain: Pretrain
+    lr_find: RangeTest
     architectures: Annotated[
         dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Architecture],
         Field(min_length=1),
@@ -284,10 +452,9 @@ def architecture(params: Params, name: str) -> Architecture:
 
 
 def _explain(path: Path, error: Any) -> str:
-    tags = {"constant", "plateau", "one_cycle"}
-    path_and_tags = zip(error["loc"], (None, *error["loc"]), strict=False)
+    path_and_parents = zip(error["loc"], (None, *error["loc"]), strict=False)
     key = ".".join(
-        str(part) for part, parent in path_and_tags if parent != "schedule" or part not in tags
+        str(part) for part, parent in path_and_parents if part not in TAGS.get(str(parent), ())
     )
     reason = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":

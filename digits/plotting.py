@@ -53,6 +53,27 @@ def images(pictures: NDArray[np.floating | np.uint8], titles: Sequence[str]) -> 
     return figure
 
 
+def range_test(curve: pd.DataFrame, suggested: float) -> Figure:
+    """Show a range test: loss by learning rate, and the rate it suggests.
+
+    Args:
+        curve: columns learning_rate, loss, smoothed_loss (nats).
+        suggested: learning rate.
+    """
+    figure = Figure(figsize=(8, 4.2), layout="constrained")
+    axes = figure.subplots()
+    rates = curve["learning_rate"]
+    axes.plot(rates, curve["loss"], ".", color=COLOURS[0], alpha=0.35, label="of one batch")
+    axes.plot(rates, curve["smoothed_loss"], color=COLOURS[0], label="smoothed")
+    axes.axvline(suggested, color=COLOURS[2], linestyle="--", label=f"suggested: {suggested:g}")
+    axes.set_xscale("log")
+    axes.set(xlabel="learning rate", ylabel="cross-entropy, nats", title="Learning-rate range test")
+    axes.set_ylim(0, 1.1 * float(curve["smoothed_loss"].max()))
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    return figure
+
+
 def confusion(labels: ArrayLike, read: ArrayLike, title: str) -> Figure:
     """Show how often each label (row) was read as each digit (column).
 
@@ -82,8 +103,10 @@ def confusion(labels: ArrayLike, read: ArrayLike, title: str) -> Figure:
 def curves(table: pd.DataFrame) -> Figure:
     """Show loss and error by epoch of all architectures, dev solid and train dashed.
 
+    A dotted line in an architecture's colour is where it begins another phase.
+
     Args:
-        table: columns architecture, epoch, set (train or dev), cross_entropy
+        table: columns architecture, epoch, phase, set (train or dev), cross_entropy
             (nats), accuracy ([0, 1]).
     """
     figure = Figure(figsize=(10, 5.2), layout="constrained")
@@ -98,6 +121,9 @@ def curves(table: pd.DataFrame) -> Figure:
         )
         loss.plot(one["epoch"], one["cross_entropy"], color=colour, **style)
         error.plot(one["epoch"], 100 * (1 - one["accuracy"]), color=colour, **style)
+        for start in one["epoch"][one["phase"].diff() > 0]:
+            for axes in (loss, error):
+                axes.axvline(start - 0.5, color=colour, linewidth=1.2, linestyle=":")
     loss.set(title="Loss", ylabel="cross-entropy, nats")
     error.set(title="Error (100 % - accuracy)", ylabel="% of images")
     for axes in (loss, error):
@@ -112,6 +138,8 @@ def curves(table: pd.DataFrame) -> Figure:
         Line2D([], [], color="black", linewidth=1.8, label="dev"),
         Line2D([], [], color="black", linewidth=0.9, linestyle="--", label="while training"),
     ]
+    if (table["phase"] > 1).any():
+        handles.append(Line2D([], [], color="black", linestyle=":", label="next phase"))
     figure.legend(handles=handles, loc="outside lower center", ncols=5, frameon=False)
     return figure
 

@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 
 from digits.errors import PipelineError
+from digits.files import write_csv
 
 CURVES = [
     "epoch",
+    "phase",
     "loss",
     "cross_entropy",
     "accuracy",
@@ -42,3 +44,10 @@ def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     if not finite.all():
         raise PipelineError(f"{path}, line {int(np.argmin(finite)) + 2}: expected numbers only")
     return numbers
+
+
+def write_curves(path: Path, curves: pd.DataFrame) -> None:
+    """Write a training's curves to seven significant digits, what float32 holds."""
+    counts = ["epoch", "phase"]
+    figures = curves.drop(columns=counts).map(lambda value: float(f"{value:.7g}"))
+    write_csv(path, curves[counts].join(figures))

@@ -66,7 +66,7 @@ def _points(ink: npt.NDArray[np.bool_], height: float) -> tuple[npt.NDArray[np.f
     """Return x and y of the middle of the ink in the row at ``height``."""
     count, side, _ = ink.shape
     rows = ink.any(axis=2)
-    top, bottom = rows.argmax(axis=1), side - 1 - rows[:, ::-1].argmax(axis=1)
+    top, bottom = np.argmax(rows, axis=1), side - 1 - np.argmax(np.flip(rows, axis=1), axis=1)
     y = np.rint(top + height * (bottom - top)).astype(np.int64)
     line = ink[np.arange(count), y]
     found = line.sum(axis=1)

@@ -1,14 +1,16 @@
 """Measure a trained network on every set of images: ``python -m stages.evaluate NAME``.
 
-Reads data/standardized/, data/split.csv, models/NAME/model.keras and plots/train/NAME.csv. Writes
+Reads data/standardized/, data/split.csv, models/NAME/ and plots/train/NAME.csv. Writes
 data/predictions/NAME.csv, metrics/NAME.json, and the pictures confusion.png and errors.png in
-plots/evaluate/NAME/.
+plots/evaluate/NAME/. Of a training in phases, the metrics hold dev and test accuracy at the end of
+each; all other figures are of the phase that dev chose.
 """
 
 import argparse
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -60,6 +62,23 @@ def measure(
     }
 
 
+def measure_phases(folder: Path, data: dataset.Dataset) -> dict[str, dict[str, float]]:
+    """Return dev and test accuracy of each network in ``folder``, the ends of phases, by number."""
+    accuracies = {}
+    for path in sorted(folder.glob("*.keras"), key=lambda path: int(path.stem)):
+        model = inference.load_network(path)
+        accuracies[path.stem] = {
+            name: round(accuracy_of(model, data, data.rows[name]), 6) for name in ("dev", "test")
+        }
+    return accuracies
+
+
+def accuracy_of(model: keras.Model, data: dataset.Dataset, rows: NDArray[np.int64]) -> float:
+    """Return the accuracy on the images with the given row numbers."""
+    predicted = inference.predict(model, data.images[rows]).argmax(axis=1)
+    return statistics.accuracy(predicted == data.labels[rows])
+
+
 def worst_errors(predictions: pd.DataFrame, count: int) -> pd.DataFrame:
     """Return the ``count`` wrong predictions with the highest probability, the worst first."""
     wrong = predictions[predictions["predicted"] != predictions["label"]]
@@ -95,6 +114,9 @@ def main() -> None:
         "epochs": len(tables.read(Path("plots/train") / f"{name}.csv", tables.CURVES)),
     }
 
+    if phases := measure_phases(Path("models") / name / "phases", data):
+        metrics["phases"] = phases
+
     pictures = Path("plots/evaluate") / name
     title = f"{name} on {len(unseen):,} test images it never saw"
     matrix = plotting.confusion(unseen["label"], unseen["predicted"], title)
@@ -109,10 +131,15 @@ def main() -> None:
 def _summary(name: str, metrics: dict[str, Any]) -> str:
     """Write the figures that matter in one line."""
     accuracy, interval = metrics["accuracy"], metrics["test_interval"]
+    by_phase = "".join(
+        f"; after phase {number}: dev {figures['dev']:.2%}, test {figures['test']:.2%}"
+        for number, figures in metrics.get("phases", {}).items()
+    )
     return (
         f"{name}: train {accuracy['train']:.2%}, dev {accuracy['dev']:.2%}, "
         f"test {accuracy['test']:.2%} (95 % interval {interval['low']:.2%} to "
         f"{interval['high']:.2%}), bias {metrics['bias']:+.2%}, variance {metrics['variance']:+.2%}"
+        + by_phase
     )
 
 

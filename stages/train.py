@@ -1,23 +1,33 @@
 """Train one architecture.
 
-Reads data/standardized/ and data/split.csv; writes models/<name>/model.keras and, after every
-epoch, plots/train/<name>.csv. An interrupted training goes on from checkpoints/<name>.npz.
+Reads data/standardized/, data/split.csv, models/pretrained/<name>/ and
+data/learning_rates/<name>.json; writes models/<name>/model.keras and, after every epoch,
+plots/train/<name>.csv. Of a training in phases, models/<name>/phases/ has the network at the end of
+each, and model.keras is the one that reads most dev images. An interrupted training goes on from
+checkpoints/<name>.npz.
 """
 
 import argparse
-import hashlib
-import sys
+import shutil
 from pathlib import Path
 
-import keras
-import numpy as np
 import pandas as pd
-import tensorflow as tf
 
-from digits import dataset, determinism, model_file, networks, params, training
-from digits.errors import run_stage
-from digits.files import write_csv
-from digits.params import Architecture
+from digits import (
+    checkpoint,
+    dataset,
+    determinism,
+    inference,
+    layer_groups,
+    model_file,
+    networks,
+    params,
+    statistics,
+    tables,
+    training,
+)
+from digits.errors import PipelineError, run_stage
+from digits.files import read_json, replacing
 
 
 def main() -> None:
@@ -30,50 +40,78 @@ def main() -> None:
     determinism.pin(values.seed, values.threads)
 
     standardized, split = Path("data/standardized"), Path("data/split.csv")
+    pretrained = Path("models/pretrained") / name
+    learning_rate = Path(f"data/learning_rates/{name}.json")
     data = dataset.load(standardized, split)
+    suggested = read_suggested(learning_rate)
     model = networks.build(name, settings, data.mean, data.deviation)
-    checkpoint = Path(f"checkpoints/{name}.npz")
-    curves = Path(f"plots/train/{name}.csv")
+    layer_groups.load_pretrained(model, settings, pretrained)
+
+    state, curves = Path(f"checkpoints/{name}.npz"), Path(f"plots/train/{name}.csv")
+    ends = [Path(f"checkpoints/{name}-{n}.keras") for n, _ in enumerate(settings.plan, 1)]
+    inputs = [standardized / "statistics.json", split, learning_rate, *pretrained.glob("*.h5")]
     print(f"{name}: {model.count_params():,} parameters, {len(data.rows['train']):,} images")
     training.fit(
         model,
         settings,
         data,
         values.seed,
-        checkpoint,
-        identify(settings, values.seed, values.threads, [standardized / "statistics.json", split]),
-        lambda table: write_csv(curves, rounded(table)),
+        state,
+        checkpoint.identify([settings], values.seed, values.threads, inputs),
+        lambda table: tables.write_curves(curves, table),
+        suggested=suggested,
+        on_phase=lambda number: model_file.save(model, ends[number - 1]),
     )
-    model_file.save(model, Path(f"models/{name}/model.keras"))
-    checkpoint.unlink()
+    kept = best_on_dev(ends, data) if len(ends) > 1 else 1
+    folder = Path("models") / name
+    copy(ends[kept - 1], folder / "model.keras")
+    if len(ends) > 1:
+        for number, end in enumerate(ends, 1):
+            copy(end, folder / f"phases/{number}.keras")
+    for file in (state, *ends):
+        file.unlink()
     last = pd.read_csv(curves).iloc[-1]
+    which = f", the end of phase {kept} the best of {len(ends)}" if len(ends) > 1 else ""
     print(
-        f"{name}: dev accuracy {last['dev_accuracy']:.4f} after {last['epoch']:.0f} epochs; "
-        f"wrote models/{name}/model.keras and {curves}"
+        f"{name}: dev accuracy {last['dev_accuracy']:.4f} after {last['epoch']:.0f} epochs{which}; "
+        f"wrote {folder}/model.keras and {curves}"
     )
 
 
-def identify(settings: Architecture, seed: int, threads: int, files: list[Path]) -> str:
-    """Return a SHA-256 of all that determines a training.
+def read_suggested(path: Path) -> float | None:
+    """Read the learning rate that lr_find suggests, if it was asked to.
 
-    That is: settings, seed, threads, the content of ``files``, this project's modules in use, and
-    the versions of the libraries that compute.
+    Raises:
+        PipelineError: the file holds something else.
+        FileNotFoundError: there is no such file.
     """
-    modules = [
-        m.__file__ for n, m in sys.modules.items() if n.split(".")[0] in ("digits", "stages")
-    ]
-    digest = hashlib.sha256(settings.model_dump_json().encode())
-    digest.update(repr((seed, threads)).encode())
-    digest.update(repr((tf.__version__, keras.__version__, np.__version__)).encode())
-    for path in [*files, Path(__file__), *sorted(Path(m) for m in modules if m)]:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    try:
+        suggested = read_json(path)["suggested"]
+    except (ValueError, TypeError, KeyError):
+        raise PipelineError(f"{path}: expected suggested, as lr_find writes it") from None
+    if suggested is not None and not (isinstance(suggested, float | int) and suggested > 0):
+        raise PipelineError(f"{path}: expected a rate above 0 or null, found {suggested!r}")
+    return suggested
 
 
-def rounded(curves: pd.DataFrame) -> pd.DataFrame:
-    """Round the curves to seven significant digits, what float32 holds."""
-    figures = curves.drop(columns="epoch").map(lambda value: float(f"{value:.7g}"))
-    return curves[["epoch"]].join(figures)
+def best_on_dev(paths: list[Path], data: dataset.Dataset) -> int:
+    """Return the number, from 1, of the network with the highest dev accuracy, then lowest loss."""
+    rows = data.rows["dev"]
+
+    def merit(path: Path) -> tuple[float, float]:
+        probabilities = inference.predict(inference.load_network(path), data.images[rows])
+        right = probabilities.argmax(axis=1) == data.labels[rows]
+        certainty = probabilities[range(len(rows)), data.labels[rows]]
+        return statistics.accuracy(right), -statistics.cross_entropy(certainty)
+
+    merits = [merit(path) for path in paths]
+    return merits.index(max(merits)) + 1
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file, whole or not at all."""
+    with replacing(target) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 if __name__ == "__main__":

@@ -6,53 +6,80 @@ from digits.networks import classify, dropout, l2, refuse
 from digits.params import Architecture
 
 GROUPS = ((64, 3), (128, 4), (256, 6), (512, 3))  # filters, blocks
+LAYER_GROUPS = ("stem", "group1", "group2", "group3", "group4", "head")
 MOMENTUM = 0.9  # of BatchNorm's averages, as in the source; Keras's 0.99 lags in short trainings
+EPSILON = 1e-5  # of BatchNorm, as in the source
 
 
 def build(settings: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
     """Connect images (n, 28, 28, 1) to class probabilities (n, 10).
 
     ``dropout`` comes before the hidden layer of the head, ``dropout_head`` after it; L2 goes to
-    every convolution. ``batch_norm: false`` is refused: the blocks are defined with it.
+    every convolution. ``batch_norm: false`` is refused: the blocks are defined with it. Names and
+    padding of the body are such that PyTorch's weights fit.
     """
     refuse(settings, "batch_norm", settings.batch_norm, True, "its blocks are built on BatchNorm")
-    images = keras.layers.ReLU()(_conv(settings, images, 64, 7, 2))
-    images = keras.layers.MaxPooling2D(3, strides=2, padding="same")(images)
-    for group, (filters, blocks) in enumerate(GROUPS):
-        for block in range(blocks):
-            images = _block(settings, images, filters, 2 if group and not block else 1)
-    average = keras.layers.GlobalAveragePooling2D()(images)
-    highest = keras.layers.GlobalMaxPooling2D()(images)
-    features = keras.layers.Concatenate()([average, highest])
-    features = keras.layers.BatchNormalization(momentum=MOMENTUM)(features)
+    images = _conv(settings, images, "stem", 64, 7, 2)
+    images = keras.layers.ReLU(name="stem_relu")(images)
+    images = _pad(images, "stem_pool", 1)  # with 0, and no activation is below that
+    images = keras.layers.MaxPooling2D(3, strides=2, name="stem_pool")(images)
+    for group, (filters, blocks) in enumerate(GROUPS, 1):
+        for block in range(1, blocks + 1):
+            strides = 2 if group > 1 and block == 1 else 1
+            images = _block(settings, images, f"group{group}_block{block}", filters, strides)
+    average = keras.layers.GlobalAveragePooling2D(name="head_average")(images)
+    highest = keras.layers.GlobalMaxPooling2D(name="head_highest")(images)
+    features = keras.layers.Concatenate(name="head_both")([average, highest])
+    features = _norm("head_norm1")(features)
     features = dropout(settings.dropout, features)
-    features = keras.layers.Dense(512, activation="relu")(features)
-    features = keras.layers.BatchNormalization(momentum=MOMENTUM)(features)
+    features = keras.layers.Dense(512, activation="relu", name="head_hidden")(features)
+    features = _norm("head_norm2")(features)
     return classify(settings, features)
 
 
 def _block(
-    settings: Architecture, images: keras.KerasTensor, filters: int, strides: int
+    settings: Architecture, images: keras.KerasTensor, name: str, filters: int, strides: int
 ) -> keras.KerasTensor:
     """Two 3x3 convolutions beside a shortcut, which is projected where the shape changes."""
     shortcut = images
-    images = keras.layers.ReLU()(_conv(settings, images, filters, 3, strides))
-    images = _conv(settings, images, filters, 3, 1)
+    images = _conv(settings, images, f"{name}_1", filters, 3, strides)
+    images = keras.layers.ReLU(name=f"{name}_relu")(images)
+    images = _conv(settings, images, f"{name}_2", filters, 3, 1)
     if shortcut.shape != images.shape:
-        shortcut = _conv(settings, shortcut, filters, 1, strides)
-    return keras.layers.ReLU()(keras.layers.Add()([images, shortcut]))
+        shortcut = _conv(settings, shortcut, f"{name}_shortcut", filters, 1, strides)
+    images = keras.layers.Add(name=f"{name}_add")([images, shortcut])
+    return keras.layers.ReLU(name=f"{name}_out")(images)
 
 
 def _conv(
-    settings: Architecture, images: keras.KerasTensor, filters: int, side: int, strides: int
+    settings: Architecture,
+    images: keras.KerasTensor,
+    name: str,
+    filters: int,
+    side: int,
+    strides: int,
 ) -> keras.KerasTensor:
-    """Convolution without bias and BatchNorm, no activation."""
+    """Convolution without bias and BatchNorm, no activation.
+
+    A strided one is padded alike on all sides, so that it stays in line with the shortcut.
+    """
+    if strides > 1 and side > 1:
+        images = _pad(images, name, side // 2)
     images = keras.layers.Conv2D(
         filters,
         side,
         strides=strides,
-        padding="same",
+        padding="same" if strides == 1 else "valid",
         use_bias=False,
         kernel_regularizer=l2(settings),
+        name=f"{name}_conv",
     )(images)
-    return keras.layers.BatchNormalization(momentum=MOMENTUM)(images)
+    return _norm(f"{name}_norm")(images)
+
+
+def _pad(images: keras.KerasTensor, name: str, width: int) -> keras.KerasTensor:
+    return keras.layers.ZeroPadding2D(width, name=f"{name}_pad")(images)
+
+
+def _norm(name: str) -> keras.layers.Layer:
+    return keras.layers.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON, name=name)

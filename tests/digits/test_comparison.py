@@ -31,8 +31,8 @@ def test_the_difference_is_ours_minus_the_published_figure_of_the_same_set() -> 
 
 def test_curves_become_one_long_table() -> None:
     curves = {
-        "a": pd.DataFrame([[1, 9, 0.5, 0.8, 9, 0.4, 0.9, 0.001]], columns=tables.CURVES),
-        "b": pd.DataFrame([[1, 9, 0.3, 0.7, 9, 0.2, 0.6, 0.001]], columns=tables.CURVES),
+        "a": pd.DataFrame([[1, 1, 9, 0.5, 0.8, 9, 0.4, 0.9, 0.001]], columns=tables.CURVES),
+        "b": pd.DataFrame([[1, 1, 9, 0.3, 0.7, 9, 0.2, 0.6, 0.001]], columns=tables.CURVES),
     }
     assert comparison.join_curves(curves).to_numpy().tolist() == [
         ["a", 1, "train", 0.5, 0.8],

@@ -93,7 +93,11 @@ def test_the_parameters_of_the_project_load() -> None:
             0.5,
             "architectures.dense.droput is not a known parameter; given 0.5",
         ),
-        ("architectures.dense.epochs", ..., "architectures.dense.epochs is missing"),
+        (
+            "architectures.dense.epochs",
+            ...,
+            "architectures.dense: epochs must be given, or else phases",
+        ),
         (
             "architectures.dense.optimizer.name",
             "sgd",
@@ -125,7 +129,7 @@ def test_the_parameters_of_the_project_load() -> None:
             "architectures.dense.batch_norm: Input should be a valid boolean; given 'no!'",
         ),
         ("architectures.dense", None, "architectures.dense: Input should be a valid dictionary"),
-        ("architectures.constant", {}, "architectures.constant.epochs is missing"),
+        ("architectures.constant", {}, "architectures.constant.network is missing"),
         (
             "architectures.dense.epochs",
             10**21,

@@ -39,6 +39,12 @@ def lenet5(**changes: Any) -> Architecture:
     return params.load().architectures["lenet5"].model_copy(update=changes)
 
 
+def one_cycle(warmup: float, momentum: params.Momentum | None = None) -> params.OneCycle:
+    return params.OneCycle(
+        name="one_cycle", warmup=warmup, start_divisor=25, end_divisor=100, momentum=momentum
+    )
+
+
 class Run:
     """A training of lenet5: its final weights and its curves, or where it was cut off."""
 
@@ -143,7 +149,7 @@ def test_plateau_lowers_the_rate_when_dev_loss_does_not_improve(
 
 
 def test_one_cycle_rises_to_the_rate_and_falls_again(data: Dataset, tmp_path: Path) -> None:
-    schedule = params.OneCycle(name="one_cycle", warmup=0.25, start_divisor=25, end_divisor=100)
+    schedule = one_cycle(warmup=0.25)
     settings = lenet5(epochs=4, batch_size=32, schedule=schedule)
     rates = Run(data, settings, tmp_path / "a.npz").curves["learning_rate"]
     assert rates[0] == pytest.approx(0.001)  # a quarter of the steps, the peak
@@ -152,7 +158,7 @@ def test_one_cycle_rises_to_the_rate_and_falls_again(data: Dataset, tmp_path: Pa
 
 
 def test_one_cycle_falls_also_when_almost_all_of_it_is_rise(data: Dataset, tmp_path: Path) -> None:
-    schedule = params.OneCycle(name="one_cycle", warmup=0.999, start_divisor=25, end_divisor=100)
+    schedule = one_cycle(warmup=0.999)
     settings = lenet5(epochs=1, batch_size=len(data.rows["train"]), schedule=schedule)
     rates = Run(data, settings, tmp_path / "a.npz").curves["learning_rate"]
     assert rates[0] == pytest.approx(0.00001, rel=1e-4)
@@ -172,5 +178,5 @@ def test_early_stopping_takes_the_weights_of_the_best_epoch(data: Dataset, tmp_p
 
 def test_a_loss_that_is_no_number_ends_the_training(data: Dataset, tmp_path: Path) -> None:
     optimizer = params.Optimizer(name="adam", learning_rate=1e30)
-    with pytest.raises(PipelineError, match=r"no finite number after epoch 1; a lower arch.*rate"):
+    with pytest.raises(PipelineError, match="no finite number after epoch 1; a lower"):
         Run(data, lenet5(epochs=3, optimizer=optimizer), tmp_path / "a.npz")

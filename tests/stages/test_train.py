@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from digits import params
+from digits.checkpoint import identify
 from digits.files import write_json
-from stages.train import identify
 from tests.stages.running import ROOT, start
 
 
@@ -71,14 +71,14 @@ def test_identity_changes_with_all_that_determines_a_training(tmp_path: Path) ->
     longer = settings.model_copy(update={"epochs": 6})
     file = tmp_path / "split.csv"
     file.write_text("id,label\n")
-    same = [identify(settings, 42, 2, [file]) for _ in range(2)]
+    same = [identify([settings], 42, 2, [file]) for _ in range(2)]
     others = [
-        identify(longer, 42, 2, [file]),
-        identify(settings, 43, 2, [file]),
-        identify(settings, 42, 3, [file]),
+        identify([longer], 42, 2, [file]),
+        identify([settings], 43, 2, [file]),
+        identify([settings], 42, 3, [file]),
     ]
     file.write_text("id,label\n0,5\n")
-    others.append(identify(settings, 42, 2, [file]))
+    others.append(identify([settings], 42, 2, [file]))
     assert same[0] == same[1]
     assert len({same[0], *others}) == 5
 

@@ -13,7 +13,9 @@ ARCHITECTURES = params.load().architectures
 # What the sources say of their networks, in the words of `described`. He et al. 2016 for the blocks
 # of resnet34; where the shape changes, the shortcut is projected by a convolution of 1x1.
 BLOCK = "conv {0} 3x3, norm, relu, conv {0} 3x3, norm, add, relu, "
-PROJECTED = "conv {0} 3x3/2, norm, relu, conv {0} 3x3, conv {0} 1x1/2, norm, norm, add, relu, "
+PROJECTED = (
+    "pad 1, conv {0} 3x3/2, norm, relu, conv {0} 3x3, conv {0} 1x1/2, norm, norm, add, relu, "
+)
 LAYERS = {
     "dense": "unit, flatten, dense 512, relu, dense 10, softmax",
     "convnet": ("unit, conv 28 3x3, relu, max 2x2/2, flatten, dense 128, relu, dense 10, softmax"),
@@ -37,7 +39,7 @@ LAYERS = {
         "dropout 0.25, dense 10, softmax"
     ),
     "resnet34": (
-        "conv 64 7x7/2, norm, relu, max 3x3/2, "
+        "pad 3, conv 64 7x7/2, norm, relu, pad 1, max 3x3/2, "
         + 3 * BLOCK.format(64)
         + (PROJECTED + 3 * BLOCK).format(128)
         + (PROJECTED + 5 * BLOCK).format(256)
