@@ -9,12 +9,15 @@ from pathlib import Path
 import keras
 import numpy as np
 import pooch
+import requests
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from digits.errors import PipelineError
 from digits.params import ImageNet
 
 TIMEOUT = 30  # seconds without an answer or a byte
+LARGEST = 2**28  # bytes; ResNet-34 has 87 million
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -35,11 +38,7 @@ def fetch(source: ImageNet, folder: Path) -> Arrays:
     try:
         known = f"sha256:{source.sha256}" if source.sha256 else None
         path = pooch.retrieve(
-            source.url,
-            known,
-            "resnet34.safetensors",
-            folder,
-            downloader=pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT),
+            source.url, known, "resnet34.safetensors", folder, downloader=_download
         )
     except (OSError, ValueError) as error:  # requests' own errors are OSErrors
         raise PipelineError(
@@ -52,6 +51,18 @@ def fetch(source: ImageNet, folder: Path) -> Arrays:
         Path(path).unlink()
         raise PipelineError(f"{source.url} is not a safetensors file: {error}") from None
     return arrays
+
+
+def _download(url: str, target: str, _: object) -> None:
+    """Save what ``url`` answers, up to `LARGEST` bytes."""
+    with requests.get(url, stream=True, timeout=TIMEOUT) as response:
+        response.raise_for_status()
+        bar = tqdm(desc="ImageNet weights", unit="B", unit_scale=True, disable=None)
+        with Path(target).open("wb") as file, bar:
+            for chunk in response.iter_content(2**18):
+                bar.update(file.write(chunk))
+                if file.tell() > LARGEST:
+                    raise ValueError(f"expected at most {LARGEST:,} bytes, got more")
 
 
 def load_body(body: keras.Model, arrays: Arrays) -> None:

@@ -5,6 +5,7 @@ a layer belongs to the group that its name starts with. Any other network is all
 """
 
 import importlib
+import warnings
 from pathlib import Path
 
 import keras
@@ -97,8 +98,10 @@ def load_body(model: keras.Model, network: str, path: Path) -> None:
     path.stat()  # h5py has no file name in its error
     part = body(model, network)
     try:
-        part.load_weights(path)
-    except (OSError, ValueError, KeyError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # Keras only warns of layers it skips
+            part.load_weights(path)
+    except (OSError, ValueError, KeyError, UserWarning) as error:
         reason = " ".join(str(error).split())[:200]
         raise PipelineError(
             f"{path}: expected the weights of the body of {network} "

@@ -12,12 +12,16 @@ from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from types import ModuleType
 from typing import Any
 
+import keras
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from digits import networks
+from digits.params import Architecture
 from stages import download
 
 # A job in the background starts with Ctrl-C ignored, and would hand that on to the stages it runs.
@@ -58,6 +62,24 @@ def mapped(tmp_path_factory: pytest.TempPathFactory) -> Callable[[np.ndarray], n
         return np.lib.format.open_memmap(path, mode="c")
 
     return save_and_map
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the name of a small network with a body of two groups, and a head."""
+    module = ModuleType("digits.networks.tiny")
+    vars(module).update(build=build_tiny, LAYER_GROUPS=("stem", "middle", "head"))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return "tiny"
+
+
+def build_tiny(settings: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
+    for group, filters in (("stem", 4), ("middle", 8)):
+        conv = keras.layers.Conv2D(filters, 5, strides=3, use_bias=False, name=f"{group}_conv")
+        norm = keras.layers.BatchNormalization(momentum=0.9, name=f"{group}_norm")
+        images = keras.layers.ReLU(name=f"{group}_relu")(norm(conv(images)))
+    features = keras.layers.Flatten(name="head_flat")(images)
+    return networks.classify(settings, networks.dropout(settings.dropout, features))
 
 
 def idx_bytes(array: npt.NDArray[np.uint8]) -> bytes:

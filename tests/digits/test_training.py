@@ -46,7 +46,7 @@ def one_cycle(warmup: float, momentum: params.Momentum | None = None) -> params.
 
 
 class Run:
-    """A training of lenet5: its final weights and its curves, or where it was cut off."""
+    """A training: its final weights, its curves and its phases' ends, or where it was cut off."""
 
     def __init__(
         self,
@@ -56,14 +56,27 @@ class Run:
         *,
         identity: str = "a",
         stop_in_epoch: int = 0,
+        stop_after_phase: int = 0,
     ) -> None:
         keras.utils.clear_session()
         keras.utils.set_random_seed(1)
-        self.model = networks.build("lenet5", settings, data.mean, data.deviation)
+        self.model = networks.build("mine", settings, data.mean, data.deviation)
         self.epochs_run = 0
         self.stop_in_epoch = stop_in_epoch
+        self.stop_after_phase = stop_after_phase
+        self.ends: dict[int, list[np.ndarray]] = {}
         try:
-            training.fit(self.model, settings, data, 1, checkpoint, identity, self._note)
+            training.fit(
+                self.model,
+                settings,
+                data,
+                1,
+                checkpoint,
+                identity,
+                self._note,
+                suggested=0.004,
+                on_phase=self._end_phase,
+            )
         except KeyboardInterrupt:
             assert self.epochs_run, "nothing was trained before the interruption"
 
@@ -71,6 +84,11 @@ class Run:
         self.epochs_run += len(curves) != len(getattr(self, "curves", ()))
         self.curves = curves
         if len(curves) == self.stop_in_epoch:
+            raise KeyboardInterrupt
+
+    def _end_phase(self, number: int) -> None:
+        self.ends[number] = self.model.get_weights()
+        if number == self.stop_after_phase:
             raise KeyboardInterrupt
 
     def assert_same_as(self, other: "Run") -> None:
@@ -180,3 +198,69 @@ def test_a_loss_that_is_no_number_ends_the_training(data: Dataset, tmp_path: Pat
     optimizer = params.Optimizer(name="adam", learning_rate=1e30)
     with pytest.raises(PipelineError, match="no finite number after epoch 1; a lower"):
         Run(data, lenet5(epochs=3, optimizer=optimizer), tmp_path / "a.npz")
+
+
+PHASES: dict[str, Any] = {
+    "optimizer": params.Optimizer(name="adam"),
+    "epochs": None,
+    "schedule": None,
+    "batch_size": 32,
+    "dropout": 0.25,
+    "phases": [
+        params.Phase(
+            epochs=2,
+            schedule=one_cycle(0.25, params.Momentum(highest=0.95, lowest=0.85)),
+            learning_rate="suggested",
+            trainable="head",
+        ),
+        params.Phase(
+            epochs=3,
+            schedule=one_cycle(0.25, params.Momentum(highest=0.95, lowest=0.85)),
+            learning_rate=params.Spread(**{"from": 0.001, "to": 0.01}),
+            trainable="all",
+        ),
+    ],
+}
+
+
+def test_phases_follow_one_another(data: Dataset, tmp_path: Path, tiny: str) -> None:
+    run = Run(data, lenet5(network=tiny, **PHASES), tmp_path / "a.npz")
+    assert run.curves["epoch"].tolist() == [1, 2, 3, 4, 5]
+    assert run.curves["phase"].tolist() == [1, 1, 2, 2, 2]
+    rates = run.curves["learning_rate"]
+    assert rates[1] == pytest.approx(0.004 / 100, rel=1e-4)  # the suggested one, at its end
+    assert rates[2] == pytest.approx(0.01 * 0.989, rel=0.01)  # the head's, just past its highest
+    assert rates[4] == pytest.approx(0.01 / 100, rel=1e-4)
+    assert run.curves["dev_accuracy"].iloc[-1] > 0.3  # chance gives 0.1
+    place = [variable.path for variable in run.model.weights].index("stem_conv/kernel")
+    first, second = (run.ends[number][place] for number in (1, 2))
+    assert not np.array_equal(first, second)
+    for ours, theirs in zip(run.ends[2], run.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("early_stopping", [0, 1])
+def test_phases_resume_wherever_they_were_cut_off(
+    data: Dataset, tmp_path: Path, tiny: str, early_stopping: int
+) -> None:
+    settings = lenet5(network=tiny, early_stopping=early_stopping, **PHASES)
+    undisturbed = Run(data, settings, tmp_path / "a.npz")
+    path = tmp_path / "b.npz"
+    first = Run(data, settings, path, stop_in_epoch=1)
+    assert not first.ends
+    end = Run(data, settings, path, stop_after_phase=1)
+    assert end.curves["phase"].tolist() == [1, 1]
+    in_second = Run(data, settings, path, stop_in_epoch=4)
+    resumed = Run(data, settings, path)
+    assert resumed.ends.keys() == {2}
+    resumed.assert_same_as(undisturbed)
+    for number, run in ((1, end), (1, in_second), (2, resumed)):
+        for ours, theirs in zip(run.ends[number], undisturbed.ends[number], strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_suggested_rate_must_be_there(data: Dataset, tmp_path: Path, tiny: str) -> None:
+    settings = lenet5(network=tiny, **PHASES)
+    model = networks.build("mine", settings, data.mean, data.deviation)
+    with pytest.raises(PipelineError, match="asks for a suggested learning rate, and none"):
+        training.fit(model, settings, data, 1, tmp_path / "a.npz", "", lambda curves: None)
