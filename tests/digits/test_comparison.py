@@ -35,8 +35,8 @@ def test_curves_become_one_long_table() -> None:
         "b": pd.DataFrame([[1, 1, 9, 0.3, 0.7, 9, 0.2, 0.6, 0.001]], columns=tables.CURVES),
     }
     assert comparison.join_curves(curves).to_numpy().tolist() == [
-        ["a", 1, "train", 0.5, 0.8],
-        ["a", 1, "dev", 0.4, 0.9],
-        ["b", 1, "train", 0.3, 0.7],
-        ["b", 1, "dev", 0.2, 0.6],
+        ["a", 1, 1, "train", 0.5, 0.8],
+        ["a", 1, 1, "dev", 0.4, 0.9],
+        ["b", 1, 1, "train", 0.3, 0.7],
+        ["b", 1, 1, "dev", 0.2, 0.6],
     ]

@@ -16,7 +16,7 @@ def changed(folder: Path, key: str, value: Any) -> Path:
     *parents, last = key.split(".")
     section = content
     for parent in parents:
-        section = section[parent]
+        section = section[int(parent) if isinstance(section, list) else parent]
     if value is ...:
         del section[last]
     else:
@@ -128,6 +128,73 @@ def test_the_parameters_of_the_project_load() -> None:
             "no!",
             "architectures.dense.batch_norm: Input should be a valid boolean; given 'no!'",
         ),
+        (
+            "architectures.resnet34.phases.0.trainable",
+            "body",
+            "architectures.resnet34.phases.0.trainable: Input should be 'head' or 'all'; given",
+        ),
+        (
+            "architectures.resnet34.phases.1.epochs",
+            0,
+            "architectures.resnet34.phases.1.epochs: Input should be greater than or equal to 1;",
+        ),
+        (
+            "architectures.resnet34.phases.1.learning_rate",
+            {"from": 0.01, "to": 0.001},
+            "architectures.resnet34.phases.1.learning_rate: from, the stem's rate, must not be",
+        ),
+        (
+            "architectures.resnet34.phases.1.learning_rate",
+            {"from": 0.01},
+            "architectures.resnet34.phases.1.learning_rate.to is missing",
+        ),
+        (
+            "architectures.resnet34.phases.1.learning_rate",
+            0,
+            "architectures.resnet34.phases.1.learning_rate: Input should be greater than 0; given",
+        ),
+        (
+            "architectures.resnet34.phases.0.learning_rate",
+            "sugested",
+            "architectures.resnet34.phases.0.learning_rate: Input should be 'suggested'; given",
+        ),
+        (
+            "architectures.resnet34.phases.1.schedule",
+            {"name": "plateau", "factor": 0.5, "patience": 1},
+            "architectures.resnet34.phases.1: the schedule plateau needs one learning_rate",
+        ),
+        (
+            "architectures.resnet34.phases.0.schedule.momentum.lowest",
+            0.99,
+            "architectures.resnet34.phases.0.schedule.momentum: lowest must not be above highest",
+        ),
+        (
+            "architectures.resnet34.optimizer.name",
+            "rmsprop",
+            "architectures.resnet34: schedule.momentum is for optimizer.name adam; here it is",
+        ),
+        (
+            "architectures.resnet34.phases",
+            [],
+            "architectures.resnet34.phases: List should have at least 1 item",
+        ),
+        (
+            "architectures.resnet34.phases",
+            ...,
+            "architectures.resnet34: epochs and schedule and optimizer.learning_rate must be given",
+        ),
+        (
+            "architectures.resnet34.epochs",
+            5,
+            "architectures.resnet34: phases have their own epochs; take one of the two out",
+        ),
+        (
+            "architectures.resnet34.pretrained",
+            "letters",
+            "architectures.resnet34.pretrained: String should match pattern",
+        ),
+        ("pretrain.images", 10, "pretrain.images: Input should be greater than or equal to 100"),
+        ("lr_find.highest", 1e-7, "lr_find: lowest must be below highest"),
         ("architectures.dense", None, "architectures.dense: Input should be a valid dictionary"),
         ("architectures.constant", {}, "architectures.constant.network is missing"),
         (
@@ -241,3 +308,11 @@ def test_an_unknown_architecture_is_told_with_the_known_ones() -> None:
     settings = params.load(REPOSITORY / "params.yaml")
     with pytest.raises(PipelineError, match=r"architectures has no alexnet; it has dense, convnet"):
         params.architecture(settings, "alexnet")
+
+
+def test_a_training_in_one_go_is_one_phase_of_everything() -> None:
+    settings = params.load(REPOSITORY / "params.yaml").architectures
+    (phase,) = settings["lenet5_v1"].plan
+    assert (phase.epochs, phase.learning_rate, phase.trainable) == (30, 0.001, "all")
+    assert phase.schedule == settings["lenet5_v1"].schedule
+    assert settings["resnet34"].plan == settings["resnet34"].phases

@@ -19,13 +19,13 @@ NAMES = [f"network_{number}" for number in range(9)]
 
 def curves() -> Figure:
     rows = [
-        (name, epoch, kind, 1 / epoch, 1 - 0.1 / epoch)
+        (name, epoch, 1, kind, 1 / epoch, 1 - 0.1 / epoch)
         for name in NAMES
         for epoch in range(1, 6)
         for kind in ("train", "dev")
     ]
     table = pd.DataFrame(
-        rows, columns=["architecture", "epoch", "set", "cross_entropy", "accuracy"]
+        rows, columns=["architecture", "epoch", "phase", "set", "cross_entropy", "accuracy"]
     )
     return plotting.curves(table)
 
@@ -90,14 +90,14 @@ def test_nine_architectures_have_nine_styles() -> None:
 
 
 def test_curves_show_loss_and_error_of_each_architecture_in_its_colour() -> None:
-    columns = ["architecture", "epoch", "set", "cross_entropy", "accuracy"]
+    columns = ["architecture", "epoch", "phase", "set", "cross_entropy", "accuracy"]
     rows = [
-        ("a", 1, "train", 0.5, 0.9),
-        ("a", 2, "train", 0.4, 0.95),
-        ("a", 1, "dev", 0.3, 0.96),
-        ("a", 2, "dev", 0.2, 0.97),
-        ("b", 1, "train", 0.6, 0.8),
-        ("b", 1, "dev", 0.7, 0.75),
+        ("a", 1, 1, "train", 0.5, 0.9),
+        ("a", 2, 1, "train", 0.4, 0.95),
+        ("a", 1, 1, "dev", 0.3, 0.96),
+        ("a", 2, 1, "dev", 0.2, 0.97),
+        ("b", 1, 1, "train", 0.6, 0.8),
+        ("b", 1, 1, "dev", 0.7, 0.75),
     ]
     figure = plotting.curves(pd.DataFrame(rows, columns=columns))
     names = {handle.get_color(): handle.get_label() for handle in handles(figure)}
@@ -112,9 +112,23 @@ def test_curves_show_loss_and_error_of_each_architecture_in_its_colour() -> None
         ]
         shown.append(points)
     losses, errors = shown
-    assert losses == [(name, epoch, kind, loss) for name, epoch, kind, loss, _ in rows]
-    assert [point[:3] for point in errors] == [row[:3] for row in rows]
+    assert losses == [(name, epoch, kind, loss) for name, epoch, _, kind, loss, _ in rows]
+    assert [point[:3] for point in errors] == [point[:3] for point in losses]
     assert [point[3] for point in errors] == pytest.approx([10, 5, 4, 3, 20, 25])
+
+
+def test_a_dotted_line_marks_where_a_phase_begins() -> None:
+    columns = ["architecture", "epoch", "phase", "set", "cross_entropy", "accuracy"]
+    rows = [("a", epoch, 1, "dev", 0.5, 0.9) for epoch in (1, 2, 3)]
+    rows += [("b", epoch, 1 + (epoch > 2), "dev", 0.5, 0.9) for epoch in (1, 2, 3)]
+    figure = plotting.curves(pd.DataFrame(rows, columns=columns))
+    labels = [handle.get_label() for handle in handles(figure)]
+    assert labels == ["a", "b", "dev", "while training", "next phase"]
+    for axes in figure.axes:
+        solid = {line.get_marker(): line.get_color() for line in axes.get_lines()}
+        (dotted,) = (line for line in axes.get_lines() if line.get_linestyle() == ":")
+        assert np.unique(dotted.get_xdata()).tolist() == [2.5]
+        assert dotted.get_color() == solid["s"] != solid["o"]
 
 
 def test_images_keep_their_grey_levels_and_titles() -> None:

@@ -72,8 +72,8 @@ def workspace(tmp_path: Path) -> Path:
         table.loc[list(wrong), "predicted"] = (LABELS[list(wrong)] + 1) % 10
         table = table.assign(probability=0.9, label_probability=0.9)
         table.to_csv(tmp_path / f"data/predictions/{name}.csv", index=False)
-        rows = [1, 0.7, 0.5, 0.8, 0.8, 0.6, 0.7, 0.1], [2, 0.5, 0.3, 0.9, 0.6, 0.4, 0.8, 0.1]
-        curve = pd.DataFrame(rows, columns=tables.CURVES).astype({"epoch": int})
+        rows = [1, 1, 0.7, 0.5, 0.8, 0.8, 0.6, 0.7, 1], [2, 1, 0.5, 0.3, 0.9, 0.6, 0.4, 0.8, 1]
+        curve = pd.DataFrame(rows, columns=tables.CURVES).astype({"epoch": int, "phase": int})
         curve.to_csv(tmp_path / f"plots/train/{name}.csv", index=False)
         figures = metrics(1 - len(wrong) / 30, dev=0.96 if name == "mine" else 0.95)
         (tmp_path / f"metrics/{name}.json").write_text(json.dumps(figures))

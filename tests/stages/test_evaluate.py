@@ -69,7 +69,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network().save(folder / "models/dense/model.keras")
     (folder / "plots/train/dense.csv").write_text(
         ",".join(tables.CURVES) + "\n1,1,0.6,0.5,0.8,0.7,0.6,0.7,0.001\n"
-        "2,0.5,0.4,0.9,0.6,0.5,0.75,0.001\n"
+        "2,1,0.5,0.4,0.9,0.6,0.5,0.75,0.001\n"
     )
     return folder
 
