@@ -88,8 +88,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         params["dataset"] = "optdigits"
         params["split"].update(train=0.6, test=0.4)
         params["export"]["largest_drop"] = 0.05  # after an epoch, int8 tips many an image
+        params["pretrain"].update(images=500, epochs=2)
+        params["lr_find"]["batches"] = 30
         for name, settings in params["architectures"].items():
-            settings["epochs"] = {"dense": 3, "lenet5_v1": 8}.get(name, 1)
+            if "phases" in settings:
+                for phase in settings["phases"]:
+                    phase["epochs"] = 1
+            else:
+                settings["epochs"] = {"dense": 3, "lenet5_v1": 8}.get(name, 1)
 
     change_params(folder, shorten)
     run(folder, "dvc", "repro")
@@ -155,7 +161,14 @@ def test_quickstart_shows_the_comparison_and_leaves_the_workspace_alone(clone: P
 @pytest.mark.slow
 def test_an_experiment_reruns_only_what_its_parameter_concerns(clone: Path) -> None:
     output = run(clone, "dvc", "exp", "run", "--set-param", "architectures.dense.l2=0.001")
-    assert stages_run(output) == {"train@dense", "evaluate@dense", "compare", "draw@dense"}
+    assert stages_run(output) == {
+        "pretrain@dense",
+        "lr_find@dense",
+        "train@dense",
+        "evaluate@dense",
+        "compare",
+        "draw@dense",
+    }
     params = json.loads(run(clone, "dvc", "params", "diff", "--json"))
     change = {"old": 0, "new": 0.001, "diff": 0.001}
     assert params == {"params.yaml": {"architectures.dense.l2": change}}
@@ -165,24 +178,41 @@ def test_an_experiment_reruns_only_what_its_parameter_concerns(clone: Path) -> N
 
 
 @pytest.mark.slow
-def test_a_killed_training_resumes_and_ends_as_if_undisturbed(clone: Path) -> None:
-    command = ["dvc", "repro", "--single-item", "--force", "train@lenet5_v1"]
-    training = subprocess.Popen(
+@pytest.mark.parametrize(
+    ("stage", "sign", "resumes"),
+    [
+        ("train@lenet5_v1", "checkpoints/lenet5_v1.npz", True),
+        ("pretrain@resnet34", "checkpoints/resnet34-letters.npz", True),
+        ("lr_find@resnet34", "plots/lr_find/resnet34", False),
+        ("train@resnet34", "checkpoints/resnet34.npz", True),  # in the first phase
+        ("train@resnet34", "checkpoints/resnet34-1.keras", True),  # in the second
+    ],
+)
+def test_a_killed_stage_ends_as_if_undisturbed(
+    clone: Path, stage: str, sign: str, resumes: bool
+) -> None:
+    command = ["dvc", "repro", "--single-item", "--force", stage]
+    process = subprocess.Popen(
         command,
         cwd=clone,
         env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
         start_new_session=True,
     )
-    while training.poll() is None and not (clone / "checkpoints/lenet5_v1.npz").exists():
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("> python"):
+            break  # DVC has taken the former output away
+    while process.poll() is None and not (clone / sign).exists():
         time.sleep(0.01)
-    os.killpg(training.pid, signal.SIGKILL)
-    assert training.wait() == -signal.SIGKILL
-    assert not (clone / "models/lenet5_v1/model.keras").exists()
+    os.killpg(process.pid, signal.SIGKILL)
+    process.stdout.close()
+    assert process.wait() == -signal.SIGKILL
 
-    assert "resuming after epoch" in run(clone, *command)
-    assert run(clone, "git", "status", "--porcelain") == ""  # dvc.lock holds the model's hash
+    assert ("resuming after epoch" in run(clone, *command)) == resumes
+    assert run(clone, "git", "status", "--porcelain") == ""  # dvc.lock holds the output's hash
 
 
 def misspell(params: Any) -> None:
@@ -194,12 +224,27 @@ def give_a_word(params: Any) -> None:
     params["architectures"]["dense"]["epochs"] = "many"
 
 
+def empty_a_phase(params: Any) -> None:
+    params["architectures"]["resnet34"]["phases"][1]["epochs"] = 0
+
+
+def name_no_group(params: Any) -> None:
+    params["architectures"]["resnet34"]["phases"][0]["trainable"] = "stem"
+
+
+def turn_rates(params: Any) -> None:
+    params["architectures"]["resnet34"]["phases"][1]["learning_rate"] = {"from": 0.1, "to": 0.001}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
         (misspell, "params.yaml: architectures.dense.dropuot_head is not a known parameter"),
         (give_a_word, "params.yaml: architectures.dense.epochs: "),
+        (empty_a_phase, "params.yaml: architectures.resnet34.phases.1.epochs: "),
+        (name_no_group, "params.yaml: architectures.resnet34.phases.0.trainable: "),
+        (turn_rates, "params.yaml: architectures.resnet34.phases.1.learning_rate: from, the"),
     ],
 )
 def test_a_wrong_parameter_ends_in_one_clear_line(
@@ -207,7 +252,7 @@ def test_a_wrong_parameter_ends_in_one_clear_line(
 ) -> None:
     change_params(clone, change)
     output = run(clone, "dvc", "repro", status=255)
-    assert len(re.findall(f"^(?:draw|train): .*{re.escape(expected)}", output, re.M)) == 1
+    assert len(re.findall(f"^(?:draw|pretrain): .*{re.escape(expected)}", output, re.M)) == 1
     assert "Traceback" not in output
 
 

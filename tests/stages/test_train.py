@@ -1,14 +1,19 @@
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 
 from digits import params
 from digits.checkpoint import identify
+from digits.dataset import Dataset
+from digits.errors import PipelineError
 from digits.files import write_json
+from stages.train import best_on_dev, read_suggested
 from tests.stages.running import ROOT, start
 
 
@@ -24,6 +29,8 @@ def workspace(tmp_path: Path) -> Path:
     table = pd.DataFrame({"id": ids, "label": ids % 10})
     table = table.assign(train=ids < 300, dev=(ids >= 300) & (ids < 340), test=ids >= 340)
     table.astype(int).to_csv(tmp_path / "data/split.csv", index=False)
+    (tmp_path / "models/pretrained/dense").mkdir(parents=True)
+    write_json(tmp_path / "data/learning_rates/dense.json", {"suggested": None})
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
     (tmp_path / "params.yaml").write_text(text.replace("epochs: 5\n", "epochs: 60\n"))
     return tmp_path
@@ -89,6 +96,11 @@ def test_identity_changes_with_all_that_determines_a_training(tmp_path: Path) ->
     [
         ("lenet6", "", "train: params.yaml: architectures has no lenet6; it has dense, convnet,"),
         ("dense", "data/split.csv", "train: data/split.csv is missing; `dvc repro train` first"),
+        (
+            "dense",
+            "data/learning_rates/dense.json",
+            "train: data/learning_rates/dense.json is missing; `dvc repro train` first",
+        ),
         ("dense", "params.yaml", "train: params.yaml is missing; run this in the project's top"),
     ],
 )
@@ -101,4 +113,34 @@ def test_what_a_user_can_put_right_is_one_line(
     assert status == 1
     assert errors.startswith(expected)
     assert len(errors.splitlines()) == 1
-    assert not (workspace / "models").exists()
+    assert not (workspace / "models" / name).exists()
+
+
+def test_the_phase_that_reads_most_dev_images_is_kept(
+    tmp_path: Path, mapped: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    """Networks that read a digit off the first pixels, three of them wrongly in some places."""
+    labels = (np.arange(40) % 10).astype(np.uint8)
+    images = np.zeros((40, 28, 28), np.float32)
+    images[np.arange(40), 0, labels] = 1
+    rows = {"train": np.arange(20), "dev": np.arange(20, 40)}
+    data = Dataset(mapped(images), labels, 0.0, 1.0, rows)
+    paths = []
+    for number, (swapped, certainty) in enumerate([(3, 9), (1, 2), (1, 12), (2, 9)]):
+        inputs = keras.Input((28, 28, 1))
+        dense = keras.layers.Dense(10, "softmax", use_bias=False)
+        model = keras.Model(inputs, dense(keras.layers.Flatten()(inputs)))
+        kernel = np.zeros((784, 10), np.float32)
+        kernel[np.arange(10), np.where(np.arange(10) < swapped, 9, np.arange(10))] = certainty
+        dense.set_weights([kernel])
+        paths.append(tmp_path / f"{number}.keras")
+        model.save(paths[-1])
+    assert best_on_dev(paths, data) == 2  # as often right as the third, which errs more surely
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "suggested", '{"suggested": -1}'])
+def test_a_damaged_suggestion_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "dense.json"
+    path.write_text(content)
+    with pytest.raises(PipelineError, match=r"dense\.json: expected"):
+        read_suggested(path)
