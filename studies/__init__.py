@@ -1,0 +1,1 @@
+"""Experiments beside the main pipeline, each with a dvc.yaml of its own."""
