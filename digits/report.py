@@ -14,7 +14,7 @@ from digits.errors import PipelineError, run_stage
 from digits.files import read_json, replacing
 
 SIGNIFICANT = 0.05
-BEGIN, END = "<!-- made by `make readme` -->\n", "<!-- end -->"
+END = "<!-- end -->"
 
 
 def markdown(comparison: Mapping[str, Any]) -> str:
@@ -44,18 +44,17 @@ def markdown(comparison: Mapping[str, Any]) -> str:
     )
 
 
-def replace_table(text: str, table: str) -> str:
-    """Put ``table`` between the two marks in ``text``.
+def replace_table(text: str, table: str, maker: str = "make readme") -> str:
+    """Put ``table`` between the two marks in ``text``; the first says what command made it.
 
     Raises:
         PipelineError: a mark is missing.
     """
-    before, begin, rest = text.partition(BEGIN)
+    mark = f"<!-- made by `{maker}` -->\n"
+    before, begin, rest = text.partition(mark)
     _, end, after = rest.partition(END)
     if not end:
-        raise PipelineError(
-            f"expected the lines {BEGIN.strip()} and {END.strip()} around the table"
-        )
+        raise PipelineError(f"expected the lines {mark.strip()} and {END} around the table")
     return f"{before}{begin}{table}\n{end}{after}"
 
 

@@ -98,7 +98,7 @@ def run(folder: Path, stage: str, name: str, result: str) -> None:
 
 
 def measure(
-    models: Path, data: dataset.Dataset, small: dict[str, float]
+    models: Path, data: dataset.Dataset, small: dict[str, Any]
 ) -> dict[str, dict[str, float]]:
     """Return the accuracies at the end of each phase, in [0, 1]; of one phase, at its end."""
     sets = {

@@ -65,9 +65,10 @@ def test_claim_is_on_test_or_else_on_dev(
 
 
 def test_the_table_goes_between_the_marks_and_nothing_else_changes() -> None:
-    text = f"# Title\n\n{report.BEGIN}old\n{report.END}\n\nThe rest.\n"
+    begin, end = "<!-- made by `make readme` -->\n", "<!-- end -->"
+    text = f"# Title\n\n{begin}old\n{end}\n\nThe rest.\n"
     once = report.replace_table(text, "| new |")
-    assert once == f"# Title\n\n{report.BEGIN}| new |\n{report.END}\n\nThe rest.\n"
+    assert once == f"# Title\n\n{begin}| new |\n{end}\n\nThe rest.\n"
     assert report.replace_table(once, "| new |") == once
 
 

@@ -1,0 +1,88 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from digits import params
+from digits.dataset import Dataset
+from digits.errors import PipelineError
+from studies.transfer import run
+
+ROOT = Path(__file__).parents[3]
+
+
+def squares(count: int) -> Dataset:
+    """White squares of 12x12 pixels in the middle, standardized by 33 and 78."""
+    images = np.zeros((count, 28, 28), np.float32)
+    images[:, 8:20, 8:20] = 255
+    return Dataset((images - 33) / 78, np.zeros(count, np.uint8), 33.0, 78.0, {})
+
+
+def test_images_become_smaller_and_lie_anywhere_they_fit() -> None:
+    data = squares(500)
+    small = run.shrink(data, np.arange(500), lowest=0.5, highest=0.7, seed=1)
+    ink = small * 78 + 33 > 128
+    rows, columns = ink.any(axis=2), ink.any(axis=1)
+    heights, widths = rows.sum(axis=1), columns.sum(axis=1)
+    assert abs(heights - widths).max() <= 1
+    assert (heights.min(), heights.max()) == (6, 9)  # 12 pixels by 14/28 and 20/28
+    tops, lefts = rows.argmax(axis=1), columns.argmax(axis=1)
+    for starts, lengths in ((tops, heights), (lefts, widths)):
+        assert starts.min() <= 5
+        assert (starts + lengths).max() >= 23
+        assert starts.min() >= 4 - 1  # the frame of the image is shrunk too, and stays whole
+    assert abs(np.corrcoef(tops, lefts)[0, 1]) < 0.2
+    assert np.abs(small.min() * 78 + 33) < 1e-4
+
+
+def test_they_follow_from_the_seed() -> None:
+    data, rows = squares(20), np.arange(20)
+    first = run.shrink(data, rows, 0.5, 0.7, 1)
+    np.testing.assert_array_equal(first, run.shrink(data, rows, 0.5, 0.7, 1))
+    assert not np.array_equal(first, run.shrink(data, rows, 0.5, 0.7, 2))
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a working folder with the parameters and something as data."""
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    (tmp_path / "data/standardized").mkdir(parents=True)
+    (tmp_path / "data/split.csv").write_text("id\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def arms() -> dict[str, dict[str, Any]]:
+    content = yaml.safe_load((ROOT / "studies/transfer/params.yaml").read_text(encoding="utf-8"))
+    found: dict[str, dict[str, Any]] = content["arms"]
+    return found
+
+
+def test_a_training_has_a_folder_of_its_own(project: Path) -> None:
+    folders = {
+        (arm, seed): run.workspace("resnet34", changes, seed)
+        for arm, changes in arms().items()
+        for seed in (1, 2)
+    }
+    assert len(set(folders.values())) == 4
+    values = {key: params.load(folder / "params.yaml") for key, folder in folders.items()}
+    assert [values["letters", seed].seed for seed in (1, 2)] == [1, 2]
+    letters, scratch = (values[arm, 1].architectures["resnet34"] for arm in ("letters", "scratch"))
+    assert letters == params.load(ROOT / "params.yaml").architectures["resnet34"]
+    assert scratch.pretrained == "none"
+    assert [phase.trainable for phase in scratch.plan] == ["all"]
+    folder = folders["letters", 1]
+    assert (folder / "data/split.csv").read_text() == "id\n"
+    assert run.workspace("resnet34", {}, 1) == folder
+
+
+def test_an_arm_that_cannot_be_ends_before_any_training(project: Path) -> None:
+    with pytest.raises(PipelineError, match="resnet34: epochs and schedule and optimizer"):
+        run.workspace("resnet34", {"phases": None}, 1)
+
+
+def test_the_arms_of_the_stages_are_those_of_the_parameters() -> None:
+    stages = yaml.safe_load((ROOT / "studies/transfer/dvc.yaml").read_text(encoding="utf-8"))
+    assert stages["stages"]["run"]["matrix"]["arm"] == list(arms())
