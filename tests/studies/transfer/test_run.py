@@ -17,7 +17,8 @@ def squares(count: int) -> Dataset:
     """White squares of 12x12 pixels in the middle, standardized by 33 and 78."""
     images = np.zeros((count, 28, 28), np.float32)
     images[:, 8:20, 8:20] = 255
-    return Dataset((images - 33) / 78, np.zeros(count, np.uint8), 33.0, 78.0, {})
+    images = (images - np.float32(33)) / np.float32(78)
+    return Dataset(images, np.zeros(count, np.uint8), 33.0, 78.0, {})
 
 
 def test_images_become_smaller_and_lie_anywhere_they_fit() -> None:
