@@ -25,9 +25,9 @@ def identify(sections: Sequence[Section], seed: int, threads: int, files: Sequen
     modules in use, and the versions of the libraries that compute.
     """
     modules = [
-        module.__file__
+        getattr(module, "__file__", None)
         for name, module in sys.modules.items()
-        if name.split(".")[0] in ("digits", "stages")
+        if name.split(".")[0] in ("digits", "stages", "__main__")
     ]
     digest = hashlib.sha256(repr([section.model_dump_json() for section in sections]).encode())
     digest.update(repr((seed, threads)).encode())

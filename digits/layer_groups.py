@@ -92,7 +92,7 @@ def load_body(model: keras.Model, network: str, path: Path) -> None:
     """Give ``model`` the body whose weights `keras.Model.save_weights` wrote to ``path``.
 
     Raises:
-        PipelineError: the weights are of another body, or no weights at all.
+        PipelineError: the weights are of another body, not finite, or no weights at all.
         FileNotFoundError: there is no such file.
     """
     path.stat()  # h5py has no file name in its error
@@ -108,3 +108,6 @@ def load_body(model: keras.Model, network: str, path: Path) -> None:
             f"({part.count_params():,} in {len(part.weights)} arrays), as Keras's save_weights "
             f"writes them: {reason}"
         ) from None
+    for weight in part.weights:
+        if not np.isfinite(weight).all():
+            raise PipelineError(f"{path}: expected finite weights, found others in {weight.path}")

@@ -233,12 +233,6 @@ class Phase(Section):
     learning_rate: LearningRate
     trainable: Literal["head", "all"]
 
-    @model_validator(mode="after")
-    def _plateau_has_one_rate(self) -> "Phase":
-        if isinstance(self.schedule, Plateau) and isinstance(self.learning_rate, Spread):
-            raise ValueError("the schedule plateau needs one learning_rate, not from and to")
-        return self
-
 
 class Augment(Section):
     """Random changes of a training image, each drawn uniformly from minus to plus the figure.
@@ -303,7 +297,7 @@ class Architecture(Section):
 
     @property
     def first_to_ask(self) -> Phase | None:
-        """The first phase that wants a rate suggested, if any."""
+        """The first phase that wants a rate suggested, if any; all that do get the same."""
         return next((phase for phase in self.plan if phase.learning_rate == "suggested"), None)
 
     @model_validator(mode="after")
@@ -399,6 +393,17 @@ class Params(Section):
             raise ValueError(
                 f"dataset must be one of {', '.join(self.datasets)}; it is {self.dataset}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _letters_are_learned_with_adams_momentum(self) -> "Params":
+        for name, architecture in self.architectures.items():
+            learns, kind = architecture.pretrained == "glyphs", architecture.optimizer.name
+            if learns and kind != "adam" and self.pretrain.schedule.momentum:
+                raise ValueError(
+                    "pretrain.schedule.momentum is for optimizer.name adam; "
+                    f"architectures.{name}, pretrained on glyphs, has {kind}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -1,5 +1,6 @@
 """The body that a training starts from: from letters, from ImageNet, or from a file."""
 
+import hashlib
 from pathlib import Path
 
 import keras
@@ -17,6 +18,7 @@ from digits import (
     tables,
     training,
 )
+from digits.errors import PipelineError
 from digits.files import replacing
 from digits.params import Architecture, Augment, Params, Phase, Pretrain
 
@@ -25,7 +27,7 @@ SHOWN = 104  # letters in the picture, 26 in a row
 
 
 def make_body(
-    name: str, values: Params, mean: float, deviation: float, folder: Path, checkpoints: Path
+    name: str, values: Params, mean: float, deviation: float, folder: Path, state: Path
 ) -> tuple[keras.Model, str]:
     """Return the body of an architecture with the weights its ``pretrained`` asks for.
 
@@ -35,7 +37,8 @@ def make_body(
         mean: of the training digits' pixels, in grey levels; letters are scaled alike.
         deviation: likewise.
         folder: where curves.csv and letters.png go, if letters are learned.
-        checkpoints: where an interrupted training goes on from, and downloads lie.
+        state: the file that an interrupted training on letters goes on from; downloads lie
+            beside it.
 
     Returns:
         The body, and in a few words where its weights are from.
@@ -52,13 +55,17 @@ def make_body(
         with replacing(folder / "letters.png") as temporary:
             letters.contact_sheet(images[:SHOWN]).save(temporary)
         data = _as_dataset(images, labels, mean, deviation)
-        state = checkpoints / f"{name}-letters.npz"
         origin = _learn_letters(model, data, values, folder, state)
     elif settings.pretrained == "imagenet":
-        imagenet.load_body(body, imagenet.fetch(values.pretrain.imagenet, checkpoints))
+        imagenet.load_body(body, imagenet.fetch(values.pretrain.imagenet, state.parent))
         origin = f"learned on ImageNet, from {values.pretrain.imagenet.url}"
     else:
-        layer_groups.load_body(model, settings.network, Path(settings.pretrained))
+        path = Path(settings.pretrained)
+        if not path.is_file():
+            raise PipelineError(
+                f"{path} is missing; params.yaml has it as architectures.{name}.pretrained"
+            )
+        layer_groups.load_body(model, settings.network, path)
         origin = f"from {settings.pretrained}"
     return body, origin
 
@@ -80,6 +87,7 @@ def _learn_letters(
     """Train the body of ``model`` on letters; say how well it reads those held out."""
     recipe = _recipe(values.architectures[model.name], values.pretrain)
     identity = checkpoint.identify([recipe, values.pretrain], values.seed, values.threads, [])
+    identity += hashlib.sha256(data.images.tobytes()).hexdigest()  # fonts and scaling decide these
     curves = folder / "curves.csv"
     training.fit(
         _with_letters(model),
@@ -90,7 +98,6 @@ def _learn_letters(
         identity,
         lambda table: tables.write_curves(curves, table),
     )
-    state.unlink()
     last = pd.read_csv(curves).iloc[-1]
     return f"which reads {last['dev_accuracy']:.2%} of {len(data.rows['dev']):,} letters held out"
 

@@ -30,7 +30,7 @@ def run(
     """Train ``model`` with a rate that rises by the same factor from batch to batch.
 
     Args:
-        model: uncompiled, with the weights that the phase begins with.
+        model: uncompiled, with the weights that the training begins with.
         settings: optimizer, batch size, augmentation.
         phase: what is frozen.
         data: the images; ``train`` rows are used.
@@ -41,6 +41,9 @@ def run(
     Returns:
         A row a batch: batch (from 1), learning_rate, loss (of this batch, nats), smoothed_loss
         (weighted mean of the losses so far). The last row is the one the loss diverged at, if any.
+
+    Raises:
+        PipelineError: the first loss already is no finite number.
     """
     layer_groups.check(model.name, settings)
     layer_groups.set_trainable(model, settings.network, phase)
@@ -61,6 +64,11 @@ def run(
         callbacks=[recorder],
         verbose=0,
     )
+    if not recorder.rows:
+        raise PipelineError(
+            f"the loss of {model.name} is no finite number from the first batch on, before "
+            "anything was learned: its weights or the images are not finite"
+        )
     return pd.DataFrame(recorder.rows)
 
 

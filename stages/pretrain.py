@@ -32,9 +32,11 @@ def main() -> None:
 
     determinism.pin(values.seed, values.threads)
     mean, deviation = dataset.statistics(Path("data/standardized/statistics.json"))
-    body, origin = pretraining.make_body(name, values, mean, deviation, folder, Path("checkpoints"))
+    state = Path(f"checkpoints/{name}-letters.npz")
+    body, origin = pretraining.make_body(name, values, mean, deviation, folder, state)
     with replacing(folder / "body.weights.h5") as temporary:
         body.save_weights(temporary)
+    state.unlink(missing_ok=True)
     print(f"{name}: a body of {body.count_params():,} weights, {origin}; wrote {folder}/")
 
 

@@ -70,10 +70,11 @@ def main() -> None:
             copy(end, folder / f"phases/{number}.keras")
     for file in (state, *ends):
         file.unlink()
-    last = pd.read_csv(curves).iloc[-1]
-    which = f", the end of phase {kept} the best of {len(ends)}" if len(ends) > 1 else ""
+    table = pd.read_csv(curves)
+    last = table[table["phase"] == kept].iloc[-1]
+    best = f", best at the end of phase {kept} of {len(ends)}" if len(ends) > 1 else ""
     print(
-        f"{name}: dev accuracy {last['dev_accuracy']:.4f} after {last['epoch']:.0f} epochs{which}; "
+        f"{name}: {len(table)} epochs{best}; dev accuracy {last['dev_accuracy']:.4f} there; "
         f"wrote {folder}/model.keras and {curves}"
     )
 

@@ -159,11 +159,6 @@ def test_the_parameters_of_the_project_load() -> None:
             "architectures.resnet34.phases.0.learning_rate: Input should be 'suggested'; given",
         ),
         (
-            "architectures.resnet34.phases.1.schedule",
-            {"name": "plateau", "factor": 0.5, "patience": 1},
-            "architectures.resnet34.phases.1: the schedule plateau needs one learning_rate",
-        ),
-        (
             "architectures.resnet34.phases.0.schedule.momentum.lowest",
             0.99,
             "architectures.resnet34.phases.0.schedule.momentum: lowest must not be above highest",
@@ -316,3 +311,19 @@ def test_a_training_in_one_go_is_one_phase_of_everything() -> None:
     assert (phase.epochs, phase.learning_rate, phase.trainable) == (30, 0.001, "all")
     assert phase.schedule == settings["lenet5_v1"].schedule
     assert settings["resnet34"].plan == settings["resnet34"].phases
+
+
+def test_letters_are_learned_with_the_architectures_optimizer(tmp_path: Path) -> None:
+    content = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    settings = content["architectures"]["resnet34"]
+    settings["optimizer"]["name"] = "adadelta"
+    for phase in settings["phases"]:
+        phase["schedule"]["momentum"] = None
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(content))
+    assert "pretrain.schedule.momentum is for optimizer.name adam; architectures.resnet34, pre" in (
+        refusal(path)
+    )
+    content["pretrain"]["schedule"]["momentum"] = None
+    path.write_text(yaml.safe_dump(content))
+    assert params.load(path).architectures["resnet34"].optimizer.name == "adadelta"
