@@ -53,21 +53,30 @@ def measure(
     }
 
 
+def phase_ends(folder: Path) -> list[Path]:
+    """Return the networks in ``folder``, one of each phase's end, in their order."""
+    return sorted(folder.glob("*.keras"), key=lambda path: int(path.stem))
+
+
 def measure_phases(folder: Path, data: Dataset) -> dict[str, dict[str, float]]:
     """Return dev and test accuracy of each network in ``folder``, the ends of phases, by number."""
     accuracies = {}
-    for path in sorted(folder.glob("*.keras"), key=lambda path: int(path.stem)):
+    for path in phase_ends(folder):
         model = inference.load_network(path)
         accuracies[path.stem] = {
-            name: round(accuracy_of(model, data, data.rows[name]), 6) for name in ("dev", "test")
+            name: accuracy_of(model, data.images[rows], data.labels[rows])
+            for name, rows in data.rows.items()
+            if name in ("dev", "test")
         }
     return accuracies
 
 
-def accuracy_of(model: keras.Model, data: Dataset, rows: NDArray[np.int64]) -> float:
-    """Return the accuracy on the images with the given row numbers."""
-    predicted = inference.predict(model, data.images[rows]).argmax(axis=1)
-    return statistics.accuracy(predicted == data.labels[rows])
+def accuracy_of(
+    model: keras.Model, images: NDArray[np.float32], labels: NDArray[np.uint8]
+) -> float:
+    """Return the accuracy on standardized images, (n, 28, 28), to six digits."""
+    predicted = inference.predict(model, images).argmax(axis=1)
+    return round(statistics.accuracy(predicted == labels), 6)
 
 
 def worst_errors(predictions: pd.DataFrame, count: int) -> pd.DataFrame:

@@ -23,7 +23,7 @@ Arrays = dict[str, NDArray[np.float32]]
 
 
 def fetch(source: ImageNet, folder: Path) -> Arrays:
-    """Download the file into ``folder``, unless it is there already, and read it.
+    """Download the file into ``folder``, unless it is there already from that URL, and read it.
 
     Raises:
         PipelineError: safetensors is not installed, the file cannot be had, or it is another one.
@@ -37,9 +37,7 @@ def fetch(source: ImageNet, folder: Path) -> Arrays:
         ) from None
     try:
         known = f"sha256:{source.sha256}" if source.sha256 else None
-        path = pooch.retrieve(
-            source.url, known, "resnet34.safetensors", folder, downloader=_download
-        )
+        path = pooch.retrieve(source.url, known, None, folder, downloader=_download)
     except (OSError, ValueError) as error:  # requests' own errors are OSErrors
         raise PipelineError(
             f"{source.url} (pretrain.imagenet in params.yaml) cannot be had: {error}; "

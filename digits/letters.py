@@ -30,7 +30,7 @@ FAMILIES = (
 def draw(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Draw ``count`` letters, A to Z and a to z in turn, each varied at random.
 
-    What varies: font, size (18 to 28 pixels to the em), weight of the strokes, slant (20 degrees
+    What varies: font, size (16 to 24 pixels to the em), weight of the strokes, slant (20 degrees
     either way), rotation (15), shift (2 pixels), blur (up to 1 pixel).
 
     Args:
@@ -58,7 +58,7 @@ def _letter(index: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Draw letter number ``index``, (28, 28)."""
     text = string.ascii_letters[index % len(string.ascii_letters)]
     fonts = _fonts()
-    font = _font(fonts[rng.integers(len(fonts))], SCALE * int(rng.integers(18, 29)))
+    font = _font(fonts[rng.integers(len(fonts))], SCALE * int(rng.integers(16, 25)))
     side = SCALE * SIDE
     canvas = Image.new("L", (side, side))
     pen = ImageDraw.Draw(canvas)

@@ -331,6 +331,12 @@ class ImageNet(Section):
     url: Annotated[str, Field(pattern=r"^https?://")]
     sha256: Sha256 | None
 
+    @model_validator(mode="after")
+    def _somebody_vouches_for_it(self) -> "ImageNet":
+        if self.url.startswith("http:") and self.sha256 is None:
+            raise ValueError("an http url needs the file's sha256; https can do without")
+        return self
+
 
 class Pretrain(Section):
     """How a body learns letters: a tenth of ``images`` is held out, the rest is learned.

@@ -44,8 +44,8 @@ def main() -> None:
         curve = range_test.run(
             model, settings, phase, data, values.seed, values.lr_find, bar.update
         )
-    suggested = range_test.suggest(curve)
     write_csv(folder / "curve.csv", curve.map(lambda value: float(f"{value:.7g}")))
+    suggested = range_test.suggest(curve)
     plotting.save(folder / "curve.png", plotting.range_test(curve, suggested))
     write_json(result, {"suggested": suggested})
     print(

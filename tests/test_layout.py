@@ -98,6 +98,24 @@ def in_git(path: str) -> bool:
     return path.endswith(".py") or (path.startswith(("metrics/", "plots/")) and "." in path)
 
 
+@pytest.mark.parametrize(
+    ("name", "started"),
+    [("run", ("stages/pretrain.py", "stages/lr_find.py", "stages/train.py")), ("summary", ())],
+)
+def test_the_study_depends_on_the_modules_it_imports_and_starts(
+    name: str, started: tuple[str, ...]
+) -> None:
+    modules: set[Path] = set()
+    for path in (f"studies/transfer/{name}.py", *started):
+        imported(ROOT / path, "resnet34", modules)
+    stages = yaml.safe_load((ROOT / "studies/transfer/dvc.yaml").read_text(encoding="utf-8"))
+    stage = stages["stages"][name]
+    assert stage["wdir"] == "../.."
+    expected = {path.relative_to(ROOT).as_posix() for path in modules}
+    declared = {dep for dep in stage["deps"] if dep.endswith(".py")}
+    assert declared == expected - IMPORTED_BUT_NO_DEP
+
+
 def test_every_stage_module_is_a_stage() -> None:
     modules = {path.stem for path in (ROOT / "stages").glob("*.py")} - {"__init__"}
     assert modules == set(STAGES)

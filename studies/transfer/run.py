@@ -19,13 +19,19 @@ from numpy.typing import NDArray
 from PIL import Image
 from ruamel.yaml import YAML
 
-from digits import dataset, determinism, inference, params, statistics
+from digits import dataset, determinism, evaluation, forms, inference, params
 from digits.errors import PipelineError, run_stage
 from digits.files import read_json, replacing, write_json
+from studies.transfer import settings
+from studies.transfer.settings import Small
 
 ROOT = Path(__file__).parents[2]
-STUDY = Path("studies/transfer")
 SIDE = 28
+RESULTS = {  # of each stage, by which it is known to be behind us
+    "pretrain": "models/pretrained/{}",
+    "lr_find": "data/learning_rates/{}.json",
+    "train": "models/{}/model.keras",
+}
 
 
 def main() -> None:
@@ -34,25 +40,21 @@ def main() -> None:
     parser.add_argument("arm", help="an arm of studies/transfer/params.yaml")
     parser.add_argument("seed", type=int)
     arguments = parser.parse_args()
-    study = YAML(typ="safe").load(STUDY / "params.yaml")
-    name = study["architecture"]
-    if arguments.arm not in study["arms"]:
+    study = settings.load()
+    name = study.architecture
+    if arguments.arm not in study.arms:
         raise PipelineError(
-            f"{STUDY}/params.yaml: arms has no {arguments.arm}; it has {', '.join(study['arms'])}"
+            f"{settings.PATH}: arms has no {arguments.arm}; it has {', '.join(study.arms)}"
         )
-    folder = workspace(name, study["arms"][arguments.arm], arguments.seed)
-    for stage, result in (
-        ("pretrain", f"models/pretrained/{name}"),
-        ("lr_find", f"data/learning_rates/{name}.json"),
-        ("train", f"models/{name}/model.keras"),
-    ):
-        run(folder, stage, name, result)
+    folder = workspace(name, study.arms[arguments.arm], arguments.seed)
+    for stage, result in RESULTS.items():
+        run(folder, stage, name, result.format(name))
 
     determinism.pin(0, params.load(folder / "params.yaml").threads)
     data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
-    metrics = measure(folder / "models" / name, data, study["small"])
-    metrics["learning_rate"] = read_json(folder / f"data/learning_rates/{name}.json")["suggested"]
-    path = STUDY / f"runs/{arguments.arm}-{arguments.seed}.json"
+    metrics: dict[str, Any] = measure(folder / "models" / name, data, study.small)
+    metrics["learning_rate"] = read_json(folder / RESULTS["lr_find"].format(name))["suggested"]
+    path = Path(f"studies/transfer/runs/{arguments.arm}-{arguments.seed}.json")
     write_json(path, metrics)
     print(f"wrote {path}: {metrics}")
 
@@ -60,20 +62,23 @@ def main() -> None:
 def workspace(name: str, changes: dict[str, Any], seed: int) -> Path:
     """Return the folder of a training: its parameters, and links to the data.
 
-    Its name follows from the parameters, so what is in it is never of another training.
+    Its name follows from all that determines the training, so what is in it is of no other.
     """
     yaml = YAML()
     content = yaml.load(Path("params.yaml"))
     content["seed"] = seed
     content["architectures"][name].update(changes)
-    texts = [repr(content), *(path.read_text() for path in sorted(ROOT.glob("digits/**/*.py")))]
-    digest = hashlib.sha256("".join(texts).encode()).hexdigest()[:12]
-    folder = Path("checkpoints/transfer") / digest
+    digest = hashlib.sha256(repr(content).encode())
+    code = (path for folder in ("digits", "stages") for path in (ROOT / folder).rglob("*.py"))
+    inputs = Path("data/split.csv"), Path("data/standardized/statistics.json")
+    for path in (*sorted(code), ROOT / "requirements.lock", *inputs):
+        digest.update(path.read_bytes())
+    folder = Path("checkpoints/transfer") / digest.hexdigest()[:12]
     for target in ("standardized", "split.csv"):
         link = folder / "data" / target
         link.parent.mkdir(parents=True, exist_ok=True)
         if not link.is_symlink():
-            link.symlink_to(Path("data", target).resolve())
+            link.symlink_to(Path("data", target).absolute())
     with replacing(folder / "params.yaml") as temporary:
         yaml.dump(content, temporary)
     params.load(folder / "params.yaml")  # refuses what cannot be
@@ -97,50 +102,39 @@ def run(folder: Path, stage: str, name: str, result: str) -> None:
     done.touch()
 
 
-def measure(
-    models: Path, data: dataset.Dataset, small: dict[str, Any]
-) -> dict[str, dict[str, float]]:
+def measure(models: Path, data: dataset.Dataset, small: Small) -> dict[str, dict[str, float]]:
     """Return the accuracies at the end of each phase, in [0, 1]; of one phase, at its end."""
+    dev, test = data.rows["dev"], data.rows["test"]
     sets = {
-        "dev": data.images[data.rows["dev"]],
-        "test": data.images[data.rows["test"]],
-        "small": shrink(data, data.rows["test"], **small),
+        "dev": (data.images[dev], data.labels[dev]),
+        "test": (data.images[test], data.labels[test]),
+        "small": (shrink(data, test, small), data.labels[test]),
     }
-    labels = {name: data.labels[data.rows["dev" if name == "dev" else "test"]] for name in sets}
-    ends = sorted((models / "phases").glob("*.keras")) or [models / "model.keras"]
     phases = {}
+    ends = evaluation.phase_ends(models / "phases") or [models / "model.keras"]
     for number, end in enumerate(ends, 1):
         model = inference.load_network(end)
         phases[f"phase{number}"] = {
-            name: round(statistics.accuracy(read(model, images) == labels[name]), 6)
-            for name, images in sets.items()
+            name: evaluation.accuracy_of(model, *one) for name, one in sets.items()
         }
     return phases
 
 
-def read(model: Any, images: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return the digits that a network sees in standardized images, (n,)."""
-    digits: NDArray[np.int64] = inference.predict(model, images).argmax(axis=1)
-    return digits
-
-
-def shrink(
-    data: dataset.Dataset, rows: NDArray[np.int64], lowest: float, highest: float, seed: int
-) -> NDArray[np.float32]:
+def shrink(data: dataset.Dataset, rows: NDArray[np.int64], small: Small) -> NDArray[np.float32]:
     """Return images made smaller and put anywhere they fit, standardized, (n, 28, 28).
 
-    Each is shrunk, frame and all, to between ``lowest`` and ``highest`` of its side, and lies in a
-    black image at a place drawn uniformly.
+    Each is shrunk, frame and all, and lies in a black image at a place drawn uniformly.
     """
-    rng = np.random.default_rng(seed)
-    pixels = np.rint(data.images[rows] * data.deviation + data.mean).astype(np.uint8)
+    rng = np.random.default_rng(small.seed)
+    lowest, highest = round(small.lowest * SIDE), round(small.highest * SIDE)
+    pixels = forms.raw_pixels(data, rows)
     result = np.zeros_like(pixels)
     for image, canvas in zip(pixels, result, strict=True):
-        side = int(rng.integers(round(lowest * SIDE), round(highest * SIDE) + 1))
+        side = int(rng.integers(lowest, highest + 1))
         smaller = Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR)
         top, left = rng.integers(0, SIDE - side + 1, 2)
         canvas[top : top + side, left : left + side] = np.asarray(smaller)
-    scaled: NDArray[np.float32] = ((result - np.float32(data.mean)) / data.deviation).astype("f4")
+    scaled: NDArray[np.float32] = (result - np.float32(data.mean)) / np.float32(data.deviation)
     return scaled
 
 

@@ -4,6 +4,7 @@ Reads studies/transfer/runs/<arm>-<seed>.json; writes studies/transfer/summary.j
 docs/transfer.png, and brings the table in docs/transfer.md up to date.
 """
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from scipy import stats
 from digits import plotting, report
 from digits.errors import PipelineError, run_stage
 from digits.files import read_json, replacing, write_json
+from studies.transfer import settings
 
 STUDY = Path("studies/transfer")
 PAGE, PICTURE = Path("docs/transfer.md"), Path("docs/transfer.png")
@@ -30,7 +32,7 @@ PAIRS = ((UNFROZEN, FROZEN), (UNFROZEN, SCRATCH))
 
 def main() -> None:
     """Summarize what is there, also while trainings are missing."""
-    table = read(STUDY / "runs")
+    table = read(STUDY / "runs", settings.load().seeds)
     summary = {"states": describe(table), "differences": compare(table)}
     write_json(STUDY / "summary.json", summary)
     plotting.save(PICTURE, draw(table))
@@ -42,27 +44,24 @@ def main() -> None:
     print(markdown(summary))
 
 
-def read(folder: Path) -> pd.DataFrame:
+def read(folder: Path, seeds: list[int]) -> pd.DataFrame:
     """Return a row for each training, phase and set: state, seed, set, error (% of images).
+
+    Trainings that were not run yet are left out.
 
     Raises:
         PipelineError: there is none, or a file is not what a training wrote.
     """
     rows = []
-    for path in sorted(folder.glob("*.json")):
-        arm, _, seed = path.stem.rpartition("-")
+    for ((arm, phase), name), seed in itertools.product(NAMES.items(), seeds):
+        path = folder / f"{arm}-{seed}.json"
+        if not path.exists():
+            continue
         try:
-            content = read_json(path)
+            accuracies = read_json(path)[phase]
             rows += [
-                {
-                    "state": name,
-                    "seed": int(seed),
-                    "set": kind,
-                    "error": 100 * (1 - content[phase][kind]),
-                }
-                for (of_arm, phase), name in NAMES.items()
+                {"state": name, "seed": seed, "set": kind, "error": 100 * (1 - accuracies[kind])}
                 for kind in SETS
-                if of_arm == arm
             ]
         except (ValueError, KeyError, TypeError) as error:
             raise PipelineError(f"{path} is not what a training wrote: {error!r}") from None

@@ -107,6 +107,16 @@ def test_a_body_comes_back_from_its_weights_file(tiny: str, tmp_path: Path) -> N
             np.testing.assert_array_equal(mine, other)
 
 
+def test_weights_that_are_no_numbers_are_refused(tiny: str, tmp_path: Path) -> None:
+    path = tmp_path / "body.weights.h5"
+    model = build(tiny)
+    kernel = model.get_layer("middle_conv").kernel
+    kernel.assign(keras.ops.full(kernel.shape, np.nan))
+    layer_groups.body(model, tiny).save_weights(path)
+    with pytest.raises(PipelineError, match="finite weights, found others in middle_conv/kernel"):
+        layer_groups.load_body(build(tiny), tiny, path)
+
+
 def test_weights_of_another_body_or_no_weights_are_refused(tiny: str, tmp_path: Path) -> None:
     expected = r"expected the weights of the body of resnet34 \(21,295,424 in 180 arrays\)"
     path = tmp_path / "other.weights.h5"

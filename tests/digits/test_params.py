@@ -188,6 +188,11 @@ def test_the_parameters_of_the_project_load() -> None:
             "letters",
             "architectures.resnet34.pretrained: String should match pattern",
         ),
+        (
+            "pretrain.imagenet.url",
+            "http://example.org/model",
+            "pretrain.imagenet: an http url needs the file's sha256; https can do without",
+        ),
         ("pretrain.images", 10, "pretrain.images: Input should be greater than or equal to 100"),
         ("lr_find.highest", 1e-7, "lr_find: lowest must be below highest"),
         ("architectures.dense", None, "architectures.dense: Input should be a valid dictionary"),

@@ -131,6 +131,21 @@ def test_a_dotted_line_marks_where_a_phase_begins() -> None:
         assert dotted.get_color() == solid["s"] != solid["o"]
 
 
+def test_a_range_test_shows_each_batch_the_smoothed_loss_and_the_suggestion() -> None:
+    curve = pd.DataFrame(
+        {"learning_rate": [0.001, 0.01, 0.1], "loss": [2, 1.5, 3], "smoothed_loss": [2, 1.8, 2.5]}
+    )
+    (axes,) = plotting.range_test(curve, 0.004).axes
+    assert axes.get_xscale() == "log"
+    batches, smoothed, suggested = axes.get_lines()
+    np.testing.assert_allclose(np.asarray(batches.get_xydata()), curve[["learning_rate", "loss"]])
+    np.testing.assert_allclose(
+        np.asarray(smoothed.get_xydata()), curve[["learning_rate", "smoothed_loss"]]
+    )
+    assert np.unique(suggested.get_xdata()).tolist() == [0.004]
+    assert suggested.get_label() == "suggested: 0.004"
+
+
 def test_images_keep_their_grey_levels_and_titles() -> None:
     figure = images()
     shown = [axes for axes in figure.axes if axes.images]

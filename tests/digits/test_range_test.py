@@ -95,3 +95,11 @@ def test_a_tenth_of_the_rate_with_the_lowest_loss_is_suggested() -> None:
     assert range_test.suggest(curve) == 0.0012
     with pytest.raises(PipelineError, match=r"only rose, from learning rate 0\.0123456 on"):
         range_test.suggest(curve[1:].reset_index())
+
+
+def test_a_loss_that_is_no_number_from_the_start_is_told(data: Dataset) -> None:
+    pixels = data.images.copy()
+    pixels[:] = np.nan
+    broken = Dataset(pixels, data.labels, data.mean, data.deviation, data.rows)
+    with pytest.raises(PipelineError, match="the loss of mine is no finite number from the first"):
+        run(broken, settings())

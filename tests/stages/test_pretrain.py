@@ -110,11 +110,13 @@ def test_what_cannot_be_a_body_ends_before_any_training(workspace: Path) -> None
         workspace, "resnet34"
     )
     change(workspace, "architectures", "resnet34", pretrained="none.weights.h5")
-    assert "none.weights.h5 is missing" in refusal(workspace, "resnet34")
+    assert "none.weights.h5 is missing; params.yaml has it as architectures.resnet34.pret" in (
+        refusal(workspace, "resnet34")
+    )
     change(workspace, "architectures", "lenet5", pretrained="glyphs")
     assert "architectures.lenet5 has pretrained: glyphs, which needs a body" in refusal(
         workspace, "lenet5"
     )
-    change(workspace, "pretrain", "imagenet", url="http://127.0.0.1:1/model.safetensors")
+    change(workspace, "pretrain", "imagenet", url="https://127.0.0.1:1/model.safetensors")
     change(workspace, "architectures", "resnet34", pretrained="imagenet")
     assert "cannot be had" in refusal(workspace, "resnet34")

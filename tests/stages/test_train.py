@@ -1,4 +1,7 @@
+import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -71,6 +74,18 @@ def test_a_training_stopped_by_ctrl_c_goes_on_and_ends_as_if_undisturbed(workspa
     table = pd.read_csv(curves)
     assert table["epoch"].tolist() == list(range(1, 61))
     assert table["learning_rate"].tolist() == [0.001] * 60
+
+
+def test_identity_changes_with_the_code_of_the_stage(tmp_path: Path) -> None:
+    script = tmp_path / "stage.py"
+    text = "from digits.checkpoint import identify\nprint(identify([], 1, 1, []))\n"
+    identities = []
+    for version in (text, text, text + "# changed\n"):
+        script.write_text(version)
+        command = [sys.executable, str(script)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        identities.append(subprocess.check_output(command, env=environment))
+    assert identities[0] == identities[1] != identities[2]
 
 
 def test_identity_changes_with_all_that_determines_a_training(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import yaml
 from digits import params
 from digits.dataset import Dataset
 from digits.errors import PipelineError
-from studies.transfer import run
+from studies.transfer import run, settings
+from studies.transfer.settings import Small
 
 ROOT = Path(__file__).parents[3]
 
@@ -23,7 +24,7 @@ def squares(count: int) -> Dataset:
 
 def test_images_become_smaller_and_lie_anywhere_they_fit() -> None:
     data = squares(500)
-    small = run.shrink(data, np.arange(500), lowest=0.5, highest=0.7, seed=1)
+    small = run.shrink(data, np.arange(500), Small(lowest=0.5, highest=0.7, seed=1))
     ink = small * 78 + 33 > 128
     rows, columns = ink.any(axis=2), ink.any(axis=1)
     heights, widths = rows.sum(axis=1), columns.sum(axis=1)
@@ -40,9 +41,10 @@ def test_images_become_smaller_and_lie_anywhere_they_fit() -> None:
 
 def test_they_follow_from_the_seed() -> None:
     data, rows = squares(20), np.arange(20)
-    first = run.shrink(data, rows, 0.5, 0.7, 1)
-    np.testing.assert_array_equal(first, run.shrink(data, rows, 0.5, 0.7, 1))
-    assert not np.array_equal(first, run.shrink(data, rows, 0.5, 0.7, 2))
+    one, other = (Small(lowest=0.5, highest=0.7, seed=seed) for seed in (1, 2))
+    first = run.shrink(data, rows, one)
+    np.testing.assert_array_equal(first, run.shrink(data, rows, one))
+    assert not np.array_equal(first, run.shrink(data, rows, other))
 
 
 @pytest.fixture
@@ -51,6 +53,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     (tmp_path / "data/standardized").mkdir(parents=True)
     (tmp_path / "data/split.csv").write_text("id\n")
+    (tmp_path / "data/standardized/statistics.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -77,11 +80,33 @@ def test_a_training_has_a_folder_of_its_own(project: Path) -> None:
     folder = folders["letters", 1]
     assert (folder / "data/split.csv").read_text() == "id\n"
     assert run.workspace("resnet34", {}, 1) == folder
+    (project / "data/split.csv").write_text("id\n1\n")
+    assert run.workspace("resnet34", {}, 1) != folder
 
 
 def test_an_arm_that_cannot_be_ends_before_any_training(project: Path) -> None:
     with pytest.raises(PipelineError, match="resnet34: epochs and schedule and optimizer"):
         run.workspace("resnet34", {"phases": None}, 1)
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "complaint"),
+    [
+        ("small", {"lowest": 0.7, "highest": 0.5, "seed": 1}, "small: .*lowest must not be above"),
+        ("small", {"lowest": 0.5, "highest": 1.2, "seed": 1}, r"small\.highest: Input should be"),
+        ("seeds", [], "seeds: List should have at least 1 item"),
+        ("arm", {}, "arm: Extra inputs are not permitted"),
+    ],
+)
+def test_bad_parameters_are_told_by_key(
+    tmp_path: Path, entry: str, value: Any, complaint: str
+) -> None:
+    content = yaml.safe_load((ROOT / "studies/transfer/params.yaml").read_text(encoding="utf-8"))
+    content[entry] = value
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(PipelineError, match=f"params.yaml: {complaint}"):
+        settings.load(path)
 
 
 def test_the_arms_of_the_stages_are_those_of_the_parameters() -> None:

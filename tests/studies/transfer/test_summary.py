@@ -7,6 +7,8 @@ from digits.errors import PipelineError
 from digits.files import write_json
 from studies.transfer import summary
 
+SEEDS = [1, 2, 3, 4]
+
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
@@ -23,14 +25,14 @@ def runs(tmp_path: Path) -> Path:
 
 
 def test_means_and_deviations_are_over_the_seeds(runs: Path) -> None:
-    frozen, unfrozen, scratch = summary.describe(summary.read(runs))
+    frozen, unfrozen, scratch = summary.describe(summary.read(runs, SEEDS))
     assert frozen["test"] == {"mean": 97.5, "deviation": 0.5}
     assert unfrozen["small"] == {"mean": 99.2, "deviation": 0.2}
     assert (frozen["seeds"], scratch["seeds"]) == (3, 2)
 
 
 def test_differences_are_paired_by_seed(runs: Path) -> None:
-    differences = summary.compare(summary.read(runs))
+    differences = summary.compare(summary.read(runs, SEEDS))
     unfreezing = next(one for one in differences if one["set"] == "test")
     assert unfreezing["mean"] == pytest.approx((2 + 1.2 + 1.9) / 3)
     half = 4.3027 * 0.4359 / 3**0.5  # Student's t of two degrees of freedom, the deviation
@@ -42,15 +44,15 @@ def test_too_few_seeds_say_nothing_of_the_spread(runs: Path) -> None:
     for path in runs.glob("*-[23].json"):
         path.unlink()
     figures = {
-        "states": summary.describe(summary.read(runs)),
-        "differences": summary.compare(summary.read(runs)),
+        "states": summary.describe(summary.read(runs, SEEDS)),
+        "differences": summary.compare(summary.read(runs, SEEDS)),
     }
     assert "| 97.00 ± -" in summary.markdown(figures)
     assert "- to -" in summary.markdown(figures)
 
 
 def test_the_picture_has_every_training(runs: Path) -> None:
-    figure = summary.draw(summary.read(runs))
+    figure = summary.draw(summary.read(runs, SEEDS))
     assert [axes.get_title() for axes in figure.axes] == list(summary.SETS.values())
     for axes in figure.axes:
         points = [
@@ -63,4 +65,4 @@ def test_the_picture_has_every_training(runs: Path) -> None:
 def test_other_files_are_refused(runs: Path) -> None:
     (runs / "letters-4.json").write_text("{}")
     with pytest.raises(PipelineError, match=r"letters-4\.json is not what a training wrote"):
-        summary.read(runs)
+        summary.read(runs, SEEDS)
