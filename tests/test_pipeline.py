@@ -88,7 +88,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         params["dataset"] = "optdigits"
         params["split"].update(train=0.6, test=0.4)
         params["export"]["largest_drop"] = 0.05  # after an epoch, int8 tips many an image
-        params["pretrain"].update(images=500, epochs=2)
+        params["pretrain"].update(images=1000, epochs=1)  # as `make quickstart` has them
         params["lr_find"]["batches"] = 30
         for name, settings in params["architectures"].items():
             if "phases" in settings:
