@@ -44,7 +44,8 @@ def test_a_rate_is_suggested_and_the_curve_shown(workspace: Path) -> None:
     assert suggested == pytest.approx(lowest / 10, rel=0.05)
     assert curve["learning_rate"].iloc[0] == pytest.approx(1e-6)
     assert f"suggested learning rate {suggested:g}, after {len(curve)} batches" in first.stdout
-    assert Image.open(folder / "curve.png").width == 1200
+    with Image.open(folder / "curve.png") as picture:
+        assert picture.width == 1200
 
     made = [path.read_bytes() for path in (result, folder / "curve.csv", folder / "curve.png")]
     again = run(workspace, "lr_find", "dense")

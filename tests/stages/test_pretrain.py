@@ -63,7 +63,8 @@ def test_a_body_learns_letters_and_a_killed_pretraining_ends_alike(workspace: Pa
     curves = pd.read_csv(folder / "curves.csv")
     assert curves["epoch"].tolist() == [1, 2, 3]
     assert curves["loss"].iloc[-1] < curves["loss"].iloc[0]
-    assert Image.open(folder / "letters.png").size == (26 * 56, 4 * 56)
+    with Image.open(folder / "letters.png") as picture:
+        assert picture.size == (26 * 56, 4 * 56)
     with h5py.File(folder / "body.weights.h5") as file:
         kernels: list[tuple[int, ...]] = []
         file.visititems(lambda _, item: kernels.append(getattr(item, "shape", ())))
