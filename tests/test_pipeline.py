@@ -139,7 +139,7 @@ def test_the_pipeline_splits_trains_measures_and_compares(finished: Path) -> Non
 
 @pytest.mark.slow
 def test_a_fresh_clone_is_up_to_date_after_a_pull(clone: Path) -> None:
-    assert "up to date" in run(clone, "dvc", "status")
+    assert "up to date" in run(clone, "dvc", "status", "dvc.yaml")
     assert stages_run(run(clone, "dvc", "repro")) == set()
     assert run(clone, "git", "status", "--porcelain") == ""
 
