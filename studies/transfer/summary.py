@@ -37,7 +37,9 @@ def main() -> None:
     write_json(STUDY / "summary.json", summary)
     plotting.save(PICTURE, draw(table))
     text = report.replace_table(
-        PAGE.read_text(encoding="utf-8"), markdown(summary), f"dvc repro {STUDY}/dvc.yaml"
+        PAGE.read_text(encoding="utf-8"),
+        f"{markdown(summary)}\n\n![Error of each training, and the means]({PICTURE.name})",
+        f"dvc repro {STUDY}/dvc.yaml",
     )
     with replacing(PAGE) as temporary:
         temporary.write_text(text, encoding="utf-8")
