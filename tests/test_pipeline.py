@@ -217,7 +217,7 @@ def test_a_killed_stage_ends_as_if_undisturbed(
 
 def misspell(params: Any) -> None:
     settings = params["architectures"]["dense"]
-    settings["dropuot_head"] = settings.pop("dropout_head")
+    settings["early_stoping"] = settings.pop("early_stopping")
 
 
 def give_a_word(params: Any) -> None:
@@ -240,7 +240,7 @@ def turn_rates(params: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (misspell, "params.yaml: architectures.dense.dropuot_head is not a known parameter"),
+        (misspell, "params.yaml: architectures.dense.early_stoping is not a known parameter"),
         (give_a_word, "params.yaml: architectures.dense.epochs: "),
         (empty_a_phase, "params.yaml: architectures.resnet34.phases.1.epochs: "),
         (name_no_group, "params.yaml: architectures.resnet34.phases.0.trainable: "),
@@ -252,7 +252,7 @@ def test_a_wrong_parameter_ends_in_one_clear_line(
 ) -> None:
     change_params(clone, change)
     output = run(clone, "dvc", "repro", status=255)
-    assert len(re.findall(f"^(?:draw|pretrain): .*{re.escape(expected)}", output, re.M)) == 1
+    assert len(re.findall(f"^(?:draw|lr_find): .*{re.escape(expected)}", output, re.M)) == 1
     assert "Traceback" not in output
 
 
