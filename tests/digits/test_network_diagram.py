@@ -44,8 +44,8 @@ def test_repeated_blocks_and_shortcuts_of_a_residual_network() -> None:
         Step("Conv2D 64, 3x3, same + BatchNormalization", (7, 7, 64), 37_120, (first,)),
         Step("Add + ReLU", (7, 7, 64), 0, (first + 1, first - 1)),
     ]
-    assert steps[first + 5].text == "Conv2D 128, 1x1, stride 2, same + BatchNormalization"
-    assert steps[first + 6].sources == (first + 4, first + 5)
+    assert steps[first + 6].text == "Conv2D 128, 1x1, stride 2 + BatchNormalization"
+    assert steps[first + 7].sources == (first + 5, first + 6)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -104,7 +104,7 @@ def test_picture_shows_text_shape_parameters_and_repetition(tmp_path: Path) -> N
     texts = {text.get_text() for text in axes.texts}
     assert {
         "resnet34: 21,831,498 parameters",
-        "Conv2D 64, 7x7, stride 2, same + BatchNormalization + ReLU",
+        "Conv2D 64, 7x7, stride 2 + BatchNormalization + ReLU",
         "14 x 14 x 64",
         "3,392",
         "Dropout 25%",

@@ -103,10 +103,10 @@ def test_stage_compares_the_architectures_of_params_in_their_order(workspace: Pa
 
     curves = pd.read_csv(workspace / "plots/compare/curves.csv")
     assert curves[curves["architecture"] == "dense"].to_numpy().tolist() == [
-        ["dense", 1, "train", 0.5, 0.8],
-        ["dense", 2, "train", 0.3, 0.9],
-        ["dense", 1, "dev", 0.6, 0.7],
-        ["dense", 2, "dev", 0.4, 0.8],
+        ["dense", 1, 1, "train", 0.5, 0.8],
+        ["dense", 2, 1, "train", 0.3, 0.9],
+        ["dense", 1, 1, "dev", 0.6, 0.7],
+        ["dense", 2, 1, "dev", 0.4, 0.8],
     ]
     assert list(dict.fromkeys(curves["architecture"])) == ["lenet5_v1", "dense", "mine"]
 
