@@ -64,6 +64,16 @@ def mapped(tmp_path_factory: pytest.TempPathFactory) -> Callable[[np.ndarray], n
     return save_and_map
 
 
+@pytest.fixture(scope="session")
+def noisy() -> tuple[np.ndarray, np.ndarray]:
+    """Return 400 noisy images, float32 (400, 28, 28), and classes: the brightest row tells them."""
+    rng = np.random.default_rng(0)
+    labels = (np.arange(400) % 10).astype(np.uint8)
+    images = rng.normal(0, 0.5, (400, 28, 28)).astype(np.float32)
+    images[np.arange(400), 4 + 2 * labels] += 2
+    return images, labels
+
+
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
     """Return the name of a small network with a body of two groups, and a head."""

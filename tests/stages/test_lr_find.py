@@ -12,17 +12,15 @@ from tests.stages.running import ROOT, run
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Path:
+def workspace(tmp_path: Path, noisy: tuple[np.ndarray, np.ndarray]) -> Path:
     """Return a folder with 400 noisy images, and dense asking for a rate."""
-    rng = np.random.default_rng(0)
+    images, labels = noisy
     ids = np.arange(400)
-    images = rng.normal(0, 0.5, (400, 28, 28)).astype(np.float32)
-    images[ids, 4 + 2 * (ids % 10)] += 2
     standardized = tmp_path / "data/standardized"
     standardized.mkdir(parents=True)
     np.save(standardized / "images.npy", images)
     write_json(standardized / "statistics.json", {"mean": 33.0, "deviation": 78.0})
-    table = pd.DataFrame({"id": ids, "label": ids % 10})
+    table = pd.DataFrame({"id": ids, "label": labels})
     table = table.assign(train=ids < 300, dev=(ids >= 300) & (ids < 340), test=ids >= 340)
     table.astype(int).to_csv(tmp_path / "data/split.csv", index=False)
     content = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
