@@ -163,7 +163,7 @@ def draw(table: pd.DataFrame) -> Figure:
             panel.plot(errors, [row] * len(errors), "o", color=colour, alpha=0.6)
             panel.plot([errors.mean()] * 2, [row - 0.3, row + 0.3], color=colour, linewidth=2)
         panel.set(title=title, xlabel="error, %")
-        panel.set_xlim(left=0)
+        panel.set_xlim(0, 1.08 * table["error"][table["set"] == kind].max())
         panel.grid(axis="x", alpha=0.3)
     panels[0].set_yticks(range(len(NAMES)), NAMES.values())
     panels[0].set_ylim(len(NAMES) - 0.5, -0.5)
