@@ -1,7 +1,7 @@
 """The schema of params.yaml: what every key means and may hold. Unknown keys are refused."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -36,6 +36,9 @@ class Section(BaseModel):
     """What every section has in common: no unknown keys, no quiet conversions, no later change."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+AnySection = TypeVar("AnySection", bound=Section)
 
 
 class SourceFile(Section):
@@ -436,17 +439,33 @@ def load(path: Path = PATH) -> Params:
     Raises:
         PipelineError: for every wrong entry the file, the key, what is expected, what is given.
     """
+    return check(Params, read_yaml(path), str(path))
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file, in YAML 1.2 as DVC reads and writes it; in 1.1, 5e-4 is a text.
+
+    Raises:
+        PipelineError: the file is missing, or no YAML.
+    """
     try:
-        # YAML 1.2, as DVC reads and writes it; in 1.1, 5e-4 is a text.
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise PipelineError(f"{path} is missing; run this in the project's top folder") from None
     except (YAMLError, ValueError, RecursionError) as error:  # an impossible date, no UTF-8, [[[[
         raise PipelineError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+
+
+def check(kind: type[AnySection], content: Any, where: str) -> AnySection:
+    """Return ``content`` as a section of the given kind.
+
+    Raises:
+        PipelineError: for every wrong entry ``where``, the key, what is expected, what is given.
+    """
     try:
-        return Params.model_validate(content)
+        return kind.model_validate(content)
     except ValidationError as error:
-        raise PipelineError("; ".join(_explain(path, e) for e in error.errors())) from None
+        raise PipelineError("; ".join(_explain(where, e) for e in error.errors())) from None
 
 
 def architecture(params: Params, name: str) -> Architecture:
@@ -462,7 +481,7 @@ def architecture(params: Params, name: str) -> Architecture:
         raise PipelineError(f"{PATH}: architectures has no {name}; it has {known}") from None
 
 
-def _explain(path: Path, error: Any) -> str:
+def _explain(path: str, error: Any) -> str:
     path_and_parents = zip(error["loc"], (None, *error["loc"]), strict=False)
     key = ".".join(
         str(part) for part, parent in path_and_parents if part not in TAGS.get(str(parent), ())

@@ -43,10 +43,10 @@ def divide(
     """
     if split.scheme == "official":
         training, testing = np.flatnonzero(sources == 0), np.flatnonzero(sources == 1)
-        queue = np.concatenate([training[_shuffle(labels[training], seed)], testing])
+        queue = np.concatenate([training[shuffle(labels[training], seed)], testing])
         train, test = len(training), len(testing)
     else:
-        queue = _shuffle(labels, seed)
+        queue = shuffle(labels, seed)
         train, test = _count(split.train, len(queue)), _count(split.test, len(queue))
     dev = _count(split.dev, train)
     _check(train, dev, test, len(queue))
@@ -75,7 +75,7 @@ def measure(table: pd.DataFrame) -> dict[str, object]:
     }
 
 
-def _shuffle(labels: NDArray[np.uint8], seed: int) -> NDArray[np.int64]:
+def shuffle(labels: NDArray[np.uint8], seed: int) -> NDArray[np.int64]:
     """Return all row numbers at random, but with the classes spread evenly from front to end."""
     # Unlike default_rng's, RandomState's numbers are promised to stay as they are (NEP 19).
     rows = np.random.RandomState(seed).permutation(len(labels))

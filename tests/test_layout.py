@@ -1,14 +1,15 @@
 """What dvc.yaml, the folders and the README say about one another."""
 
-import ast
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from studies.sources import files_of
 
 ROOT = Path(__file__).parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -36,33 +37,17 @@ def expanded() -> Iterator[tuple[str, str, Any]]:
             yield name, key, yaml.safe_load(text)
 
 
-def imported(path: Path, key: str, found: set[Path]) -> set[Path]:
-    """Return ``found`` with ``path`` and the project's modules it imports, however indirectly.
-
-    ``digits.networks`` imports the network of the architecture ``key`` by its name.
-    """
-    if path in found:
-        return found
-    found.add(path)
-    names = []
-    if path == ROOT / "digits/networks/__init__.py":
-        names = [f"digits.networks.{ARCHITECTURES[key]['network']}"]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            inner = [f"{node.module}.{alias.name}" for alias in node.names]
-            names += [name if source(name) else node.module for name in inner]
-    for file in filter(None, map(source, names)):
-        imported(file, key, found)
-    return found
+def imported(modules: Iterable[str], networks: Iterable[str]) -> set[str]:
+    """Return the project's files that ``modules`` import, digits.networks being told which."""
+    found = files_of(modules)
+    if ROOT / "digits/networks/__init__.py" in found:
+        found |= files_of(f"digits.networks.{network}" for network in networks)
+    return {path.relative_to(ROOT).as_posix() for path in found}
 
 
-def source(name: str) -> Path | None:
-    """Return the file of the module or package ``name``, if it is one of the project's."""
-    module = ROOT / name.replace(".", "/")
-    files = (module.with_suffix(".py"), module / "__init__.py")
-    return next((file for file in files if file.is_file()), None)
+def declared(stage: Any) -> set[str]:
+    """Return the modules among a stage's deps."""
+    return {dep for dep in stage["deps"] if dep.endswith(".py")}
 
 
 each_stage = pytest.mark.parametrize(
@@ -73,10 +58,9 @@ each_stage = pytest.mark.parametrize(
 
 @each_stage
 def test_a_stage_depends_on_the_modules_it_imports(name: str, key: str, stage: Any) -> None:
-    modules = imported(ROOT / f"stages/{name}.py", key, set())
-    expected = {path.relative_to(ROOT).as_posix() for path in modules}
-    declared = {dep for dep in stage["deps"] if dep.endswith(".py")}
-    assert declared == expected - IMPORTED_BUT_NO_DEP | NOT_IMPORTED.get(name, set())
+    networks = [ARCHITECTURES[key]["network"]] if key else []
+    expected = imported([f"stages.{name}"], networks)
+    assert declared(stage) == expected - IMPORTED_BUT_NO_DEP | NOT_IMPORTED.get(name, set())
 
 
 @each_stage
@@ -98,22 +82,52 @@ def in_git(path: str) -> bool:
     return path.endswith(".py") or (path.startswith(("metrics/", "plots/")) and "." in path)
 
 
-@pytest.mark.parametrize(
-    ("name", "started"),
-    [("run", ("stages/pretrain.py", "stages/lr_find.py", "stages/train.py")), ("summary", ())],
-)
-def test_the_study_depends_on_the_modules_it_imports_and_starts(
-    name: str, started: tuple[str, ...]
+STUDIES = [
+    ("transfer", "run", ["stages.pretrain", "stages.lr_find", "stages.train"], ["resnet34"]),
+    ("transfer", "summary", [], []),
+    ("regularization", "run", [], ["lenet5_v2"]),
+    ("ladder", "run", [], ["lenet5", "lenet5_v1", "lenet5_v2"]),
+    (
+        "claims",
+        "run",
+        [],
+        ["convnet", "convnet_dropout", "dense", "lenet5", "lenet5_v1", "lenet5_v2"],
+    ),
+    ("claims", "audit", [], []),
+    ("labels", "run", [], ["lenet5_v2"]),
+]
+
+
+@pytest.mark.parametrize(("study", "name", "started", "networks"), STUDIES)
+def test_a_study_depends_on_the_modules_it_imports_and_starts(
+    study: str, name: str, started: list[str], networks: list[str]
 ) -> None:
-    modules: set[Path] = set()
-    for path in (f"studies/transfer/{name}.py", *started):
-        imported(ROOT / path, "resnet34", modules)
-    stages = yaml.safe_load((ROOT / "studies/transfer/dvc.yaml").read_text(encoding="utf-8"))
+    stages = yaml.safe_load((ROOT / f"studies/{study}/dvc.yaml").read_text(encoding="utf-8"))
     stage = stages["stages"][name]
     assert stage["wdir"] == "../.."
-    expected = {path.relative_to(ROOT).as_posix() for path in modules}
-    declared = {dep for dep in stage["deps"] if dep.endswith(".py")}
-    assert declared == expected - IMPORTED_BUT_NO_DEP
+    module = stage["cmd"].split()[2]
+    assert declared(stage) == imported([module, *started], networks) - IMPORTED_BUT_NO_DEP
+
+
+def test_every_stage_of_a_study_is_looked_at() -> None:
+    found = {
+        (path.parent.name, name)
+        for path in (ROOT / "studies").glob("*/dvc.yaml")
+        for name in yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+    }
+    assert found == {study[:2] for study in STUDIES}
+
+
+@pytest.mark.parametrize("study", ["regularization", "ladder", "claims"])
+def test_the_networks_of_a_study_are_among_its_params(study: str) -> None:
+    stages = yaml.safe_load((ROOT / f"studies/{study}/dvc.yaml").read_text(encoding="utf-8"))
+    content = yaml.safe_load((ROOT / f"studies/{study}/study.yaml").read_text(encoding="utf-8"))
+    used = {
+        setting.get("architecture") or content["architecture"]
+        for setting in content["settings"].values()
+    }
+    listed = {one for one in stages["stages"]["run"]["params"] if "architectures" in one}
+    assert listed == {f"architectures.{architecture}" for architecture in used}
 
 
 def test_every_stage_module_is_a_stage() -> None:

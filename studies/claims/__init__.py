@@ -1,0 +1,1 @@
+"""Do the published claims hold? Each article's own protocol, several seeds."""

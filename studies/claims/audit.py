@@ -1,0 +1,248 @@
+"""Hold every published figure against the trainings of studies/claims/runs.csv.
+
+Reads studies/claims/claims.yaml and runs.csv. Writes studies/claims/verdicts.json and verdicts.png,
+and brings the table in docs/claims.md and its short form in README.md up to date.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from pydantic import Field, model_validator
+from scipy import stats
+
+from digits import params, plotting, report
+from digits.errors import PipelineError, run_stage
+from digits.files import replacing, write_json
+from digits.params import Section
+from studies import summary
+
+STUDY = Path("studies/claims")
+COMMAND = "python -m studies.claims.audit"
+FIGURES = {
+    "train_accuracy": "train, %",
+    "dev_accuracy": "dev, %",
+    "test_accuracy": "test, %",
+    "test_loss": "test loss",
+}
+UNTOLD = "cannot be told"
+
+
+class Claim(Section):
+    """A published figure, [0, 1] or nats; ``settings`` of the study repeat it, or none can."""
+
+    source: Annotated[str, Field(pattern=r"^S[0-4]$")]
+    network: str
+    figure: Literal["train_accuracy", "dev_accuracy", "test_accuracy", "test_loss"]
+    published: Annotated[float, Field(ge=0)]
+    mistake: str
+    settings: Annotated[list[str], Field(default_factory=list)]
+    untold: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "Claim":
+        if bool(self.settings) == bool(self.untold):
+            raise ValueError("give either settings or untold")
+        return self
+
+
+class Claims(Section):
+    """All of them."""
+
+    claims: Annotated[list[Claim], Field(min_length=1)]
+
+
+def main() -> None:
+    """Judge what is there, also while trainings are missing."""
+    path = STUDY / "claims.yaml"
+    claims = params.check(Claims, params.read_yaml(path), str(path)).claims
+    runs = summary.read_table(STUDY / "runs.csv")
+    verdicts = [verdict for claim in claims for verdict in judge(claim, runs)]
+    write_json(STUDY / "verdicts.json", verdicts)
+    plotting.save(STUDY / "verdicts.png", draw(verdicts))
+    for page, table in (
+        (Path("docs/claims.md"), markdown(verdicts)),
+        (Path("README.md"), short(verdicts)),
+    ):
+        text = report.replace_table(page.read_text(encoding="utf-8"), table, COMMAND)
+        with replacing(page) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    print(f"{short(verdicts)}\n\n{STUDY}: wrote verdicts.json, verdicts.png and two pages")
+
+
+def judge(claim: Claim, runs: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a verdict for each protocol that repeats the claim.
+
+    ``low`` and ``high`` are the ends of the interval that holds one more run with a probability
+    of 95 % (Student's t, from mean, deviation and number of the seeds): the published figure is
+    one run. Where the published one was measured on other images than ours, theirs and ours each
+    add the deviation of a share among so many images.
+
+    Raises:
+        PipelineError: the table has no training of a setting.
+    """
+    known = {"source": claim.source, "network": claim.network, "figure": claim.figure}
+    known |= {"published": claim.published, "mistake": claim.mistake}
+    if claim.untold:
+        nothing = dict.fromkeys(("mean", "deviation", "low", "high"), None)
+        return [
+            {
+                **known,
+                **nothing,
+                "setting": None,
+                "seeds": 0,
+                "verdict": UNTOLD,
+                "reason": claim.untold,
+            }
+        ]
+    verdicts = []
+    for setting in claim.settings:
+        values = runs[claim.figure][runs["setting"] == setting].to_numpy()
+        interval = predict(values, sampling(claim, float(values.mean())) if len(values) else 0)
+        verdict = {**known, "setting": setting, "seeds": len(values), **interval}
+        verdicts.append({**verdict, **decide(claim.published, interval, len(values))})
+    return verdicts
+
+
+IMAGES = {"dev_accuracy": 2_100, "test_accuracy": 28_000}  # of S3, which drew its own
+
+
+def sampling(claim: Claim, share: float) -> float:
+    """Return the deviation of the difference between two samples of images, for S3 alone.
+
+    S1, S2 and S4 were measured on the same 10,000 images as ours, and train figures are of nearly
+    all images in every protocol.
+    """
+    if claim.source != "S3" or claim.figure not in IMAGES:
+        return 0.0
+    return float(np.sqrt(2 * share * (1 - share) / IMAGES[claim.figure]))
+
+
+def predict(values: np.ndarray, sampling: float) -> dict[str, float | None]:
+    """Return mean and deviation of the runs and the ends of the interval for one more."""
+    if not len(values):
+        return dict.fromkeys(("mean", "deviation", "low", "high"), None)
+    of_mean = summary.spread(values)
+    if len(values) < 2:
+        return {**of_mean, "low": None, "high": None}
+    deviation = values.std(ddof=1) * np.sqrt(1 + 1 / len(values))
+    half = np.hypot(
+        stats.t.ppf(0.975, len(values) - 1) * deviation, stats.norm.ppf(0.975) * sampling
+    )
+    ends = {"low": values.mean() - half, "high": values.mean() + half}
+    return of_mean | {name: summary.rounded(end) for name, end in ends.items()}
+
+
+def decide(
+    published: float, interval: dict[str, float | None], seeds: int
+) -> dict[str, str | None]:
+    """Return the verdict on a figure, and the reason where there is none."""
+    low, high = interval["low"], interval["high"]
+    if low is None or high is None:
+        missing = "not run yet" if not seeds else "one seed has no spread"
+        return {"verdict": UNTOLD, "reason": missing}
+    if low <= published <= high:
+        return {"verdict": "holds", "reason": None}
+    return {"verdict": "too high" if published > high else "too low", "reason": None}
+
+
+def markdown(verdicts: list[dict[str, Any]]) -> str:
+    """Write everything as a table."""
+    table = pd.DataFrame(
+        {
+            "source": one["source"],
+            "network": one["network"],
+            "figure": FIGURES[one["figure"]],
+            "published": text(one, "published"),
+            "setting": one["setting"] or "-",
+            "seeds": one["seeds"],
+            "ours": f"{text(one, 'mean')} ± {text(one, 'deviation')}",
+            "one more run, 95 %": f"{text(one, 'low')} to {text(one, 'high')}",
+            "verdict": one["verdict"] + (f": {one['reason']}" if one["reason"] else ""),
+            "what was wrong": one["mistake"],
+        }
+        for one in verdicts
+    )
+    return str(table.to_markdown(index=False, disable_numparse=True))
+
+
+def short(verdicts: list[dict[str, Any]]) -> str:
+    """Write figures and verdicts alone, one row a claim."""
+    rows: dict[tuple[str, str, str], dict[str, str]] = {}
+    for one in verdicts:
+        key = (one["source"], one["network"], one["figure"])
+        row = rows.setdefault(
+            key,
+            {
+                "source": one["source"],
+                "network": one["network"],
+                "figure": FIGURES[one["figure"]],
+                "published": text(one, "published"),
+                "ours": "",
+                "verdict": "",
+            },
+        )
+        protocol = f" ({one['setting'].rpartition('_')[2]})" if _several(verdicts, key) else ""
+        for column, content in (
+            ("ours", f"{text(one, 'mean')} ± {text(one, 'deviation')}"),
+            ("verdict", one["verdict"]),
+        ):
+            row[column] += f"{'; ' if row[column] else ''}{content}{protocol}"
+    return str(pd.DataFrame(rows.values()).to_markdown(index=False, disable_numparse=True))
+
+
+def _several(verdicts: list[dict[str, Any]], key: tuple[str, str, str]) -> bool:
+    return sum((one["source"], one["network"], one["figure"]) == key for one in verdicts) > 1
+
+
+def text(one: dict[str, Any], key: str) -> str:
+    """Write a figure: accuracies in percent, losses in nats; a dash for none."""
+    value = one[key]
+    if value is None:
+        return "-"
+    return f"{value:.4f}" if one["figure"] == "test_loss" else f"{100 * value:.2f}"
+
+
+def draw(verdicts: list[dict[str, Any]]) -> Figure:
+    """Show the errors, published and ours, with the interval of one more run."""
+    shown = [one for one in verdicts if one["figure"] != "test_loss" and one["mean"] is not None]
+    if not shown:
+        raise PipelineError(f"{STUDY}/runs.csv has no training of any claim")
+    figure = Figure(figsize=(10, 0.4 * len(shown) + 1.5), layout="constrained")
+    axes = figure.subplots()
+    for row, one in enumerate(shown):
+        error = 100 * (1 - one["mean"])
+        if one["low"] is not None:
+            ends = [max(0, 100 * (1 - one["high"])), 100 * (1 - one["low"])]
+            axes.plot(ends, [row, row], color=plotting.COLOURS[0], linewidth=3, alpha=0.5)
+        axes.plot(error, row, "o", color=plotting.COLOURS[0])
+        axes.plot(
+            100 * (1 - one["published"]),
+            row,
+            "D",
+            markerfacecolor="none",
+            markeredgecolor=plotting.COLOURS[2],
+            markersize=8,
+        )
+    names = [
+        f"{one['source']} {one['setting']}, {FIGURES[one['figure']].removesuffix(', %')}"
+        for one in shown
+    ]
+    axes.set_yticks(range(len(shown)), names)
+    axes.set_ylim(len(shown) - 0.5, -0.5)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("error, % of images")
+    axes.grid(axis="x", alpha=0.3)
+    axes.plot([], [], "o", color=plotting.COLOURS[0], label="mean of our seeds")
+    axes.plot([], [], color=plotting.COLOURS[0], linewidth=3, alpha=0.5, label="one more run, 95 %")
+    axes.plot(
+        [], [], "D", markerfacecolor="none", markeredgecolor=plotting.COLOURS[2], label="published"
+    )
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
+if __name__ == "__main__":
+    run_stage("audit", main)

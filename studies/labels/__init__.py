@@ -1,0 +1,1 @@
+"""Which of MNIST's labels are doubtful, and what error can nobody avoid?"""

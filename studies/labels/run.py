@@ -1,0 +1,174 @@
+"""Find doubtful labels among all images, and estimate the error that nobody can avoid.
+
+Reads studies/labels/study.yaml, params.yaml and data/png/. Writes in studies/labels/ doubtful.csv
+(the images that confidently are another digit than their label says), summary.json and sheet.png,
+and brings the figures in docs/labels.md up to date. A run that was stopped goes on from
+checkpoints/studies/, or where STUDY_STORE says; with the package ray, trainings run side by side.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+
+from digits import determinism, params, plotting, report, statistics
+from digits.errors import PipelineError, run_stage
+from digits.files import replacing, write_csv, write_json
+from digits.params import Architecture, Count, Epochs, Plateau, Section
+from studies import engine, jobs
+from studies.labels import confident
+from studies.labels.fold import Fold, left_out
+from studies.run import PNG, store
+from studies.study import Seed, configure
+
+STUDY = Path("studies/labels")
+PAGE = Path("docs/labels.md")
+
+
+class Labels(Section):
+    """What reads the images: ``architecture`` with dotted ``changes`` of params.yaml.
+
+    Each of ``folds`` parts of the images is read by a network trained on the others, with each of
+    ``seeds``. ``shown`` of the doubtful images are drawn.
+    """
+
+    architecture: str
+    changes: dict[str, Any]
+    epochs: Epochs
+    threads: Annotated[int, Field(ge=1, le=1024)]
+    folds: Annotated[int, Field(ge=2, le=100)]
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+    shown: Count
+
+    @field_validator("seeds")
+    @classmethod
+    def _each_once(cls, values: list[int]) -> list[int]:
+        if len(set(values)) < len(values):
+            raise ValueError("each must be there once")
+        return values
+
+
+def main() -> None:
+    """Train what is missing, then put everything together."""
+    argparse.ArgumentParser(
+        prog="python -m studies.labels.run",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args()
+    path = STUDY / "study.yaml"
+    study = params.check(Labels, params.read_yaml(path), str(path))
+    settings = recipe(study, path)
+    images = jobs.read(PNG)
+    determinism.pin(0, study.threads)
+    probabilities = read_all(study, settings, images)
+    table = confident.doubtful(images.labels, probabilities)
+    summary = describe(images.labels, probabilities, table)
+    write_csv(STUDY / "doubtful.csv", table.round(6))
+    write_json(STUDY / "summary.json", summary)
+    plotting.save(STUDY / "sheet.png", draw(images, table.head(study.shown)))
+    text = report.replace_table(
+        PAGE.read_text(encoding="utf-8"), markdown(summary), f"dvc repro {STUDY}/dvc.yaml"
+    )
+    with replacing(PAGE) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    print(f"{markdown(summary)}\n\n{STUDY}: wrote doubtful.csv, summary.json, sheet.png")
+
+
+def recipe(study: Labels, path: Path) -> Architecture:
+    """Return how the networks are trained.
+
+    Raises:
+        PipelineError: the recipe is impossible, or depends on dev, of which there is none.
+    """
+    content = params.read_yaml(params.PATH)
+    values = configure(content, study.architecture, study.epochs, study.changes, str(path))
+    settings = params.architecture(values, study.architecture)
+    if isinstance(settings.schedule, Plateau) or settings.early_stopping:
+        raise PipelineError(
+            f"{path}: changes must lead to a schedule other than plateau and early_stopping 0: "
+            "both act on dev, and no image that is read may have an influence"
+        )
+    return settings
+
+
+def read_all(study: Labels, settings: Architecture, images: jobs.Images) -> NDArray[np.float64]:
+    """Return the probabilities, (n, 10), by networks that never saw an image; mean of seeds."""
+    folds = [
+        Fold(settings, number, study.folds, seed, study.threads)
+        for seed in study.seeds
+        for number in range(study.folds)
+    ]
+    jobs_by_identity = {jobs.identify(fold, images): fold for fold in folds}
+    total = np.zeros((len(images.labels), 10))
+    for identity, result in engine.run(jobs_by_identity, images, store()):
+        fold = jobs_by_identity[identity]
+        rows = left_out(images.labels, fold.number, fold.folds, fold.seed)
+        total[rows] += result["probabilities"]
+    return total / len(study.seeds)
+
+
+def describe(
+    labels: NDArray[np.uint8], probabilities: NDArray[np.float64], table: pd.DataFrame
+) -> dict[str, Any]:
+    """Return the shares that bracket the Bayes error, and the counts by label and digit.
+
+    Returns:
+        images; doubtful: how many confidently are another digit; ``bayes_error``: their share of
+        all images with the ends of its 95 % interval (Wilson);
+        ``error``: the share of images that the networks misread, which no Bayes error exceeds;
+        ``expected_error``: the mean of one minus the highest probability, the error that the
+        networks expect of themselves; ``joint``: images by label and confident digit.
+    """
+    low, high = statistics.wilson_interval(len(table), len(labels))
+    return {
+        "images": len(labels),
+        "doubtful": len(table),
+        "bayes_error": round(len(table) / len(labels), 6),
+        "bayes_error_low": round(low, 6),
+        "bayes_error_high": round(high, 6),
+        "error": round(float(np.mean(probabilities.argmax(axis=1) != labels)), 6),
+        "expected_error": round(float(1 - probabilities.max(axis=1).mean()), 6),
+        "joint": confident.joint(labels, probabilities).tolist(),
+    }
+
+
+def draw(images: jobs.Images, table: pd.DataFrame) -> Figure:
+    """Show the images with their label, what the networks take them for, and how surely."""
+    titles = [
+        f"label {row.label}\n{row.suggested}? {row.suggested_probability:.0%}"
+        for row in table.itertuples()
+    ]
+    return plotting.images(images.pixels[table["id"].to_numpy()], titles)
+
+
+def markdown(summary: dict[str, Any]) -> str:
+    """Write the shares as a table."""
+    table = pd.DataFrame(
+        [
+            ("images", f"{summary['images']:,}"),
+            ("confidently another digit than the label says", f"{summary['doubtful']:,}"),
+            (
+                "their share, %: the estimate of the Bayes error",
+                f"{percent(summary['bayes_error'])} [{percent(summary['bayes_error_low'])}, "
+                f"{percent(summary['bayes_error_high'])}]",
+            ),
+            ("misread out of sample, %", percent(summary["error"])),
+            ("expected by the networks themselves, %", percent(summary["expected_error"])),
+        ],
+        columns=["", "figure"],
+    )
+    return str(table.to_markdown(index=False, disable_numparse=True, colalign=["left", "right"]))
+
+
+def percent(share: float) -> str:
+    """Write a share in percent with three decimals."""
+    return f"{100 * share:.3f}"
+
+
+if __name__ == "__main__":
+    run_stage("labels", main)
