@@ -100,9 +100,12 @@ def attempt(job: jobs.Job, images: jobs.Images, folder: Path) -> Outcome:
         redirect_stdout(log),
         redirect_stderr(log),
     ):
+        print(f"{job.name}, on {platform.node()}, process {os.getpid()}")
         try:
             result = job.run(images, own)
         except Exception as error:  # whatever it is, the others go on
+            if result := load(folder):  # another attempt finished, and cleared this one away
+                return "done", result
             traceback.print_exc()
             kind = "" if isinstance(error, PipelineError) else f"{type(error).__name__}: "
             return "failed", f"{kind}{error} (see {folder / 'log.txt'})"

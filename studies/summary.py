@@ -69,10 +69,10 @@ def read_table(path: Path) -> pd.DataFrame:
         PipelineError: it is no such table.
         FileNotFoundError: there is no such file.
     """
-    texts = {"setting": str, "identity": str}
-    counts = dict.fromkeys(("images", "seed", "epochs"), np.int64)
+    texts: dict[str, type] = {"setting": str, "identity": str}
+    counts: dict[str, type] = dict.fromkeys(("images", "seed", "epochs"), np.int64)
     try:
-        table = pd.read_csv(path, dtype=texts | counts, float_precision="round_trip")
+        table = pd.read_csv(path, dtype=texts | counts)
     except ValueError as error:
         raise PipelineError(f"{path} is not a table of trainings: {error}") from None
     numbers = table.drop(columns=list(texts), errors="ignore")
@@ -82,7 +82,7 @@ def read_table(path: Path) -> pd.DataFrame:
             f"{path}: expected the columns {', '.join(COLUMNS)} with a number in each but setting "
             "and identity; without the file everything is trained anew"
         )
-    return table
+    return table.round(6)  # to what was written, whatever the parser's last digit
 
 
 def describe(table: pd.DataFrame, study: Study) -> dict[str, Any]:
@@ -96,26 +96,29 @@ def describe(table: pd.DataFrame, study: Study) -> dict[str, Any]:
         (Holm, over all that are held against that base with as many images). All accuracies are
         shares, to six decimals; p has four digits; what too few seeds do not say is null.
     """
-    groups = table.groupby(["setting", "images"], sort=False)
+    groups = [
+        (group["setting"].iloc[0], int(group["images"].iloc[0]), group)
+        for _, group in table.groupby(["setting", "images"], sort=False)
+    ]
     settings = [
         {
             "setting": setting,
-            "images": int(images),
+            "images": images,
             "seeds": len(group),
             **{figure: spread(group[figure].to_numpy()) for figure in FIGURES},
         }
-        for (setting, images), group in groups
+        for setting, images, group in groups
     ]
     differences = [
         {
             "setting": setting,
             "base": base,
-            "images": int(images),
+            "images": images,
             "figure": figure,
-            **difference(table, str(setting), base, int(images), figure),
+            **difference(table, setting, base, images, figure),
         }
-        for (setting, images), _ in groups
-        if (base := study.base_of(str(setting)))
+        for setting, images, _ in groups
+        if (base := study.base_of(setting))
         for figure in COMPARED
     ]
     return {"settings": settings, "differences": corrected(differences)}

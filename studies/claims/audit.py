@@ -83,8 +83,7 @@ def judge(claim: Claim, runs: pd.DataFrame) -> list[dict[str, Any]]:
     Raises:
         PipelineError: the table has no training of a setting.
     """
-    known = {"source": claim.source, "network": claim.network, "figure": claim.figure}
-    known |= {"published": claim.published, "mistake": claim.mistake}
+    known = claim.model_dump(exclude={"settings", "untold"})
     if claim.untold:
         nothing = dict.fromkeys(("mean", "deviation", "low", "high"), None)
         return [

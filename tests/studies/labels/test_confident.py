@@ -1,0 +1,57 @@
+import numpy as np
+
+from studies.labels import confident
+
+
+def certain(labels: np.ndarray, sure: float = 0.875) -> np.ndarray:
+    """Return probabilities that give each label ``sure`` and share out the rest."""
+    probabilities = np.full((len(labels), 10), (1 - sure) / 9)
+    probabilities[np.arange(len(labels)), labels] = sure
+    return probabilities
+
+
+def test_wrong_labels_are_found_and_named() -> None:
+    truth = np.tile(np.arange(10), 100)
+    labels = truth.copy()
+    labels[[3, 47, 500]] = 9, 1, 5  # they are a 3, a 7 and a 0
+    rng = np.random.default_rng(0)
+    probabilities = certain(truth) + rng.uniform(0, 0.02, (1000, 10))
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    probabilities[[3, 47, 500]] = certain(truth[[3, 47, 500]], 0.95)
+    table = confident.doubtful(labels, probabilities).set_index("id")
+    assert {(i, table.label[i], table.suggested[i]) for i in (3, 47, 500)} == {
+        (3, 9, 3),
+        (47, 1, 7),
+        (500, 5, 0),
+    }
+    assert set(table.index) == {3, 47, 500}
+
+
+def test_doubt_alone_does_not_make_a_label_wrong() -> None:
+    """An image counts as another digit only if it is as surely that one as its images are."""
+    labels = np.tile(np.arange(10), 100)
+    probabilities = certain(labels)
+    probabilities[4] = 0.05
+    probabilities[4, [4, 9]] = 0.1, 0.5  # rather a 9 than a 4, but far less so than the 9s
+    assert confident.confident_digit(labels, probabilities)[4] == -1
+    assert confident.doubtful(labels, probabilities).empty
+
+
+def test_the_joint_counts_confident_images_by_label_and_digit() -> None:
+    labels = np.tile(np.arange(10), 100)
+    probabilities = certain(labels)
+    probabilities[0] = certain(np.array([6]), 0.99)[0]
+    counts = confident.joint(labels, probabilities)
+    assert counts[0, 6] == 1
+    assert counts.sum() - np.trace(counts) == 1
+    assert counts[1, 1] == 100
+
+
+def test_the_least_likely_label_comes_first() -> None:
+    labels = np.tile(np.arange(10), 100)
+    probabilities = certain(labels)
+    probabilities[10] = certain(np.array([6]), 0.95)[0]
+    probabilities[20] = certain(np.array([6]), 0.99)[0]
+    table = confident.doubtful(labels, probabilities)
+    assert list(table["id"]) == [20, 10]
+    assert list(table["suggested"]) == [6, 6]

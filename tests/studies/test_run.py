@@ -1,0 +1,228 @@
+"""Whole studies, as processes, on scikit-learn's digits."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.studies.conftest import ROOT, write_study
+
+WITHOUT_RAY = "; ".join(
+    (
+        "import runpy, sys",
+        "sys.modules['ray'] = None",
+        "sys.argv[0] = 'studies.run'",
+        "runpy.run_module('studies.run', run_name='__main__', alter_sys=True)",
+    )
+)
+TWELVE: dict[str, Any] = {
+    "epochs": 8,
+    "seeds": [1, 2, 3, 4],
+    "base": "plain",
+    "settings": {
+        "plain": {},
+        "l2": {"architectures.lenet5.l2": 0.01},
+        "dropout": {"architectures.lenet5.dropout": 0.25},
+    },
+}
+OUTPUTS = ("runs.csv", "summary.json", "gaps.png")
+
+
+def start(project: Path, *arguments: str, ray: bool = True, **environment: str) -> Any:
+    """Start a study in ``project``; without ``ray`` as if it were not installed."""
+    how = ["-m", "studies.run"] if ray else ["-c", WITHOUT_RAY]
+    return subprocess.Popen(
+        [sys.executable, *how, *arguments],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(project: Path, *arguments: str, status: int = 0, **options: Any) -> tuple[str, str]:
+    """Run a study to its end, check the exit status, and return what it printed."""
+    process = start(project, *arguments, **options)
+    output, errors = process.communicate()
+    assert process.returncode == status, errors
+    return output, errors
+
+
+def read(project: Path) -> list[bytes]:
+    return [(project / "studies/twelve" / name).read_bytes() for name in OUTPUTS]
+
+
+def wait_until(condition: Callable[[], bool], process: Any) -> None:
+    """Wait until something has come about, while ``process`` is at work."""
+    end = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "it did not come about in two minutes"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(png: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder where the study of twelve trainings ran in a plain loop."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    shutil.copy(png / "params.yaml", folder)
+    shutil.copytree(png / "data/png", folder / "data/png")
+    write_study(folder, "twelve", **TWELVE)
+    output, _ = run(folder, "twelve", ray=False)
+    assert output.splitlines()[-1].startswith("studies/twelve: 12 trainings; wrote runs.csv, ")
+    return folder
+
+
+@pytest.fixture
+def cluster() -> Iterator[subprocess.Popen[str]]:
+    """Start a cluster of two machines; its process has the address as ``address``."""
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "tests/studies/cluster.py"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    yield process
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.communicate()
+    for child in children:
+        if child.is_running():
+            child.kill()
+
+
+def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Return the workers of a cluster that are training."""
+    return [
+        child
+        for child in psutil.Process(process.pid).children(recursive=True)
+        if "ray::_attempt" in " ".join(child.cmdline())
+    ]
+
+
+@pytest.mark.slow
+def test_ray_on_this_machine_gives_the_same_bytes(undisturbed: Path, project: Path) -> None:
+    write_study(project, "twelve", **TWELVE)
+    _, errors = run(project, "twelve")
+    assert read(project) == read(undisturbed)
+    progress = errors.replace("\r", "\n")
+    assert re.search(r" 2/12 .*running=2", progress), progress  # two side by side
+    assert re.search(r"12/12 .*failed=0, running=0", progress), progress
+
+
+@pytest.mark.slow
+def test_a_study_survives_lost_workers_machines_and_its_own_end(
+    undisturbed: Path, project: Path, cluster: subprocess.Popen[str]
+) -> None:
+    write_study(project, "twelve", **TWELVE)
+    store = project / "store"
+    assert cluster.stdout
+    assert cluster.stdin
+    environment: dict[str, Any] = {
+        "RAY_ADDRESS": cluster.stdout.readline().strip(),
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "STUDY_STORE": str(store),
+    }
+
+    def finished() -> set[Path]:
+        return {path.parent for path in store.glob("*/result.json")}
+
+    driver = start(project, "twelve", **environment)
+    wait_until(lambda: len(finished()) >= 2 and bool(workers(cluster)), driver)
+    workers(cluster)[0].send_signal(signal.SIGKILL)
+    wait_until(lambda: len(finished()) >= 4, driver)
+    cluster.stdin.write("\n")
+    cluster.stdin.flush()
+    assert cluster.stdout.readline() == "gone\n"
+    wait_until(lambda: len(finished()) >= 7, driver)
+    driver.kill()
+    driver.communicate()
+    before = {path: (path / "log.txt").read_bytes() for path in finished()}
+    assert 7 <= len(before) < 12
+
+    run(project, "twelve", **environment)
+    assert read(project) == read(undisturbed)
+    assert len(finished()) == 12
+    for path, log in before.items():
+        assert (path / "log.txt").read_bytes() == log  # not done twice
+    begun = sum(
+        len(re.findall(r"seed \d, on .*, process", (path / "log.txt").read_text()))
+        for path in finished()
+    )
+    assert begun > 12
+    assert not list(store.glob("*/attempt-*/result.json"))
+
+
+@pytest.mark.slow
+def test_only_what_is_new_is_trained(undisturbed: Path, project: Path) -> None:
+    more = TWELVE["settings"] | {"both": {"base": "l2", "architectures.lenet5.dropout": 0.25}}
+    folder = write_study(project, "twelve", **TWELVE | {"settings": more, "seeds": [1, 2, 3, 5]})
+    shutil.copy(undisturbed / "studies/twelve/runs.csv", folder)
+    output, _ = run(project, "twelve")
+    assert "9 of 16 trainings are in studies/twelve/runs.csv already" in output
+    assert len(list((project / "checkpoints/studies").iterdir())) == 7
+    old = (undisturbed / "studies/twelve/runs.csv").read_text().splitlines()
+    rows = (folder / "runs.csv").read_text().splitlines()
+    kept = [row for row in rows if row in old]
+    assert kept == [row for row in old if row.split(",")[2] != "4"]
+    assert len(rows) == 17
+
+
+@pytest.mark.slow
+def test_a_training_that_fails_is_named_and_the_others_are_kept(project: Path) -> None:
+    rate = {"architectures.lenet5.optimizer.learning_rate": 1e30}
+    folder = write_study(project, "s", seeds=[1], settings={"fast": rate, "plain": {}})
+    _, errors = run(project, "s", ray=False, status=1)
+    message = errors.splitlines()[-1]
+    assert message.startswith(
+        "study: 1 of 2 trainings failed, the others are kept: fast, 500 images, seed 1: the loss"
+    )
+    assert "Traceback" not in errors
+    rows = (folder / "runs.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["setting", "plain"]
+    assert not (folder / "summary.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "environment", "message"),
+    [
+        (
+            {"plain": {"architectures.lenet5.l2": "much"}},
+            {},
+            "study: studies/s/study.yaml: settings.plain: architectures.lenet5.l2: "
+            "Input should be a valid number; given 'much'",
+        ),
+        (
+            {"plain": {}},
+            {"RAY_ADDRESS": "127.0.0.1:9"},
+            "study: RAY_ADDRESS: expected host:port of a cluster that runs, given 127.0.0.1:9: "
+            "[Errno 111] Connection refused",
+        ),
+    ],
+)
+def test_what_cannot_be_ends_in_one_line(
+    project: Path, settings: dict[str, Any], environment: dict[str, str], message: str
+) -> None:
+    write_study(project, "s", settings=settings)
+    output, errors = run(project, "s", status=1, **environment)
+    assert errors.splitlines()[-1] == message
+    assert "Traceback" not in errors
+    assert not output
+    assert not (project / "studies/s/runs.csv").exists()
+
+
+def test_a_study_that_is_not_there_is_told_with_those_that_are(project: Path) -> None:
+    write_study(project, "s")
+    _, errors = run(project, "t", status=1)
+    assert errors.splitlines()[-1] == ("study: studies/ has no t with a study.yaml; it has s")
