@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from tqdm import tqdm
@@ -130,9 +131,7 @@ def _in_this_process(trainings: Mapping[str, jobs.Job], images: jobs.Images, sto
 
 
 def _with_ray(trainings: Mapping[str, jobs.Job], images: jobs.Images, store: Path) -> Events:
-    import ray
-
-    _connect()
+    ray = _connect()
     try:
         shared = ray.put(images)
         remote = ray.remote(max_retries=TRIES - 1, max_calls=TRAININGS_PER_WORKER, memory=MEMORY)(
@@ -192,8 +191,11 @@ def _places(nodes: list[dict[str, Any]], threads: int) -> int:
     return int(sum(places))
 
 
-def _connect() -> None:
+def _connect() -> ModuleType:
     """Join the cluster at RAY_ADDRESS, or start a Ray of our own that is deaf to the network.
+
+    Returns:
+        Ray, which reads its environment when it is first imported.
 
     Raises:
         PipelineError: nobody answers there.
@@ -218,7 +220,13 @@ def _connect() -> None:
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise PipelineError(f"RAY_ADDRESS {address}: no cluster took us: {reason}") from None
+        if address:
+            reason = (
+                f"RAY_ADDRESS {address}: no cluster took us: {reason}; if it wants a token, set "
+                "RAY_AUTH_MODE=token (docs/cluster.md)"
+            )
+        raise PipelineError(reason) from None
+    return ray
 
 
 def _knock(address: str) -> None:

@@ -25,13 +25,14 @@ WITHOUT_RAY = "; ".join(
     )
 )
 TWELVE: dict[str, Any] = {
-    "epochs": 8,
+    "architecture": "dense",
+    "epochs": 20,
     "seeds": [1, 2, 3, 4],
     "base": "plain",
     "settings": {
         "plain": {},
-        "l2": {"architectures.lenet5.l2": 0.01},
-        "dropout": {"architectures.lenet5.dropout": 0.25},
+        "l2": {"architectures.dense.l2": 0.01},
+        "dropout": {"architectures.dense.dropout_head": 0.25},
     },
 }
 OUTPUTS = ("runs.csv", "summary.json", "gaps.png")
@@ -111,10 +112,25 @@ def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
     ]
 
 
+def heard_on(process: subprocess.Popen[str]) -> set[str]:
+    """Return the addresses that a process and its children listen on."""
+    parent = psutil.Process(process.pid)
+    return {
+        connection.laddr.ip
+        for one in (parent, *parent.children(recursive=True))
+        for connection in one.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+
 @pytest.mark.slow
 def test_ray_on_this_machine_gives_the_same_bytes(undisturbed: Path, project: Path) -> None:
     write_study(project, "twelve", **TWELVE)
-    _, errors = run(project, "twelve")
+    process = start(project, "twelve")
+    wait_until(lambda: len(workers(process)) == 2, process)
+    assert heard_on(process) <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
     assert read(project) == read(undisturbed)
     progress = errors.replace("\r", "\n")
     assert re.search(r" 2/12 .*running=2", progress), progress  # two side by side
@@ -166,7 +182,7 @@ def test_a_study_survives_lost_workers_machines_and_its_own_end(
 
 @pytest.mark.slow
 def test_only_what_is_new_is_trained(undisturbed: Path, project: Path) -> None:
-    more = TWELVE["settings"] | {"both": {"base": "l2", "architectures.lenet5.dropout": 0.25}}
+    more = TWELVE["settings"] | {"both": {"base": "l2", "architectures.dense.dropout_head": 0.25}}
     folder = write_study(project, "twelve", **TWELVE | {"settings": more, "seeds": [1, 2, 3, 5]})
     shutil.copy(undisturbed / "studies/twelve/runs.csv", folder)
     output, _ = run(project, "twelve")
