@@ -64,14 +64,15 @@ def sizes(described: Mapping[str, Any]) -> Figure:
         strict=True,
     ):
         styles = zip(names, itertools.cycle(COLOURS), itertools.cycle(MARKERS), strict=False)
-        for name, colour, marker in styles:
+        for number, (name, colour, marker) in enumerate(styles):
+            aside = 1.04 ** (number - (len(names) - 1) / 2)  # so that intervals do not hide others
             found = sorted(
                 (one for one in described["settings"] if one["setting"] == name),
                 key=lambda one: one["images"],
             )
             means, low, high = _error(found, kind)
             panel.errorbar(
-                [one["images"] for one in found],
+                [one["images"] * aside for one in found],
                 means,
                 yerr=np.abs(np.stack([low, high]) - means),
                 fmt=f"{marker}-",

@@ -128,3 +128,16 @@ def test_as_many_run_as_machines_have_room_for(
 def test_a_training_too_large_for_every_machine_is_refused() -> None:
     with pytest.raises(PipelineError, match="no machine has 8 processors"):
         engine._places([node(4, 100), node(4, 100)], 8)
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [("127.0.0.1:9", "Connection refused"), ("auto", "invalid literal"), ("a:99999", "")],
+)
+def test_nobody_at_the_address_is_told_at_once(address: str, reason: str) -> None:
+    with pytest.raises(PipelineError) as caught:
+        engine._knock(address)
+    message = str(caught.value)
+    start = "RAY_ADDRESS: expected host:port of a cluster that runs, given"
+    assert message.startswith(f"{start} {address}: ")
+    assert reason in message
