@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from tqdm import tqdm
@@ -191,7 +190,7 @@ def _places(nodes: list[dict[str, Any]], threads: int) -> int:
     return int(sum(places))
 
 
-def _connect() -> ModuleType:
+def _connect() -> Any:
     """Join the cluster at RAY_ADDRESS, or start a Ray of our own that is deaf to the network.
 
     Returns:

@@ -31,20 +31,20 @@ UNTOLD = "cannot be told"
 
 
 class Claim(Section):
-    """A published figure, [0, 1] or nats; ``settings`` of the study repeat it, or none can."""
+    """A published figure, [0, 1] or nats; a ``setting`` of the study repeats it, or none can."""
 
     source: Annotated[str, Field(pattern=r"^S[0-4]$")]
     network: str
     figure: Literal["train_accuracy", "dev_accuracy", "test_accuracy", "test_loss"]
     published: Annotated[float, Field(ge=0)]
     mistake: str
-    settings: Annotated[list[str], Field(default_factory=list)]
+    setting: str | None = None
     untold: str | None = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "Claim":
-        if bool(self.settings) == bool(self.untold):
-            raise ValueError("give either settings or untold")
+        if bool(self.setting) == bool(self.untold):
+            raise ValueError("give either setting or untold")
         return self
 
 
@@ -59,7 +59,7 @@ def main() -> None:
     path = STUDY / "claims.yaml"
     claims = params.check(Claims, params.read_yaml(path), str(path)).claims
     runs = summary.read_table(STUDY / "runs.csv")
-    verdicts = [verdict for claim in claims for verdict in judge(claim, runs)]
+    verdicts = [judge(claim, runs) for claim in claims]
     write_json(STUDY / "verdicts.json", verdicts)
     plotting.save(STUDY / "verdicts.png", draw(verdicts))
     for page, table in (
@@ -72,37 +72,24 @@ def main() -> None:
     print(f"{short(verdicts)}\n\n{STUDY}: wrote verdicts.json, verdicts.png and two pages")
 
 
-def judge(claim: Claim, runs: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return a verdict for each protocol that repeats the claim.
+def judge(claim: Claim, runs: pd.DataFrame) -> dict[str, Any]:
+    """Return the claim with its verdict.
 
     ``low`` and ``high`` are the ends of the interval that holds one more run with a probability
     of 95 % (Student's t, from mean, deviation and number of the seeds): the published figure is
     one run. Where the published one was measured on other images than ours, theirs and ours each
     add the deviation of a share among so many images.
-
-    Raises:
-        PipelineError: the table has no training of a setting.
     """
-    known = claim.model_dump(exclude={"settings", "untold"})
-    if claim.untold:
-        nothing = dict.fromkeys(("mean", "deviation", "low", "high"), None)
-        return [
-            {
-                **known,
-                **nothing,
-                "setting": None,
-                "seeds": 0,
-                "verdict": UNTOLD,
-                "reason": claim.untold,
-            }
-        ]
-    verdicts = []
-    for setting in claim.settings:
-        values = runs[claim.figure][runs["setting"] == setting].to_numpy()
-        interval = predict(values, sampling(claim, float(values.mean())) if len(values) else 0)
-        verdict = {**known, "setting": setting, "seeds": len(values), **interval}
-        verdicts.append({**verdict, **decide(claim.published, interval, len(values))})
-    return verdicts
+    values = runs[claim.figure][runs["setting"] == claim.setting].to_numpy()
+    interval = predict(values, sampling(claim, float(values.mean())) if len(values) else 0)
+    verdict, reason = decide(claim, interval, len(values))
+    return {
+        **claim.model_dump(exclude={"untold"}),
+        **interval,
+        "seeds": len(values),
+        "verdict": verdict,
+        "reason": reason,
+    }
 
 
 IMAGES = {"dev_accuracy": 2_100, "test_accuracy": 28_000}  # of S3, which drew its own
@@ -134,17 +121,15 @@ def predict(values: np.ndarray, sampling: float) -> dict[str, float | None]:
     return of_mean | {name: summary.rounded(end) for name, end in ends.items()}
 
 
-def decide(
-    published: float, interval: dict[str, float | None], seeds: int
-) -> dict[str, str | None]:
-    """Return the verdict on a figure, and the reason where there is none."""
+def decide(claim: Claim, interval: dict[str, float | None], seeds: int) -> tuple[str, str | None]:
+    """Return the verdict on a claim, and the reason where there is none."""
     low, high = interval["low"], interval["high"]
     if low is None or high is None:
-        missing = "not run yet" if not seeds else "one seed has no spread"
-        return {"verdict": UNTOLD, "reason": missing}
-    if low <= published <= high:
-        return {"verdict": "holds", "reason": None}
-    return {"verdict": "too high" if published > high else "too low", "reason": None}
+        missing = "one seed has no spread" if seeds else "not run yet"
+        return UNTOLD, claim.untold or missing
+    if low <= claim.published <= high:
+        return "holds", None
+    return "too high" if claim.published > high else "too low", None
 
 
 def markdown(verdicts: list[dict[str, Any]]) -> str:
@@ -168,32 +153,19 @@ def markdown(verdicts: list[dict[str, Any]]) -> str:
 
 
 def short(verdicts: list[dict[str, Any]]) -> str:
-    """Write figures and verdicts alone, one row a claim."""
-    rows: dict[tuple[str, str, str], dict[str, str]] = {}
-    for one in verdicts:
-        key = (one["source"], one["network"], one["figure"])
-        row = rows.setdefault(
-            key,
-            {
-                "source": one["source"],
-                "network": one["network"],
-                "figure": FIGURES[one["figure"]],
-                "published": text(one, "published"),
-                "ours": "",
-                "verdict": "",
-            },
-        )
-        protocol = f" ({one['setting'].rpartition('_')[2]})" if _several(verdicts, key) else ""
-        for column, content in (
-            ("ours", f"{text(one, 'mean')} ± {text(one, 'deviation')}"),
-            ("verdict", one["verdict"]),
-        ):
-            row[column] += f"{'; ' if row[column] else ''}{content}{protocol}"
-    return str(pd.DataFrame(rows.values()).to_markdown(index=False, disable_numparse=True))
-
-
-def _several(verdicts: list[dict[str, Any]], key: tuple[str, str, str]) -> bool:
-    return sum((one["source"], one["network"], one["figure"]) == key for one in verdicts) > 1
+    """Write figures and verdicts alone."""
+    table = pd.DataFrame(
+        {
+            "source": one["source"],
+            "network": one["network"],
+            "figure": FIGURES[one["figure"]],
+            "published": text(one, "published"),
+            "ours": f"{text(one, 'mean')} ± {text(one, 'deviation')}",
+            "verdict": one["verdict"],
+        }
+        for one in verdicts
+    )
+    return str(table.to_markdown(index=False, disable_numparse=True))
 
 
 def text(one: dict[str, Any], key: str) -> str:

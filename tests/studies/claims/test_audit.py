@@ -25,7 +25,7 @@ def claim(**changes: Any) -> Claim:
         "figure": "test_accuracy",
         "published": 0.9775,
         "mistake": "a divisor",
-        "settings": ["dense"],
+        "setting": "dense",
     }
     return Claim.model_validate(content | changes)
 
@@ -40,7 +40,7 @@ def runs(values: list[float], figure: str = "test_accuracy", setting: str = "den
 
 def test_a_published_figure_is_one_run_and_held_against_one_more() -> None:
     values = [0.978, 0.979, 0.980]
-    (verdict,) = audit.judge(claim(), runs(values))
+    verdict = audit.judge(claim(), runs(values))
     half = stats.t.ppf(0.975, 2) * 0.001 * np.sqrt(4 / 3)
     assert verdict["mean"] == 0.979
     assert verdict["low"] == pytest.approx(0.979 - half, abs=1e-6)
@@ -51,14 +51,14 @@ def test_a_published_figure_is_one_run_and_held_against_one_more() -> None:
     ("published", "verdict"), [(0.9742, "holds"), (0.9739, "too low"), (0.9841, "too high")]
 )
 def test_verdicts(published: float, verdict: str) -> None:
-    (found,) = audit.judge(claim(published=published), runs([0.978, 0.979, 0.980]))
+    found = audit.judge(claim(published=published), runs([0.978, 0.979, 0.980]))
     assert found["verdict"] == verdict
 
 
 def test_figures_on_other_images_than_ours_differ_by_the_draw_of_these() -> None:
     values = [0.9874, 0.9874, 0.9874]
-    (same,) = audit.judge(claim(published=0.988), runs(values))
-    (other,) = audit.judge(claim(source="S3", published=0.988), runs(values))
+    same = audit.judge(claim(published=0.988), runs(values))
+    other = audit.judge(claim(source="S3", published=0.988), runs(values))
     assert (same["verdict"], other["verdict"]) == ("too high", "holds")
     deviation = np.sqrt(2 * 0.9874 * 0.0126 / 28_000)
     assert other["high"] - other["mean"] == pytest.approx(1.96 * deviation, abs=1e-6)
@@ -68,40 +68,28 @@ def test_figures_on_other_images_than_ours_differ_by_the_draw_of_these() -> None
     ("values", "reason"), [([], "not run yet"), ([0.97], "one seed has no spread")]
 )
 def test_too_few_runs_tell_nothing(values: list[float], reason: str) -> None:
-    (verdict,) = audit.judge(claim(), runs(values))
+    verdict = audit.judge(claim(), runs(values))
     assert (verdict["verdict"], verdict["reason"]) == (audit.UNTOLD, reason)
     assert verdict["low"] is None
 
 
 def test_what_no_training_repeats_says_why() -> None:
-    (verdict,) = audit.judge(claim(settings=[], untold="no weights"), runs([0.97] * 3))
+    verdict = audit.judge(claim(setting=None, untold="no weights"), runs([0.97] * 3))
     assert (verdict["verdict"], verdict["reason"]) == (audit.UNTOLD, "no weights")
-
-
-def test_each_protocol_has_its_verdict_and_the_short_form_one_row() -> None:
-    table = pd.concat(
-        [runs([0.99, 0.991, 0.992], setting="v_code"), runs([0.8, 0.81, 0.8], setting="v_text")]
-    )
-    verdicts = audit.judge(claim(published=0.991, settings=["v_code", "v_text"]), table)
-    assert [one["verdict"] for one in verdicts] == ["holds", "too high"]
-    lines = audit.short(verdicts).splitlines()
-    assert len(lines) == 3
-    assert "99.10 ± 0.10 (code); 80.33 ± 0.58 (text)" in lines[2]
-    assert "holds (code); too high (text)" in lines[2]
 
 
 def test_losses_are_in_nats() -> None:
     one = claim(figure="test_loss", published=0.0774)
-    verdicts = audit.judge(one, runs([0.07, 0.08, 0.09], figure="test_loss"))
+    verdicts = [audit.judge(one, runs([0.07, 0.08, 0.09], figure="test_loss"))]
     assert "| 0.0774" in audit.markdown(verdicts)
     assert "0.0800 ± 0.0100" in audit.markdown(verdicts)
 
 
 def test_the_picture_has_a_row_for_each_accuracy_that_was_run() -> None:
     verdicts = [
-        *audit.judge(claim(), runs([0.978, 0.979, 0.980])),
-        *audit.judge(claim(figure="test_loss", published=0.1), runs([0.1] * 3, "test_loss")),
-        *audit.judge(claim(settings=[], untold="no weights"), runs([0.97])),
+        audit.judge(claim(), runs([0.978, 0.979, 0.980])),
+        audit.judge(claim(figure="test_loss", published=0.1), runs([0.1] * 3, "test_loss")),
+        audit.judge(claim(setting=None, untold="no weights"), runs([0.97])),
     ]
     (axes,) = audit.draw(verdicts).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["S1 dense, test"]
@@ -113,7 +101,7 @@ def test_every_claim_names_a_setting_of_the_study() -> None:
     path = ROOT / "studies/claims/claims.yaml"
     claims = params.check(audit.Claims, params.read_yaml(path), str(path)).claims
     study = yaml.safe_load((ROOT / "studies/claims/study.yaml").read_text(encoding="utf-8"))
-    used = {setting for one in claims for setting in one.settings}
+    used = {one.setting for one in claims} - {None}
     assert used == set(study["settings"])
     assert {one.source for one in claims} == {"S0", "S1", "S2", "S3", "S4"}
 
@@ -130,7 +118,7 @@ def test_figures_that_params_yaml_has_too_are_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"settings": []}, {"untold": "x"}, {"figure": "speed"}, {"source": "S9"}]
+    "changes", [{"setting": None}, {"untold": "x"}, {"figure": "speed"}, {"source": "S9"}]
 )
 def test_a_claim_that_cannot_be_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="Claim"):
