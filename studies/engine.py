@@ -151,6 +151,8 @@ def _with_ray(trainings: Mapping[str, jobs.Job], images: jobs.Images, store: Pat
                 identity = under_way.pop(task)
                 try:
                     outcome: Outcome = ray.get(task)
+                except ray.exceptions.RayTaskError as error:  # on the worker, beside the training
+                    outcome = "failed", str(error).strip().splitlines()[-1]
                 except ray.exceptions.RayError as error:
                     outcome = "failed", f"lost {TRIES} times: {str(error).splitlines()[0]}"
                 yield identity, len(under_way), outcome
@@ -217,7 +219,7 @@ def _connect() -> Any:
             runtime_env={"py_modules": code},
             **own,
         )
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         reason = str(error).strip().splitlines()[0]
         if address:
             reason = (

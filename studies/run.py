@@ -86,7 +86,7 @@ def store() -> Path:
 
 def put_into_page(page: Path, tables: str, command: str) -> None:
     """Bring the tables in a study's page up to date, if it has one with a place for them."""
-    if page.is_file() and f"`{command}`" in page.read_text(encoding="utf-8"):
+    if page.is_file() and f"<!-- made by `{command}` -->" in page.read_text(encoding="utf-8"):
         text = report.replace_table(page.read_text(encoding="utf-8"), tables, command)
         with replacing(page) as temporary:
             temporary.write_text(text, encoding="utf-8")

@@ -143,6 +143,8 @@ def _trials(path: Path, study: Study, content: Any, images: jobs.Images) -> Iter
         networks.build(chosen, settings, mean=33, deviation=79)  # refuses what it has no place for
         for count in study.images:
             available = train(values.split, values.seed)
+            if count == available and "all" in study.images:
+                raise PipelineError(f"{where}: images has {count}, which are all, and all")
             if count != "all" and count > available:
                 raise PipelineError(
                     f"{where}: expected at most {available} images, as many as there are to train "

@@ -135,7 +135,9 @@ def test_only_what_is_new_is_trained_and_ray_gives_the_same_bytes(
     (folder / "runs.csv").write_text("\n".join([header, *reversed(known)]) + "\n")
     process = start(project, "twelve")
     wait_until(lambda: len(workers(process)) == 2, process)
-    assert heard_on(process) <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
+    heard = heard_on(process)
+    assert heard
+    assert heard <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
     output, errors = process.communicate()
     assert process.returncode == 0, errors
     assert "6 of 12 trainings are in studies/twelve/runs.csv already" in output

@@ -117,6 +117,7 @@ def test_a_setting_may_change_the_split(project: Path, images: jobs.Images) -> N
         ({"architecture": "resnet34", "epochs": None}, "resnet34 is pretrained"),
         ({"images": [1025]}, "expected at most 1024 images, as many as there are .* given 1025"),
         ({"settings": {"a": {"split.train": 5000}}}, "there are not so many"),
+        ({"images": [1024, "all"]}, "images has 1024, which are all, and all"),
     ],
 )
 def test_bad_studies_are_told_by_key(
