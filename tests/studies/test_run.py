@@ -3,11 +3,11 @@
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ WITHOUT_RAY = "; ".join(
 )
 TWELVE: dict[str, Any] = {
     "architecture": "dense",
-    "epochs": 20,
+    "epochs": 10,
     "seeds": [1, 2, 3, 4],
     "base": "plain",
     "settings": {
@@ -98,31 +98,40 @@ def cluster() -> Iterator[subprocess.Popen[str]]:
         text=True,
     )
     yield process
-    children = psutil.Process(process.pid).children(recursive=True)
+    _, *children = family(process)
     process.communicate()
     for child in children:
         if child.is_running():
             child.kill()
 
 
+def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Return a process and those that it started."""
+    parent = psutil.Process(process.pid)
+    return [parent, *parent.children(recursive=True)]
+
+
 def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """Return the workers of a cluster that are training."""
-    return [
-        child
-        for child in psutil.Process(process.pid).children(recursive=True)
-        if "ray::_attempt" in " ".join(child.cmdline())
-    ]
+    """Return the workers that are training."""
+    found = []
+    for one in family(process):
+        with suppress(psutil.Error):  # it has just ended
+            if "ray::_attempt" in " ".join(one.cmdline()):
+                found.append(one)
+    return found
 
 
 def heard_on(process: subprocess.Popen[str]) -> set[str]:
     """Return the addresses that a process and its children listen on."""
-    parent = psutil.Process(process.pid)
-    return {
-        connection.laddr.ip
-        for one in (parent, *parent.children(recursive=True))
-        for connection in one.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN
-    }
+    found = set()
+    for one in family(process):
+        with suppress(psutil.Error):
+            found |= {
+                connection.laddr.ip
+                for connection in one.net_connections("tcp")
+                if connection.status == psutil.CONN_LISTEN
+            }
+    return found
 
 
 @pytest.mark.slow
@@ -148,6 +157,15 @@ def test_only_what_is_new_is_trained_and_ray_gives_the_same_bytes(
     assert re.search(r" 6/6 .*failed=0, running=0", progress), progress
 
 
+def kill_one(cluster: subprocess.Popen[str]) -> bool:
+    """Kill a worker that is training, if there is one; return whether it was."""
+    for worker in workers(cluster):
+        with suppress(psutil.NoSuchProcess):
+            worker.kill()
+            return True
+    return False
+
+
 @pytest.mark.slow
 def test_a_study_survives_lost_workers_machines_and_its_own_end(
     undisturbed: Path, project: Path, cluster: subprocess.Popen[str]
@@ -166,8 +184,7 @@ def test_a_study_survives_lost_workers_machines_and_its_own_end(
         return {path.parent for path in store.glob("*/result.json")}
 
     driver = start(project, "twelve", **environment)
-    wait_until(lambda: len(finished()) >= 2 and bool(workers(cluster)), driver)
-    workers(cluster)[0].send_signal(signal.SIGKILL)
+    wait_until(lambda: len(finished()) >= 2 and kill_one(cluster), driver)
     wait_until(lambda: len(finished()) >= 4, driver)
     cluster.stdin.write("\n")
     cluster.stdin.flush()
