@@ -132,9 +132,9 @@ def decide(claim: Claim, interval: dict[str, float | None], seeds: int) -> tuple
     return "too high" if claim.published > high else "too low", None
 
 
-def markdown(verdicts: list[dict[str, Any]]) -> str:
-    """Write everything as a table."""
-    table = pd.DataFrame(
+def tabulate(verdicts: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return everything as text, a row for each claim."""
+    return pd.DataFrame(
         {
             "source": one["source"],
             "network": one["network"],
@@ -144,28 +144,23 @@ def markdown(verdicts: list[dict[str, Any]]) -> str:
             "seeds": one["seeds"],
             "ours": f"{text(one, 'mean')} ± {text(one, 'deviation')}",
             "one more run, 95 %": f"{text(one, 'low')} to {text(one, 'high')}",
-            "verdict": one["verdict"] + (f": {one['reason']}" if one["reason"] else ""),
+            "verdict": one["verdict"],
+            "why not": one["reason"] or "",
             "what was wrong": one["mistake"],
         }
         for one in verdicts
     )
-    return str(table.to_markdown(index=False, disable_numparse=True))
+
+
+def markdown(verdicts: list[dict[str, Any]]) -> str:
+    """Write everything as a table."""
+    return str(tabulate(verdicts).to_markdown(index=False, disable_numparse=True))
 
 
 def short(verdicts: list[dict[str, Any]]) -> str:
     """Write figures and verdicts alone."""
-    table = pd.DataFrame(
-        {
-            "source": one["source"],
-            "network": one["network"],
-            "figure": FIGURES[one["figure"]],
-            "published": text(one, "published"),
-            "ours": f"{text(one, 'mean')} ± {text(one, 'deviation')}",
-            "verdict": one["verdict"],
-        }
-        for one in verdicts
-    )
-    return str(table.to_markdown(index=False, disable_numparse=True))
+    columns = ["source", "network", "figure", "published", "ours", "verdict"]
+    return str(tabulate(verdicts)[columns].to_markdown(index=False, disable_numparse=True))
 
 
 def text(one: dict[str, Any], key: str) -> str:
