@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from digits import networks, params
 from digits.errors import PipelineError
@@ -19,17 +19,29 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
+def _each_once(values: list[Any]) -> list[Any]:
+    if len(set(values)) < len(values):
+        raise ValueError("each must be there once")
+    return values
+
+
+Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_each_once)]
+Sizes = Annotated[list[Count | Literal["all"]], Field(min_length=1), AfterValidator(_each_once)]
+
+
 class Setting(Section):
     """What is different in one setting: dotted keys of params.yaml, with values.
 
     ``base`` is the setting that it starts from and is held against, ``architecture`` the one it is
-    about, where these are not the study's. From a base of another architecture nothing is taken.
+    about, ``seeds`` its own, where these are not the study's. From a base of another architecture
+    nothing is taken.
     """
 
     model_config = ConfigDict(extra="allow")
 
     base: str | None = None
     architecture: str | None = None
+    seeds: Seeds | None = None
 
 
 class Study(Section):
@@ -43,17 +55,10 @@ class Study(Section):
     architecture: str | None = None
     epochs: Epochs | None = None
     threads: Annotated[int, Field(ge=1, le=1024)]
-    seeds: Annotated[list[Seed], Field(min_length=1)]
-    images: Annotated[list[Count | Literal["all"]], Field(min_length=1)]
+    seeds: Seeds
+    images: Sizes
     base: str | None = None
     settings: Annotated[dict[Name, Setting], Field(min_length=1)]
-
-    @field_validator("seeds", "images")
-    @classmethod
-    def _each_once(cls, values: list[Any]) -> list[Any]:
-        if len(set(values)) < len(values):
-            raise ValueError("each must be there once")
-        return values
 
     @model_validator(mode="after")
     def _bases_are_settings(self) -> "Study":
@@ -150,7 +155,7 @@ def _trials(path: Path, study: Study, content: Any, images: jobs.Images) -> Iter
                     f"{where}: expected at most {available} images, as many as there are to train "
                     f"on, given {count}"
                 )
-            for seed in study.seeds:
+            for seed in study.settings[name].seeds or study.seeds:
                 number = None if count == "all" else count
                 yield Trial(name, settings, values.split, values.seed, number, seed, study.threads)
 

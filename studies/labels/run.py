@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from digits import determinism, params, plotting, report, statistics
 from digits.errors import PipelineError, run_stage
@@ -24,7 +24,7 @@ from studies import engine, jobs
 from studies.labels import confident
 from studies.labels.fold import Fold, left_out
 from studies.run import PNG, store
-from studies.study import Seed, configure
+from studies.study import Seeds, configure
 
 STUDY = Path("studies/labels")
 PAGE = Path("docs/labels.md")
@@ -42,15 +42,8 @@ class Labels(Section):
     epochs: Epochs
     threads: Annotated[int, Field(ge=1, le=1024)]
     folds: Annotated[int, Field(ge=2, le=100)]
-    seeds: Annotated[list[Seed], Field(min_length=1)]
+    seeds: Seeds
     shown: Count
-
-    @field_validator("seeds")
-    @classmethod
-    def _each_once(cls, values: list[int]) -> list[int]:
-        if len(set(values)) < len(values):
-            raise ValueError("each must be there once")
-        return values
 
 
 def main() -> None:
