@@ -91,10 +91,6 @@ def attempt(job: jobs.Job, images: jobs.Images, folder: Path) -> Outcome:
     """
     if result := load(folder):
         return "done", result
-    states = sorted(folder.glob("attempt-*/state.npz"), key=lambda path: path.stat().st_mtime)
-    own = Path(tempfile.mkdtemp(prefix="attempt-", dir=folder))
-    if states:
-        shutil.copyfile(states[-1], own / "state.npz")
     with (
         (folder / "log.txt").open("a", encoding="utf-8", buffering=1) as log,
         redirect_stdout(log),
@@ -102,18 +98,28 @@ def attempt(job: jobs.Job, images: jobs.Images, folder: Path) -> Outcome:
     ):
         print(f"{job.name}, on {platform.node()}, process {os.getpid()}")
         try:
+            own = _own_folder(folder)
             result = job.run(images, own)
+            write_json(own / "result.json", result)
+            (own / "result.json").replace(folder / "result.json")
         except Exception as error:  # whatever it is, the others go on
             if result := load(folder):  # another attempt finished, and cleared this one away
                 return "done", result
             traceback.print_exc()
             kind = "" if isinstance(error, PipelineError) else f"{type(error).__name__}: "
             return "failed", f"{kind}{error} (see {folder / 'log.txt'})"
-    write_json(own / "result.json", result)
-    (own / "result.json").replace(folder / "result.json")
     for path in folder.glob("attempt-*"):
         shutil.rmtree(path, ignore_errors=True)
     return "done", result
+
+
+def _own_folder(folder: Path) -> Path:
+    """Return a new folder for an attempt, with the latest state of those before it."""
+    states = sorted(folder.glob("attempt-*/state.npz"), key=lambda path: path.stat().st_mtime)
+    own = Path(tempfile.mkdtemp(prefix="attempt-", dir=folder))
+    if states:
+        shutil.copyfile(states[-1], own / "state.npz")
+    return own
 
 
 Events = Iterator[tuple[str, int, Outcome | None]]  # identity, how many are running, what came out

@@ -26,7 +26,8 @@ def gaps(described: Mapping[str, Any]) -> Figure:
     figure = Figure(figsize=(10, 0.36 * len(names) + 1.7), layout="constrained")
     panels = figure.subplots(1, len(TITLES), sharey=True)
     for (kind, title), panel in zip(TITLES.items(), panels, strict=True):
-        for number, size in enumerate(sizes):
+        styles = zip(sizes, itertools.cycle(COLOURS), itertools.cycle(MARKERS), strict=False)
+        for number, (size, colour, marker) in enumerate(styles):
             found = [one for one in described["settings"] if one["images"] == size]
             means, low, high = _error(found, kind) if kind == "test" else _share(found, kind)
             rows = [names.index(one["setting"]) + _offset(number, len(sizes)) for one in found]
@@ -34,8 +35,8 @@ def gaps(described: Mapping[str, Any]) -> Figure:
                 means,
                 rows,
                 xerr=np.abs(np.stack([low, high]) - means),
-                fmt=MARKERS[number],
-                color=COLOURS[number],
+                fmt=marker,
+                color=colour,
                 markersize=5,
                 capsize=3,
                 label=f"{size:,} training images",

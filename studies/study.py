@@ -3,20 +3,27 @@
 import copy
 import functools
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, model_validator
 
-from digits import networks, params
+from digits import layer_groups, networks, params
 from digits.errors import PipelineError
-from digits.params import Count, Epochs, Section
+from digits.params import Architecture, Epochs, Section
 from studies import jobs
 from studies.trial import Trial, draw
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+def _all_or_count(value: Any) -> Any:
+    if value != "all" and (type(value) is not int or value < 1):
+        raise ValueError("each must be all, or a whole number from 1")
+    return value
 
 
 def _each_once(values: list[Any]) -> list[Any]:
@@ -26,7 +33,8 @@ def _each_once(values: list[Any]) -> list[Any]:
 
 
 Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_each_once)]
-Sizes = Annotated[list[Count | Literal["all"]], Field(min_length=1), AfterValidator(_each_once)]
+Number = Annotated[int | Literal["all"], PlainValidator(_all_or_count)]
+Numbers = Annotated[list[Number], Field(min_length=1), AfterValidator(_each_once)]
 
 
 class Setting(Section):
@@ -56,7 +64,7 @@ class Study(Section):
     epochs: Epochs | None = None
     threads: Annotated[int, Field(ge=1, le=1024)]
     seeds: Seeds
-    images: Sizes
+    images: Numbers
     base: str | None = None
     settings: Annotated[dict[Name, Setting], Field(min_length=1)]
 
@@ -138,16 +146,10 @@ def _trials(path: Path, study: Study, content: Any, images: jobs.Images) -> Iter
         chosen = study.architecture_of(name)
         if chosen is None:
             raise PipelineError(f"{where}: architecture is missing, here or for the whole study")
-        values = configure(content, chosen, study.epochs, study.changes(name), where)
-        settings = params.architecture(values, chosen)
-        if settings.pretrained != "none" or settings.first_to_ask:
-            raise PipelineError(
-                f"{where}: {chosen} is pretrained or asks for a suggested learning rate, which is "
-                "the work of pipeline stages; a study trains from random weights at a given rate"
-            )
-        networks.build(chosen, settings, mean=33, deviation=79)  # refuses what it has no place for
+        values, settings = recipe(content, chosen, study.epochs, study.changes(name), where)
         for count in study.images:
-            available = train(values.split, values.seed)
+            with _told(where):
+                available = train(values.split, values.seed)
             if count == available and "all" in study.images:
                 raise PipelineError(f"{where}: images has {count}, which are all, and all")
             if count != "all" and count > available:
@@ -158,6 +160,36 @@ def _trials(path: Path, study: Study, content: Any, images: jobs.Images) -> Iter
             for seed in study.settings[name].seeds or study.seeds:
                 number = None if count == "all" else count
                 yield Trial(name, settings, values.split, values.seed, number, seed, study.threads)
+
+
+def recipe(
+    content: Any, architecture: str, epochs: int | None, changes: dict[str, Any], where: str
+) -> tuple[params.Params, Architecture]:
+    """Return params.yaml's ``content`` with ``changes``, and of it how to train ``architecture``.
+
+    Raises:
+        PipelineError: the recipe is impossible, or not one that starts from random weights.
+    """
+    values = configure(content, architecture, epochs, changes, where)
+    settings = params.architecture(values, architecture)
+    if settings.pretrained != "none" or settings.first_to_ask:
+        raise PipelineError(
+            f"{where}: {architecture} is pretrained or asks for a suggested learning rate, which "
+            "is the work of pipeline stages; a study trains from random weights at a given rate"
+        )
+    with _told(where):
+        layer_groups.check(architecture, settings)
+        networks.build(architecture, settings, mean=33, deviation=79)
+    return values, settings
+
+
+@contextmanager
+def _told(where: str) -> Iterator[None]:
+    """Say of a refusal where in the study it comes from."""
+    try:
+        yield
+    except PipelineError as error:
+        raise PipelineError(f"{where}: {error}") from None
 
 
 def configure(

@@ -146,10 +146,8 @@ def difference(
         return {**dict.fromkeys(("mean", "low", "high"), None), "p": None}
     of_gains = spread(gains)
     del of_gains["deviation"]
-    if len(gains) < 2:
+    if len(gains) < 2 or np.ptp(gains) == 0:  # no spread to hold the mean against
         return {**of_gains, "p": None}
-    if gains.std() == 0:  # the test divides by it
-        return {**of_gains, "p": 1.0 if gains[0] == 0 else 0.0}
     return {**of_gains, "p": float(f"{stats.ttest_1samp(gains, 0).pvalue:.4g}")}
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sklearn
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
@@ -35,7 +36,8 @@ class Fold:
     def content(self) -> Any:
         """All that determines the result, beside images and code."""
         recipe = self.settings.model_dump_json()
-        return recipe, self.number, self.folds, self.seed, self.threads
+        parts = sklearn.__version__, self.number, self.folds
+        return recipe, parts, self.seed, self.threads
 
     @property
     def modules(self) -> list[str]:

@@ -14,17 +14,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from digits import determinism, params, plotting, report, statistics
+from digits import determinism, params, plotting, statistics
 from digits.errors import PipelineError, run_stage
-from digits.files import replacing, write_csv, write_json
+from digits.files import write_csv, write_json
 from digits.params import Architecture, Count, Epochs, Plateau, Section
-from studies import engine, jobs
+from studies import engine, jobs, workspace
 from studies.labels import confident
 from studies.labels.fold import Fold, left_out
-from studies.run import PNG, store
-from studies.study import Seeds, configure
+from studies.study import Seeds, recipe
 
 STUDY = Path("studies/labels")
 PAGE = Path("docs/labels.md")
@@ -45,6 +44,14 @@ class Labels(Section):
     seeds: Seeds
     shown: Count
 
+    @model_validator(mode="after")
+    def _changes_concern_the_training(self) -> "Labels":
+        prefix = f"architectures.{self.architecture}."
+        for key in self.changes:
+            if not key.startswith(prefix):
+                raise ValueError(f"expected changes that begin with {prefix}, given {key}")
+        return self
+
 
 def main() -> None:
     """Train what is missing, then put everything together."""
@@ -55,32 +62,27 @@ def main() -> None:
     ).parse_args()
     path = STUDY / "study.yaml"
     study = params.check(Labels, params.read_yaml(path), str(path))
-    settings = recipe(study, path)
-    images = jobs.read(PNG)
-    determinism.pin(0, study.threads)
+    images = workspace.read_images()
+    determinism.pin(0, study.threads)  # before the check, which builds the network
+    settings = read_recipe(study, path)
     probabilities = read_all(study, settings, images)
     table = confident.doubtful(images.labels, probabilities)
     summary = describe(images.labels, probabilities, table)
     write_csv(STUDY / "doubtful.csv", table.round(6))
     write_json(STUDY / "summary.json", summary)
     plotting.save(STUDY / "sheet.png", draw(images, table.head(study.shown)))
-    text = report.replace_table(
-        PAGE.read_text(encoding="utf-8"), markdown(summary), f"dvc repro {STUDY}/dvc.yaml"
-    )
-    with replacing(PAGE) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    workspace.put_into_page(PAGE, markdown(summary), f"dvc repro {STUDY}/dvc.yaml")
     print(f"{markdown(summary)}\n\n{STUDY}: wrote doubtful.csv, summary.json, sheet.png")
 
 
-def recipe(study: Labels, path: Path) -> Architecture:
+def read_recipe(study: Labels, path: Path) -> Architecture:
     """Return how the networks are trained.
 
     Raises:
         PipelineError: the recipe is impossible, or depends on dev, of which there is none.
     """
     content = params.read_yaml(params.PATH)
-    values = configure(content, study.architecture, study.epochs, study.changes, str(path))
-    settings = params.architecture(values, study.architecture)
+    _, settings = recipe(content, study.architecture, study.epochs, study.changes, str(path))
     if isinstance(settings.schedule, Plateau) or settings.early_stopping:
         raise PipelineError(
             f"{path}: changes must lead to a schedule other than plateau and early_stopping 0: "
@@ -98,7 +100,7 @@ def read_all(study: Labels, settings: Architecture, images: jobs.Images) -> NDAr
     ]
     jobs_by_identity = {jobs.identify(fold, images): fold for fold in folds}
     total = np.zeros((len(images.labels), 10))
-    for identity, result in engine.run(jobs_by_identity, images, store()):
+    for identity, result in engine.run(jobs_by_identity, images, workspace.store()):
         fold = jobs_by_identity[identity]
         rows = left_out(images.labels, fold.number, fold.folds, fold.seed)
         total[rows] += result["probabilities"]

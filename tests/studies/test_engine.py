@@ -89,6 +89,29 @@ def test_an_attempt_given_up_for_lost_may_still_finish(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "result.json").read_text()) == {"counted": 3, "images": 20}
 
 
+def test_an_attempt_may_lose_its_folder_to_a_faster_one_at_the_very_end(tmp_path: Path) -> None:
+    class Slow(Counting):
+        def run(self, images: jobs.Images, folder: Path) -> jobs.Result:
+            result = super().run(images, folder)
+            assert engine.attempt(Counting("other"), images, tmp_path)[0] == "done"
+            assert not folder.exists()
+            return result
+
+    assert engine.attempt(Slow("a"), noise(20), tmp_path) == ("done", {"counted": 3, "images": 20})
+
+
+def test_an_attempt_without_room_for_its_result_fails_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(engine, "write_json", full)
+    kind, reason = engine.attempt(Counting("a"), noise(20), tmp_path)
+    assert (kind, reason[:8]) == ("failed", "OSError:")
+    assert "No space left on device (see " in reason
+
+
 def test_a_result_that_is_no_json_is_none(tmp_path: Path) -> None:
     (tmp_path / "result.json").write_text('{"counted":')
     assert engine.load(tmp_path) is None

@@ -63,6 +63,11 @@ def test_a_setting_starts_from_its_base(project: Path, images: jobs.Images) -> N
     assert (recipes["other"].network, recipes["other"].l2) == ("dense", 0)
 
 
+def test_a_setting_may_have_seeds_of_its_own(project: Path, images: jobs.Images) -> None:
+    trials = expand(project, images, seeds=[1, 2], settings={"a": {"seeds": [5]}, "b": {L2: 0.1}})
+    assert [(one.setting, one.seed) for one in trials] == [("a", 5), ("b", 1), ("b", 2)]
+
+
 def test_a_setting_may_change_the_split(project: Path, images: jobs.Images) -> None:
     trials = expand(
         project,
@@ -83,6 +88,8 @@ def test_a_setting_may_change_the_split(project: Path, images: jobs.Images) -> N
         ({"seeds": []}, "study.yaml: seeds: List should have at least 1 item"),
         ({"seeds": [1, 1]}, "study.yaml: seeds: each must be there once"),
         ({"images": [100, 100]}, "study.yaml: images: each must be there once"),
+        ({"images": [0]}, r"study\.yaml: images\.0: each must be all, or a .* from 1; given 0$"),
+        ({"images": ["al"]}, r"study\.yaml: images\.0: each must be all, or .*; given 'al'$"),
         ({"images": []}, "study.yaml: images: List should have at least 1 item"),
         ({"threads": 0}, "study.yaml: threads: Input should be greater than or equal to 1"),
         ({"settings": {}}, "study.yaml: settings: Dictionary should have at least 1 item"),
@@ -116,7 +123,21 @@ def test_a_setting_may_change_the_split(project: Path, images: jobs.Images) -> N
         ({"architecture": None}, r"settings\.plain: architecture is missing"),
         ({"architecture": "resnet34", "epochs": None}, "resnet34 is pretrained"),
         ({"images": [1025]}, "expected at most 1024 images, as many as there are .* given 1025"),
-        ({"settings": {"a": {"split.train": 5000}}}, "there are not so many"),
+        ({"settings": {"a": {"split.train": 5000}}}, r"settings\.a: .* there are not so many"),
+        (
+            {"settings": {"a": {"architecture": "dense", "architectures.dense.dropout": 0.5}}},
+            r"study\.yaml: settings\.a: .* dropout .* must be 0: it has no convolutions",
+        ),
+        (
+            {
+                "settings": {
+                    "a": {
+                        "architectures.lenet5.optimizer.learning_rate": {"from": 1e-5, "to": 1e-3}
+                    }
+                }
+            },
+            r"study\.yaml: settings\.a: .*learning_rate: from, to",
+        ),
         ({"images": [1024, "all"]}, "images has 1024, which are all, and all"),
     ],
 )

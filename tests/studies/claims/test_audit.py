@@ -60,7 +60,7 @@ def test_figures_on_other_images_than_ours_differ_by_the_draw_of_these() -> None
     same = audit.judge(claim(published=0.988), runs(values))
     other = audit.judge(claim(source="S3", published=0.988), runs(values))
     assert (same["verdict"], other["verdict"]) == ("too high", "holds")
-    deviation = np.sqrt(2 * 0.9874 * 0.0126 / 28_000)
+    deviation = np.sqrt(2 * 0.9874 * 0.0126 / 28_000 * (1 - 28 / 70))
     assert other["high"] - other["mean"] == pytest.approx(1.96 * deviation, abs=1e-6)
 
 
@@ -76,6 +76,12 @@ def test_too_few_runs_tell_nothing(values: list[float], reason: str) -> None:
 def test_what_no_training_repeats_says_why() -> None:
     verdict = audit.judge(claim(setting=None, untold="no weights"), runs([0.97] * 3))
     assert (verdict["verdict"], verdict["reason"]) == (audit.UNTOLD, "no weights")
+
+
+def test_a_claim_with_a_reason_has_figures_and_no_verdict() -> None:
+    verdict = audit.judge(claim(untold="theirs is another kind"), runs([0.978, 0.979, 0.980]))
+    assert (verdict["verdict"], verdict["reason"]) == (audit.UNTOLD, "theirs is another kind")
+    assert verdict["mean"] == 0.979
 
 
 def test_losses_are_in_nats() -> None:
@@ -118,7 +124,7 @@ def test_figures_that_params_yaml_has_too_are_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"setting": None}, {"untold": "x"}, {"figure": "speed"}, {"source": "S9"}]
+    "changes", [{"setting": None}, {"mistake": 1}, {"figure": "speed"}, {"source": "S9"}]
 )
 def test_a_claim_that_cannot_be_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="Claim"):

@@ -39,6 +39,7 @@ def test_every_image_is_left_out_once_and_classes_are_shared_out() -> None:
         ("seeds", [1, 1], r"study\.yaml: seeds: each must be there once"),
         ("fold", 3, r"study\.yaml: fold is not a known parameter"),
         ("changes", {"architectures.lenet5_v2.l3": 1}, r"l3 is not a known parameter"),
+        ("changes", {"seed": 1}, r"changes that begin with architectures\.lenet5_v2\., given seed"),
         ("changes", {}, "a schedule other than plateau"),
         (
             "changes",
@@ -57,7 +58,7 @@ def test_bad_studies_are_told_by_key(
     content[key] = value
     path = Path("studies/labels/study.yaml")
     with pytest.raises(PipelineError, match=complaint):
-        run.recipe(check(run.Labels, content, str(path)), path)
+        run.read_recipe(check(run.Labels, content, str(path)), path)
 
 
 def test_the_figures_follow_from_probabilities() -> None:
