@@ -19,6 +19,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from digits import memory
 from digits.errors import PipelineError
 from digits.files import read_json, write_json
 from studies import jobs, sources
@@ -97,6 +98,7 @@ def attempt(job: jobs.Job, images: jobs.Images, folder: Path) -> Outcome:
         redirect_stderr(log),
     ):
         print(f"{job.name}, on {platform.node()}, process {os.getpid()}")
+        memory.keep()
         try:
             own = _own_folder(folder)
             result = job.run(images, own)
