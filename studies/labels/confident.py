@@ -27,6 +27,18 @@ def joint(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> N
     return counts
 
 
+def noise(joint_counts: NDArray[np.int64], labels: NDArray[np.integer]) -> float:
+    """Return the share of all images that are another digit than their label says, [0, 1].
+
+    Each row of `joint` is scaled to the number of images with that label (the calibration of
+    Northcutt et al., section 3.1): images that confidently are no digit are taken to be divided as
+    the others are.
+    """
+    counts = np.bincount(labels, minlength=10)
+    calibrated = joint_counts / joint_counts.sum(axis=1, keepdims=True) * counts[:, np.newaxis]
+    return float(1 - calibrated.trace() / len(labels))
+
+
 def confident_digit(
     labels: NDArray[np.integer], probabilities: NDArray[np.floating]
 ) -> NDArray[np.int64]:

@@ -113,22 +113,25 @@ def describe(
     """Return the shares that bracket the Bayes error, and the counts by label and digit.
 
     Returns:
-        images; doubtful: how many confidently are another digit; ``bayes_error``: their share of
-        all images with the ends of its 95 % interval (Wilson);
+        images; doubtful: how many confidently are another digit; ``doubtful_share``: of all, with
+        the ends of its 95 % interval (Wilson: of counting alone); ``bayes_error``: its estimate,
+        `confident.noise`;
         ``error``: the share of images that the networks misread, which no Bayes error exceeds;
         ``expected_error``: the mean of one minus the highest probability, the error that the
         networks expect of themselves; ``joint``: images by label and confident digit.
     """
     low, high = statistics.wilson_interval(len(table), len(labels))
+    joint = confident.joint(labels, probabilities)
     return {
         "images": len(labels),
         "doubtful": len(table),
-        "bayes_error": round(len(table) / len(labels), 6),
-        "bayes_error_low": round(low, 6),
-        "bayes_error_high": round(high, 6),
+        "doubtful_share": round(len(table) / len(labels), 6),
+        "doubtful_share_low": round(low, 6),
+        "doubtful_share_high": round(high, 6),
+        "bayes_error": round(confident.noise(joint, labels), 6),
         "error": round(float(np.mean(probabilities.argmax(axis=1) != labels)), 6),
         "expected_error": round(float(1 - probabilities.max(axis=1).mean()), 6),
-        "joint": confident.joint(labels, probabilities).tolist(),
+        "joint": joint.tolist(),
     }
 
 
@@ -148,10 +151,12 @@ def markdown(summary: dict[str, Any]) -> str:
             ("images", f"{summary['images']:,}"),
             ("confidently another digit than the label says", f"{summary['doubtful']:,}"),
             (
-                "their share, %: the estimate of the Bayes error",
-                f"{percent(summary['bayes_error'])} [{percent(summary['bayes_error_low'])}, "
-                f"{percent(summary['bayes_error_high'])}]",
+                "their share, %",
+                f"{percent(summary['doubtful_share'])} "
+                f"[{percent(summary['doubtful_share_low'])}, "
+                f"{percent(summary['doubtful_share_high'])}]",
             ),
+            ("the estimate of the Bayes error, %", percent(summary["bayes_error"])),
             ("misread out of sample, %", percent(summary["error"])),
             ("expected by the networks themselves, %", percent(summary["expected_error"])),
         ],

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from studies.labels import confident
 
@@ -55,3 +56,12 @@ def test_the_least_likely_label_comes_first() -> None:
     table = confident.doubtful(labels, probabilities)
     assert list(table["id"]) == [20, 10]
     assert list(table["suggested"]) == [6, 6]
+
+
+def test_images_that_are_no_digit_for_sure_are_divided_as_the_others() -> None:
+    labels = np.repeat(np.arange(10), 100)
+    counts = np.diag(np.full(10, 80))
+    counts[3, 5] = 20  # of 100 images labelled 3, all are sure
+    counts[7, 1] = 10  # of 100 labelled 7, 90 are
+    expected = (20 + 100 * 10 / 90) / 1000
+    assert confident.noise(counts, labels) == pytest.approx(expected)
