@@ -179,7 +179,7 @@ def markdown(described: Mapping[str, Any]) -> str:
                 "seeds": one["seeds"],
                 **{
                     figure.replace("_accuracy", ", %").replace("test", "unseen test"): (
-                        f"{percent(one[figure]['mean'])} ± {percent(one[figure]['deviation'])}"
+                        of_seeds(one[figure])
                     )
                     for figure in FIGURES
                 },
@@ -212,6 +212,12 @@ def _rows_of_differences(differences: list[dict[str, Any]]) -> list[dict[str, st
 def _align(table: pd.DataFrame) -> list[str]:
     texts = ("setting", "against")
     return ["left" if column in texts else "right" for column in table.columns]
+
+
+def of_seeds(one: Mapping[str, Any]) -> str:
+    """Write mean ± deviation in percent; of one seed, which has none, the mean alone."""
+    mean = percent(one["mean"])
+    return mean if one["deviation"] is None else f"{mean} ± {percent(one['deviation'])}"
 
 
 def percent(share: float | None, sign: str = "") -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from digits import report
 from studies.sources import files_of
 
 ROOT = Path(__file__).parents[1]
@@ -128,6 +129,12 @@ def test_the_networks_of_a_study_are_among_its_params(study: str) -> None:
     }
     listed = {one for one in stages["stages"]["run"]["params"] if "architectures" in one}
     assert listed == {f"architectures.{architecture}" for architecture in used}
+
+
+@pytest.mark.parametrize("study", sorted({study for study, *_ in STUDIES} - {"transfer"}))
+def test_the_page_of_a_study_has_a_place_for_its_tables(study: str) -> None:
+    text = (ROOT / f"docs/{study}.md").read_text(encoding="utf-8")
+    assert report.replace_table(text, "", f"dvc repro studies/{study}/dvc.yaml")
 
 
 def test_every_stage_module_is_a_stage() -> None:

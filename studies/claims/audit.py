@@ -84,6 +84,8 @@ def judge(claim: Claim, runs: pd.DataFrame) -> dict[str, Any]:
     """
     values = runs[claim.figure][runs["setting"] == claim.setting].to_numpy()
     interval = predict(values, sampling(claim, float(values.mean())) if len(values) else 0)
+    if interval["high"] is not None and claim.figure != "test_loss":
+        interval["high"] = min(interval["high"], 1.0)
     verdict, reason = decide(claim, interval, len(values))
     return {
         **claim.model_dump(exclude={"untold"}),
@@ -148,8 +150,8 @@ def tabulate(verdicts: list[dict[str, Any]]) -> pd.DataFrame:
             "published": text(one, "published"),
             "setting": one["setting"] or "-",
             "seeds": one["seeds"],
-            "ours": f"{text(one, 'mean')} ± {text(one, 'deviation')}",
-            "one more run, 95 %": f"{text(one, 'low')} to {text(one, 'high')}",
+            "ours": pair(one, "mean", "±", "deviation"),
+            "one more run, 95 %": pair(one, "low", "to", "high"),
             "verdict": one["verdict"],
             "why not": one["reason"] or "",
             "what was wrong": one["mistake"],
@@ -175,6 +177,11 @@ def text(one: dict[str, Any], key: str) -> str:
     if value is None:
         return "-"
     return f"{value:.4f}" if one["figure"] == "test_loss" else f"{100 * value:.2f}"
+
+
+def pair(one: dict[str, Any], first: str, between: str, second: str) -> str:
+    """Write two figures; one alone where the second is not known."""
+    return text(one, first) + (f" {between} {text(one, second)}" if one[second] is not None else "")
 
 
 def draw(verdicts: list[dict[str, Any]]) -> Figure:

@@ -64,6 +64,19 @@ def test_figures_on_other_images_than_ours_differ_by_the_draw_of_these() -> None
     assert other["high"] - other["mean"] == pytest.approx(1.96 * deviation, abs=1e-6)
 
 
+def test_no_accuracy_is_above_all_images() -> None:
+    assert audit.judge(claim(), runs([0.9, 0.99, 0.999]))["high"] == 1
+    loss = claim(figure="test_loss", published=0.9)
+    assert audit.judge(loss, runs([0.9, 0.99, 0.999], "test_loss"))["high"] > 1
+
+
+def test_what_one_seed_or_none_leaves_open_is_a_dash() -> None:
+    verdicts = [audit.judge(claim(), runs(values)) for values in ([], [0.97])]
+    rows = audit.tabulate(verdicts)
+    assert rows["ours"].tolist() == ["-", "97.00"]
+    assert rows["one more run, 95 %"].tolist() == ["-", "-"]
+
+
 @pytest.mark.parametrize(
     ("values", "reason"), [([], "not run yet"), ([0.97], "one seed has no spread")]
 )
