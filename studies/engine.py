@@ -19,7 +19,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from digits import memory
+from digits import determinism, memory
 from digits.errors import PipelineError
 from digits.files import read_json, write_json
 from studies import jobs, sources
@@ -98,8 +98,9 @@ def attempt(job: jobs.Job, images: jobs.Images, folder: Path) -> Outcome:
         redirect_stderr(log),
     ):
         print(f"{job.name}, on {platform.node()}, process {os.getpid()}")
-        memory.keep()
         try:
+            determinism.pin(0, job.threads)
+            memory.keep()
             own = _own_folder(folder)
             result = job.run(images, own)
             write_json(own / "result.json", result)

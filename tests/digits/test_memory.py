@@ -3,29 +3,40 @@ import sys
 
 import pytest
 
-STEPS = """
+# A real training: TensorFlow's own idea of when to give memory back comes with its first generator.
+TRAINING = """
 import resource, sys
-import numpy as np
-from digits import memory
+import keras, numpy as np
+from digits import determinism, memory
 
+determinism.pin(1, 1)
 if sys.argv[1] == "keep":
     memory.keep()
 
-def step():
-    return [np.ones(500_000, np.float32) for _ in range(48)]  # 96 MB, freed at once
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 5
 
-for _ in range(3):
-    step()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(10):
-    step()
-print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 10)
+    def __getitem__(self, index):
+        return np.ones((1000, 8000), np.float32), np.ones(1000)
+
+faults = []
+
+class Watch(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+
+layers = [keras.layers.Activation("tanh") for _ in range(20)]  # of 32 MB each
+model = keras.Sequential([*layers, keras.layers.Dense(10)])
+model.compile("sgd", "sparse_categorical_crossentropy")
+model.fit(Batches(), epochs=3, verbose=0, callbacks=[Watch()])
+print((faults[-1] - faults[-2]) / 5)
 """
 
 
 def pages_per_step(how: str) -> float:
     done = subprocess.run(
-        [sys.executable, "-c", STEPS, how], capture_output=True, text=True, check=True
+        [sys.executable, "-c", TRAINING, how], capture_output=True, text=True, check=True
     )
     return float(done.stdout)
 
@@ -33,5 +44,5 @@ def pages_per_step(how: str) -> float:
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
 def test_freed_memory_is_not_fetched_from_the_system_again() -> None:
     given_back, kept = pages_per_step("as it is"), pages_per_step("keep")
-    assert given_back > 10_000  # of 4 KiB
+    assert given_back > 1_000  # of 4 KiB
     assert kept < given_back / 100
