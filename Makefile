@@ -15,7 +15,7 @@ quickstart: setup ## Try the whole pipeline on a small built-in data set; your w
 	git for-each-ref --format='delete %(refname)' 'refs/exps/*/*/quickstart' | git update-ref --stdin
 	$(BIN)/dvc exp run --temp --name quickstart \
 	    --set-param dataset=optdigits --set-param split.train=0.6 --set-param split.test=0.4 \
-	    --set-param export.largest_drop=0.02 \
+	    --set-param export.largest_drop=0.02 --set-param architectures.lenet5_pen.batch_size=16 \
 	    --set-param pretrain.images=1000 --set-param pretrain.epochs=1 --set-param lr_find.batches=30
 	rm -rf quickstart
 	mkdir quickstart

@@ -150,10 +150,12 @@ def test_quickstart_shows_the_comparison_and_leaves_the_workspace_alone(clone: P
     output = run(clone, "make", "--old-file", ".venv/installed", "quickstart")
     assert "| architecture" in output
     assert "| resnet34" in output
-    names = {
-        one["name"] for one in read_json(clone / "quickstart/metrics/compare.json")["architectures"]
+    compared = {
+        one["name"]: one
+        for one in read_json(clone / "quickstart/metrics/compare.json")["architectures"]
     }
-    assert names == set(read_yaml(clone / "params.yaml")["architectures"])
+    assert set(compared) == set(read_yaml(clone / "params.yaml")["architectures"])
+    assert compared["lenet5_pen"]["accuracy"]["test"] > 0.98  # what the app may draw with
     assert (clone / "quickstart/plots/compare/accuracy.png").is_file()
     assert run(clone, "git", "status", "--porcelain") == ""
 
