@@ -12,11 +12,12 @@ import socket
 import tempfile
 import traceback
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import sklearn
 from tqdm import tqdm
 
 from digits import determinism, memory
@@ -28,6 +29,7 @@ TRIES = 4  # of a training whose worker or machine was lost
 MEMORY = 1.5 * 2**30  # bytes that a worker with TensorFlow may need
 TRAININGS_PER_WORKER = 20  # a worker grows, so it is replaced now and then
 PATIENCE = 5  # seconds until a cluster must answer
+TOKEN = Path.home() / ".ray/auth_token"  # which Ray makes
 
 Outcome = tuple[str, Any]  # "done" and the result, or "failed" or "unfit" and the reason
 
@@ -148,10 +150,10 @@ def _with_ray(trainings: Mapping[str, jobs.Job], images: jobs.Images, store: Pat
         queue = deque(trainings.items())
         under_way: dict[Any, str] = {}
         while queue or under_way:
-            while queue and len(under_way) < _places(ray.nodes(), queue[0][1].threads):
+            while queue and len(under_way) < _places(ray.nodes(), queue[0][1].threads, under_way):
                 identity, job = queue.popleft()
                 task = remote.options(num_cpus=job.threads).remote(
-                    job, shared, (store / identity).absolute(), jobs.versions()
+                    job, shared, (store / identity).absolute(), _versions()
                 )
                 under_way[task] = identity
                 yield identity, len(under_way), None
@@ -163,7 +165,7 @@ def _with_ray(trainings: Mapping[str, jobs.Job], images: jobs.Images, store: Pat
                 except ray.exceptions.RayTaskError as error:  # on the worker, beside the training
                     outcome = "failed", str(error).strip().splitlines()[-1]
                 except ray.exceptions.RayError as error:
-                    outcome = "failed", f"lost {TRIES} times: {str(error).splitlines()[0]}"
+                    outcome = "failed", f"{type(error).__name__}: {str(error).splitlines()[0]}"
                 yield identity, len(under_way), outcome
     finally:
         ray.shutdown()
@@ -174,8 +176,8 @@ def _attempt_elsewhere(
 ) -> Outcome:
     """Run a training on a worker, if its machine can take part."""
     machine = platform.node()
-    if jobs.versions() != versions:
-        return "unfit", f"{machine} has {jobs.versions()}, expected {versions} as here"
+    if _versions() != versions:
+        return "unfit", f"{machine} has {_versions()}, expected {versions} as here"
     if not folder.is_dir():
         return "unfit", (
             f"{machine} does not see {folder}; STUDY_STORE must name a folder that all share"
@@ -183,8 +185,17 @@ def _attempt_elsewhere(
     return attempt(job, images, folder)
 
 
-def _places(nodes: list[dict[str, Any]], threads: int) -> int:
-    """Return how many trainings of so many threads fit on the machines that are there now."""
+def _versions() -> dict[str, str]:
+    """Return the versions that must be the same on all machines."""
+    return jobs.versions() | {"sklearn": sklearn.__version__}
+
+
+def _places(nodes: list[dict[str, Any]], threads: int, under_way: Collection[Any]) -> int:
+    """Return how many trainings of so many threads fit on the machines that are there now.
+
+    Raises:
+        PipelineError: not one does, and none is under way whose machine may come back.
+    """
     places = [
         min(
             node["Resources"].get("CPU", 0) // threads,
@@ -193,7 +204,7 @@ def _places(nodes: list[dict[str, Any]], threads: int) -> int:
         for node in nodes
         if node["Alive"]
     ]
-    if not any(places):
+    if not any(places) and not under_way:
         raise PipelineError(
             f"no machine has {threads} processors and {MEMORY / 2**30:.1f} GiB of memory for a "
             "training; `threads` in the study says how many it takes"
@@ -236,6 +247,8 @@ def _connect() -> Any:
                 "RAY_AUTH_MODE=token (docs/cluster.md)"
             )
         raise PipelineError(reason) from None
+    if not address and TOKEN.is_file():
+        TOKEN.chmod(0o600)  # Ray lets all users of the machine read it, and so run code
     return ray
 
 

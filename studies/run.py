@@ -72,9 +72,10 @@ def train(configured: study.Configured, images: jobs.Images, path: Path) -> pd.D
     """
     trials = {jobs.identify(trial, images): trial for trial in configured.trials}
     results = summary.read_results(path, trials)
-    known = len(results)
-    if known:
+    if known := len(results):
         print(f"{known} of {len(trials)} trainings are in {path} already", flush=True)
+    if path.exists() and (others := len(summary.read_table(path)) - known):
+        print(f"{others} rows of {path} are of other settings or other code, and go", flush=True)
     by_seed = sorted(trials, key=lambda identity: trials[identity].seed)  # a picture of all, early
     missing = {identity: trials[identity] for identity in by_seed if identity not in results}
     for identity, result in engine.run(missing, images, workspace.store()):

@@ -152,12 +152,12 @@ def difference(
 
 
 def corrected(differences: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Add p_corrected: by Holm's method over the settings held against the same base."""
+    """Add p_corrected: by Holm's method over all settings, whatever their base."""
     families: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for one in differences:
         one["p_corrected"] = None
         if one["p"] is not None:
-            families.setdefault((one["base"], one["images"], one["figure"]), []).append(one)
+            families.setdefault((one["images"], one["figure"]), []).append(one)
     for family in families.values():
         for one, p in zip(family, statistics.holm([one["p"] for one in family]), strict=True):
             one["p_corrected"] = float(f"{p:.4g}")

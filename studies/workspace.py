@@ -33,11 +33,12 @@ def put_into_page(page: Path, tables: str, command: str) -> None:
     """Bring the tables that ``command`` makes up to date in a page.
 
     Raises:
-        PipelineError: the page has no place for them.
-        FileNotFoundError: there is no such page.
+        PipelineError: the page is missing, or has no place for them.
     """
     try:
         text = report.replace_table(page.read_text(encoding="utf-8"), tables, command)
+    except FileNotFoundError:
+        raise PipelineError(f"{page} is missing; `git checkout {page}` brings it back") from None
     except PipelineError as error:
         raise PipelineError(f"{page}: {error}") from None
     with replacing(page) as temporary:

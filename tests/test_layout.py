@@ -69,18 +69,24 @@ def test_the_lock_is_of_a_run_of_what_git_holds(name: str, key: str, stage: Any)
     locked = LOCKED.get(f"{name}@{key}" if key else name)
     assert locked, "`dvc repro` runs it and writes it into dvc.lock"
     assert {dep["path"] for dep in locked["deps"]} == set(stage["deps"])
-    changed = [
+    assert changed_since(locked) == []
+
+
+def changed_since(locked: Any) -> list[str]:
+    """Return the files in git that are not as the lock says."""
+    return [
         entry["path"]
         for entry in locked["deps"] + locked["outs"]
         if in_git(entry["path"])
         and hashlib.md5((ROOT / entry["path"]).read_bytes()).hexdigest() != entry["md5"]
     ]
-    assert changed == []
 
 
 def in_git(path: str) -> bool:
     """Return whether git holds this file; what DVC caches, and folders, it does not."""
-    return path.endswith(".py") or (path.startswith(("metrics/", "plots/")) and "." in path)
+    return path.endswith(".py") or (
+        path.startswith(("metrics/", "plots/", "studies/")) and "." in path
+    )
 
 
 STUDIES = [
@@ -108,6 +114,18 @@ def test_a_study_depends_on_the_modules_it_imports_and_starts(
     assert stage["wdir"] == "../.."
     module = stage["cmd"].split()[2]
     assert declared(stage) == imported([module, *started], networks) - IMPORTED_BUT_NO_DEP
+
+
+@pytest.mark.parametrize(("study", "name"), [study[:2] for study in STUDIES])
+def test_the_lock_of_a_study_is_of_a_run_of_what_git_holds(study: str, name: str) -> None:
+    text = (ROOT / f"studies/{study}/dvc.lock").read_text(encoding="utf-8")
+    runs = {
+        key: locked
+        for key, locked in yaml.safe_load(text)["stages"].items()
+        if key.partition("@")[0] == name
+    }
+    assert runs
+    assert {key: changed_since(locked) for key, locked in runs.items()} == {key: [] for key in runs}
 
 
 def test_every_stage_of_a_study_is_looked_at() -> None:

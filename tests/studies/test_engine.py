@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sklearn
 
 from digits.errors import PipelineError
 from studies import engine, jobs
@@ -118,12 +119,13 @@ def test_a_result_that_is_no_json_is_none(tmp_path: Path) -> None:
 
 
 def test_a_machine_that_cannot_take_part_says_why(tmp_path: Path) -> None:
-    images, versions = noise(20), jobs.versions()
+    images, versions = noise(20), engine._versions()
     kind, reason = engine._attempt_elsewhere(
         Counting("a"), images, tmp_path, versions | {"keras": "3.0.0"}
     )
     assert kind == "unfit"
     assert "'keras': '3.0.0'" in reason
+    assert f"'sklearn': '{sklearn.__version__}'" in reason
     kind, reason = engine._attempt_elsewhere(Counting("a"), images, tmp_path / "none", versions)
     assert kind == "unfit"
     assert "STUDY_STORE must name a folder that all share" in reason
@@ -145,12 +147,16 @@ def node(cpu: float, gib: float, alive: bool = True) -> dict[str, Any]:
 def test_as_many_run_as_machines_have_room_for(
     nodes: list[dict[str, Any]], threads: int, places: int
 ) -> None:
-    assert engine._places(nodes, threads) == places
+    assert engine._places(nodes, threads, []) == places
 
 
 def test_a_training_too_large_for_every_machine_is_refused() -> None:
     with pytest.raises(PipelineError, match="no machine has 8 processors"):
-        engine._places([node(4, 100), node(4, 100)], 8)
+        engine._places([node(4, 100), node(4, 100)], 8, [])
+
+
+def test_machines_that_are_away_are_waited_for_while_trainings_are_under_way() -> None:
+    assert engine._places([node(4, 100, alive=False)], 1, ["one"]) == 0
 
 
 @pytest.mark.parametrize(

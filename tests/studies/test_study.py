@@ -163,5 +163,7 @@ def test_the_committed_studies_are_possible(name: str, monkeypatch: pytest.Monke
     content = params.read_yaml(params.PATH)
     for setting in one.settings:
         architecture = str(one.architecture_of(setting))
-        values = study.configure(content, architecture, one.epochs, one.changes(setting), setting)
-        assert values.architectures[architecture].pretrained == "none"
+        values, settings = study.recipe(
+            content, architecture, one.epochs, one.changes(setting), setting
+        )
+        assert settings == params.architecture(values, architecture)

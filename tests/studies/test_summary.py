@@ -103,6 +103,20 @@ def test_differences_are_paired_by_seed_and_corrected(table: pd.DataFrame, study
     assert (bias["mean"], bias["p"], bias["p_corrected"]) == (0, None, None)
 
 
+def test_a_chain_of_bases_is_corrected_for_all_its_settings(table: pd.DataFrame) -> None:
+    settings: Any = {"a": {}, "b": {"base": "a"}, "c": {"base": "b"}}
+    chain = Study(threads=1, seeds=[0, 1, 2], images=[100], base=None, settings=settings)
+    of_test = [
+        one
+        for one in summary.describe(table, chain)["differences"]
+        if one["figure"] == "test_accuracy"
+    ]
+    assert [(one["setting"], one["base"]) for one in of_test] == [("b", "a"), ("c", "b")]
+    lower, higher = sorted(of_test, key=lambda one: one["p"])
+    assert lower["p_corrected"] == pytest.approx(2 * lower["p"], rel=1e-3)
+    assert higher["p_corrected"] == higher["p"]
+
+
 def test_one_seed_has_no_spread(table: pd.DataFrame, study: Study) -> None:
     described = summary.describe(table[table["seed"] == 0], study)
     assert described["settings"][0]["test_accuracy"]["deviation"] is None
