@@ -147,9 +147,11 @@ def test_only_what_is_new_is_trained_and_ray_gives_the_same_bytes(
     heard = heard_on(process)
     assert heard
     assert heard <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
+    assert (Path.home() / ".ray/auth_token").stat().st_mode & 0o077 == 0
     output, errors = process.communicate()
     assert process.returncode == 0, errors
     assert "6 of 12 trainings are in studies/twelve/runs.csv already" in output
+    assert "rows of" not in output
     assert read(project) == read(undisturbed)
     trained = {path.name for path in (project / "checkpoints/studies").iterdir()}
     assert trained == {row.split(",")[-1] for row in rows if row not in known}
