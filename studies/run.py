@@ -75,7 +75,7 @@ def train(configured: study.Configured, images: jobs.Images, path: Path) -> pd.D
     if known := len(results):
         print(f"{known} of {len(trials)} trainings are in {path} already", flush=True)
     if path.exists() and (others := len(summary.read_table(path)) - known):
-        print(f"{others} rows of {path} are of other settings or other code, and go", flush=True)
+        print(f"rows of {path} of other settings or other code, which go: {others}", flush=True)
     by_seed = sorted(trials, key=lambda identity: trials[identity].seed)  # a picture of all, early
     missing = {identity: trials[identity] for identity in by_seed if identity not in results}
     for identity, result in engine.run(missing, images, workspace.store()):
