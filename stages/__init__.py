@@ -4,6 +4,8 @@ import os
 import sys
 from types import TracebackType
 
+import digits  # noqa: F401 - before TensorFlow
+
 # TensorFlow reads it when it is first imported. Notes on the CPU and the graphics card that it
 # prints before that are beyond reach, and harmless.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
