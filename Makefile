@@ -65,8 +65,8 @@ check: setup ## Lint, check formatting and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-repro: setup ## Bring everything up to date on MNIST: dvc repro
-	$(BIN)/dvc repro
+repro: setup ## Bring everything up to date on MNIST: dvc repro; with JOBS=2, two stages at a time
+	$(if $(JOBS),$(BIN)/python -m digits.repro --jobs $(JOBS),$(BIN)/dvc repro)
 
 readme: setup ## Put the figures of the last run into the README
 	$(BIN)/python -m digits.report README.md
