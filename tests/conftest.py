@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from digits import networks
+from digits import determinism, networks
 from digits.params import Architecture
 from stages import download
 
@@ -28,6 +28,7 @@ from stages import download
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if mirror := download.own_mirrors(os.environ.get("MNIST_MIRROR")):
     os.environ["MNIST_MIRROR"] = mirror[0]  # a folder's absolute path: tests work in other folders
+determinism.pin(0, 1)  # whichever test runs first; trainings in this process are of one thread
 
 IdxMaker = Callable[..., None]
 Answer = Callable[[BaseHTTPRequestHandler], None]
