@@ -6,7 +6,7 @@ BIN := .venv/bin
 # The commands in dvc.yaml start `python`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help quickstart setup app site strokes test check repro readme png
+.PHONY: help quickstart setup app site strokes test check repro readme png bench
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -67,6 +67,13 @@ check: setup ## Lint, check formatting and types
 
 repro: setup ## Bring everything up to date on MNIST: dvc repro; with JOBS=2, two stages at a time
 	$(if $(JOBS),$(BIN)/python -m digits.repro --jobs $(JOBS),$(BIN)/dvc repro)
+
+bench: setup ## Measure speed and memory on this machine, into docs/performance.md; takes hours
+	$(BIN)/python -m bench.convert
+	$(BIN)/python -m bench.pipeline
+	$(BIN)/python -m bench.training_speed
+	$(BIN)/python -m bench.growth
+	$(BIN)/python -m bench.report
 
 readme: setup ## Put the figures of the last run into the README
 	$(BIN)/python -m digits.report README.md

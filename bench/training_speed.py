@@ -1,16 +1,20 @@
-"""Compare this pipeline's training with a bare Keras ``fit`` of the same network.
+"""Compare this pipeline's training with a bare Keras ``fit`` of the same network, and with PyTorch.
 
 Ours comes with all that the pipeline does besides: augmentation where params.yaml asks for it,
 repeatable kernels, a checkpoint and the curves after every epoch. A bare fit has the images in
 memory and nothing else; it is measured as Keras compiles by default, through XLA, and without XLA.
+PyTorch's is as bare, where PyTorch is installed. And ours once more without oneDNN's kernels, which
+TensorFlow by itself uses on some processors only.
 
 Each measurement is a process of its own, since determinism cannot be switched off again; the kinds
 take turns, so that all meet the same weather on the machine. Needs what standardize wrote.
 
-    python -m bench.training_speed lenet5 --rounds 5 --epochs 3
+    python -m bench.training_speed lenet5 lenet5_v2 --rounds 5 --epochs 3
 """
 
 import argparse
+import importlib.util
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,12 +22,14 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from bench import measuring
 from digits import dataset, determinism, networks, params, training
 from digits.errors import PipelineError, run_stage
 from digits.params import Architecture
@@ -38,42 +44,66 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("name", help="an architecture of params.yaml")
-    parser.add_argument("--rounds", type=int, default=5, help="measurements of each kind")
-    parser.add_argument("--epochs", type=int, default=3, help="timed, after one that is not")
+    parser.add_argument("names", nargs="*", help="architectures of params.yaml (all of them)")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each kind (5)")
+    parser.add_argument("--epochs", type=int, default=2, help="timed, after one that is not (2)")
     parser.add_argument("--images", type=int, help="train on the first so many only")
     parser.add_argument("--kind", choices=KINDS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    params.architecture(params.load(), arguments.name)
+    names = arguments.names or list(params.load().architectures)
+    for name in names:
+        params.architecture(params.load(), name)
     if not Path("data/standardized").exists():
         raise PipelineError("data/standardized is missing; `dvc repro standardize` makes it")
     if arguments.rounds < 1 or arguments.epochs < 1:
         raise PipelineError("--rounds and --epochs must be at least 1")
     if arguments.kind:
-        print(measure(arguments.kind, arguments.name, arguments.epochs, arguments.images))
+        print(measure(arguments.kind, names[0], arguments.epochs, arguments.images))
         return
-    speeds = []
-    for number in range(arguments.rounds):
-        seconds = {kind: run(kind, sys.argv[1:]) for kind in KINDS}
-        speeds.append({kind: seconds[kind] / seconds["ours"] for kind in KINDS})
-        print(f"round {number + 1}, seconds an epoch:", end="", flush=True)
-        print("".join(f"  {kind} {seconds[kind]:.2f}" for kind in KINDS), flush=True)
-    for kind, column in pd.DataFrame(speeds).drop(columns="ours").items():
-        print(
-            f"{arguments.name}: {column.median():.3f} of the speed of a {kind} fit "
-            f"(median of {len(column)} rounds, {column.min():.3f} to {column.max():.3f})"
+    options = ["--epochs", str(arguments.epochs)]
+    if arguments.images:
+        options += ["--images", str(arguments.images)]
+    figures = [figure for name in names for figure in compare(name, arguments.rounds, options)]
+    measuring.write("training", figures)
+
+
+def compare(name: str, rounds: int, options: list[str]) -> list[dict[str, Any]]:
+    """Measure an architecture of each kind in turn; return ours against each other's."""
+    kinds = [kind for kind in KINDS if kind != "PyTorch" or _pytorch_has(name)]
+    speeds: list[dict[str, float]] = []
+    for number in range(rounds):
+        speeds.append({kind: run(kind, name, options) for kind in kinds})
+        print(f"{name}, round {number + 1}, images/s:", end="")
+        print("".join(f"  {kind} {speed:,.0f}" for kind, speed in speeds[-1].items()), flush=True)
+    return [
+        measuring.pairs(
+            f"training {name}, against {kind}",
+            "images/s",
+            [(one["ours"], one[kind]) for one in speeds],
+            WANTED.get(kind, ""),
         )
+        for kind in kinds[1:]
+    ]
 
 
-def run(kind: str, arguments: list[str]) -> float:
-    """Measure in a fresh process; return seconds an epoch."""
-    command = [sys.executable, "-m", "bench.training_speed", *arguments, "--kind", kind]
-    result = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
+def _pytorch_has(name: str) -> bool:
+    """Return whether PyTorch is there, and the network is one that can be translated."""
+    plain = params.architecture(params.load(), name).network != "resnet34"
+    return plain and importlib.util.find_spec("torch") is not None
+
+
+def run(kind: str, name: str, options: list[str]) -> float:
+    """Measure in a fresh process; return images a second."""
+    command = [sys.executable, "-m", "bench.training_speed", name, *options, "--kind", kind]
+    environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0" if kind == EIGEN else "1"}
+    result = subprocess.run(  # noqa: S603
+        command, check=True, capture_output=True, text=True, env=environment
+    )
     return float(result.stdout.splitlines()[-1])
 
 
 def measure(kind: str, name: str, epochs: int, images: int | None) -> float:
-    """Return the median of the seconds an epoch took, the first one left out."""
+    """Return the images a second, of the median epoch, the first one left out."""
     values = params.load()
     settings = params.architecture(values, name)
     changes = {"epochs": epochs + 1, "learning_rate": RATE}
@@ -82,7 +112,7 @@ def measure(kind: str, name: str, epochs: int, images: int | None) -> float:
     data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
     data.rows["train"] = data.rows["train"][:images]
     ends = KINDS[kind](name, settings, data, values.seed, values.threads)
-    return float(np.median(np.diff(ends)))
+    return len(data.rows["train"]) / float(np.median(np.diff(ends)))
 
 
 def ours(
@@ -142,11 +172,26 @@ def bare(
     return ends
 
 
+def pytorch(
+    name: str, settings: Architecture, data: dataset.Dataset, seed: int, threads: int
+) -> list[float]:
+    """Train in PyTorch, on arrays in memory and without augmentation."""
+    from bench import torch_training
+
+    model = networks.build(name, settings, data.mean, data.deviation)
+    epochs = settings.plan[0].epochs
+    return torch_training.train(model, data, settings.batch_size, epochs, threads, RATE)
+
+
+EIGEN = "ours without oneDNN"
 KINDS: dict[str, Callable[..., list[float]]] = {
     "ours": ours,
     "bare (XLA)": partial(bare, xla=True),
     "bare (no XLA)": partial(bare, xla=False),
+    "PyTorch": pytorch,
+    EIGEN: ours,
 }
+WANTED = {"bare (XLA)": ">= 1.0", "bare (no XLA)": ">= 1.0", "PyTorch": ">= 0.9"}
 
 if __name__ == "__main__":
     run_stage("bench", main)

@@ -1,0 +1,148 @@
+"""What the benchmarks share: commands that take turns, how they spread, and on what machine."""
+
+import importlib.metadata
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from digits.errors import PipelineError
+from digits.files import write_json
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "bench/results"
+PACKAGES = ("dvc", "keras", "numpy", "pillow", "pypng", "tensorflow", "torch")
+LOOK = 0.02  # seconds between looks at a process's memory
+
+
+@dataclass(frozen=True)
+class Used:
+    """What a process took: seconds, and the most memory that was its own, in bytes.
+
+    Pages of mapped files do not count: the system takes them back when it wants to.
+    """
+
+    seconds: float
+    memory: int
+
+
+def run(command: Sequence[str | Path], folder: Path = ROOT, **environment: str) -> Used:
+    """Run a command of this Python's modules in ``folder`` and say what it took.
+
+    Args:
+        command: what follows ``python -m``.
+        folder: to run it in.
+        environment: variables besides our own.
+
+    Raises:
+        PipelineError: it failed; the last it wrote is in the message.
+    """
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": path, **environment}
+    began = time.perf_counter()
+    process = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", *map(str, command)],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    most = [0]
+    watcher = threading.Thread(target=_watch, args=(psutil.Process(process.pid), most))
+    watcher.start()
+    output, _ = process.communicate()
+    seconds = time.perf_counter() - began
+    watcher.join()
+    if process.returncode:
+        raise PipelineError(f"{' '.join(map(str, command))} failed: {output[-2000:]}")
+    return Used(seconds, most[0])
+
+
+def _watch(process: psutil.Process, most: list[int]) -> None:
+    """Keep the largest memory of a process in ``most`` until it ends."""
+    try:
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            memory = process.memory_info()
+            most[0] = max(most[0], memory.rss - memory.shared)
+            time.sleep(LOOK)
+    except psutil.Error:
+        pass  # it has ended
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Return the median, the lowest and the highest, to four significant digits."""
+    kinds = {"median": statistics.median(values), "lowest": min(values), "highest": max(values)}
+    return {name: float(f"{value:.4g}") for name, value in kinds.items()}
+
+
+def pairs(
+    what: str, unit: str, rounds: Sequence[tuple[float, float]], wanted: str
+) -> dict[str, Any]:
+    """Describe figures of ours and of what they are held against, measured in turn.
+
+    Args:
+        what: they are of.
+        unit: they are in.
+        rounds: ours and the other's.
+        wanted: of the ratio.
+
+    Returns:
+        what, unit, wanted; ours, other and ratio (ours by the other's, round by round), each with
+        median, lowest, highest.
+    """
+    ours, other = zip(*rounds, strict=True)
+    return {
+        "what": what,
+        "unit": unit,
+        "wanted": wanted,
+        "ours": spread(ours),
+        "other": spread(other),
+        "ratio": spread([a / b for a, b in rounds]),
+    }
+
+
+def write(name: str, figures: Sequence[Mapping[str, Any]]) -> None:
+    """Write figures to bench/results/NAME.json, with the machine they are of."""
+    path = RESULTS / f"{name}.json"
+    write_json(path, {"machine": machine(), "figures": list(figures)})
+    print(f"wrote {path.relative_to(ROOT)}")
+
+
+def machine() -> dict[str, Any]:
+    """Return the processor, its cores, the memory in GB, the system, and versions."""
+    return {
+        "processor": _processor(),
+        "processors": os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+    }
+
+
+def _processor() -> str:
+    """Return the processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,79 @@
+"""How long the pipeline itself takes: the data stages, a `dvc repro` and an experiment of nothing.
+
+The data stages run in a new clone, from download to standardize, with the mirror that MNIST_MIRROR
+names; a `dvc repro` with nothing to do runs here, where everything must be up to date, and so does
+an experiment of a stage that has not changed.
+
+    MNIST_MIRROR=../mnist python -m bench.pipeline --rounds 3
+"""
+
+import argparse
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from bench import measuring
+from digits.errors import PipelineError, run_stage
+from stages import download
+
+STANDARDIZED = "standardize"
+
+
+def main() -> None:
+    """Run the rounds."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.pipeline",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="measurements of each (3)")
+    rounds = parser.parse_args().rounds
+    if rounds < 1:
+        raise PipelineError("--rounds must be at least 1")
+    mirror = download.own_mirrors(os.environ.get("MNIST_MIRROR"))
+    if not mirror:
+        raise PipelineError("MNIST_MIRROR must name a folder or an address with the four files")
+    kinds: dict[str, Callable[[], float]] = {
+        "download to standardize, from a local mirror": lambda: data_stages(mirror[0]),
+        "dvc repro, nothing to do": lambda: dvc("repro"),
+        "dvc exp run, nothing to do": lambda: dvc("exp", "run", "--temp", "resplit"),
+    }
+    wanted = dict(zip(kinds, ("<= 20", "<= 4", ""), strict=True))
+    seconds: dict[str, list[float]] = {kind: [] for kind in kinds}
+    for number in range(rounds):
+        for kind, measure in kinds.items():
+            seconds[kind].append(measure())
+            print(f"round {number + 1}: {kind}: {seconds[kind][-1]:.1f} s", flush=True)
+    measuring.write(
+        "pipeline",
+        [
+            {"what": kind, "unit": "s", "wanted": wanted[kind], "ours": measuring.spread(values)}
+            for kind, values in seconds.items()
+        ],
+    )
+
+
+def data_stages(mirror: str) -> float:
+    """Return the seconds from nothing to standardized images, in a clone."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(  # noqa: S603
+            ["git", "clone", "--quiet", str(measuring.ROOT), folder],  # noqa: S607
+            check=True,
+        )
+        command = ["dvc", "repro", STANDARDIZED]
+        return measuring.run(command, Path(folder), MNIST_MIRROR=mirror).seconds
+
+
+def dvc(*arguments: str) -> float:
+    """Return the seconds of a DVC command here.
+
+    Raises:
+        PipelineError: there is something to do.
+    """
+    return measuring.run(["dvc", *arguments]).seconds
+
+
+if __name__ == "__main__":
+    run_stage("bench", main)

@@ -1,0 +1,88 @@
+"""Put the figures of bench/results/ into docs/performance.md: python -m bench.report."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.measuring import RESULTS
+from digits import report
+from digits.errors import PipelineError, run_stage
+from digits.files import read_json, replacing
+
+PAGE = Path("docs/performance.md")
+
+
+def main() -> None:
+    """Write the tables of all results there are."""
+    argparse.ArgumentParser(prog="python -m bench.report", description=__doc__).parse_args()
+    results = [read_json(path) for path in sorted(RESULTS.glob("*.json"))]
+    if not results:
+        raise PipelineError(f"{RESULTS} is empty; `make bench` fills it")
+    if not PAGE.is_file():
+        raise PipelineError(f"{PAGE} is missing; `git checkout {PAGE}` brings it back")
+    text = report.replace_table(PAGE.read_text(encoding="utf-8"), markdown(results), "make bench")
+    with replacing(PAGE) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    print(f"wrote {PAGE}")
+
+
+def markdown(results: list[dict[str, Any]]) -> str:
+    """Write a table of comparisons, one of growth if it was measured, and the machines."""
+    figures = [figure for result in results for figure in result["figures"]]
+    compared = pd.DataFrame([_row(one) for one in figures if "stage" not in one])
+    grown = pd.DataFrame([_growth(one) for one in figures if "stage" in one])
+    tables = [
+        table.to_markdown(
+            index=False,
+            disable_numparse=True,
+            colalign=["left"] + (len(table.columns) - 1) * ["right"],
+        )
+        for table in (compared, grown)
+        if len(table)
+    ]
+    machines = dict.fromkeys(_machine(result["machine"]) for result in results)
+    return "\n\n".join([*tables, "\n".join(machines)])
+
+
+def _row(one: Mapping[str, Any]) -> dict[str, str]:
+    """Return a comparison's row; of a single figure, what it was held against stays empty."""
+    return {
+        "what": one["what"],
+        "unit": one["unit"],
+        "ours": _spread(one["ours"]),
+        "other": _spread(one["other"]) if "other" in one else "",
+        "ratio": _spread(one["ratio"]) if "ratio" in one else "",
+        "wanted": one["wanted"],
+    }
+
+
+def _growth(one: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "stage": one["stage"],
+        "data": f"{one['times']}x",
+        "seconds": f"{one['seconds']:,.1f}",
+        "time an image, of that at 1x": f"{one['seconds_an_image']:.2f}",
+        "memory, MB": f"{one['megabytes']:,}",
+        "at 1x, MB": f"{one['megabytes_at_one']:,}",
+    }
+
+
+def _spread(values: Mapping[str, float]) -> str:
+    """Write the median, with lowest and highest in brackets."""
+    low, middle, high = (f"{values[name]:,.4g}" for name in ("lowest", "median", "highest"))
+    return f"{middle} [{low}, {high}]"
+
+
+def _machine(machine: Mapping[str, Any]) -> str:
+    packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
+    return (
+        f"{machine['processor']}, {machine['processors']} processors, {machine['memory_gb']} GB; "
+        f"{machine['system']}, Python {machine['python']}; {packages}."
+    )
+
+
+if __name__ == "__main__":
+    run_stage("bench", main)

@@ -1,0 +1,96 @@
+"""The same networks in PyTorch, layer by layer, trained as plainly as Keras's bare ``fit``.
+
+PyTorch is no package of this project; `pip install torch` adds it for the comparison.
+"""
+
+import time
+
+import keras
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from digits.dataset import Dataset
+
+
+def translate(model: keras.Model) -> torch.nn.Sequential:
+    """Return the layers of a Keras model that is a plain sequence, with weights of PyTorch's own.
+
+    Images go through it as (n, 1, 28, 28), scores come out as (n, 10), without the softmax.
+
+    Raises:
+        NotImplementedError: it has a layer that none of the sequential networks has.
+    """
+    return torch.nn.Sequential(*(part for layer in model.layers[1:] for part in _layer(layer)))
+
+
+def _layer(layer: keras.Layer) -> list[torch.nn.Module]:
+    """Return what does the same."""
+    shape = layer.input.shape
+    match layer:
+        case keras.layers.Conv2D():
+            convolution = torch.nn.Conv2d(
+                shape[-1], layer.filters, layer.kernel_size, bias=layer.use_bias
+            )
+            return [convolution, *_activation(layer)]
+        case keras.layers.Dense():
+            return [
+                torch.nn.Linear(shape[-1], layer.units, bias=layer.use_bias),
+                *_activation(layer),
+            ]
+        case keras.layers.BatchNormalization():
+            kind = torch.nn.BatchNorm2d if len(shape) == 4 else torch.nn.BatchNorm1d
+            return [kind(shape[-1])]
+        case keras.layers.ReLU():
+            return [torch.nn.ReLU()]
+        case keras.layers.MaxPooling2D():
+            return [torch.nn.MaxPool2d(layer.pool_size)]
+        case keras.layers.ZeroPadding2D():
+            return [torch.nn.ZeroPad2d(layer.padding[0][0])]
+        case keras.layers.Dropout():
+            return [torch.nn.Dropout(layer.rate)]
+        case keras.layers.Flatten():
+            return [torch.nn.Flatten()]
+        case keras.layers.Rescaling():
+            return []  # of no weight in time
+    raise NotImplementedError(f"{type(layer).__name__} has no counterpart here")
+
+
+def _activation(layer: keras.Layer) -> list[torch.nn.Module]:
+    name = keras.activations.serialize(layer.activation)
+    known: dict[str, list[torch.nn.Module]] = {
+        "linear": [],
+        "relu": [torch.nn.ReLU()],
+        "softmax": [],  # is part of the loss
+    }
+    return known[name]
+
+
+def train(
+    model: keras.Model, data: Dataset, batch_size: int, epochs: int, threads: int, rate: float
+) -> list[float]:
+    """Train, reading the dev images after every epoch; return when each epoch ended, in seconds."""
+    torch.set_num_threads(threads)
+    network = translate(model)
+    optimizer = torch.optim.Adam(network.parameters(), lr=rate)
+    entropy = torch.nn.CrossEntropyLoss()
+    images, labels = _tensors(data, data.rows["train"])
+    dev_images, dev_labels = _tensors(data, data.rows["dev"])
+    ends = []
+    for _ in range(epochs):
+        network.train()
+        for rows in torch.randperm(len(labels)).split(batch_size):
+            optimizer.zero_grad()
+            entropy(network(images[rows]), labels[rows]).backward()
+            optimizer.step()
+        network.eval()
+        with torch.no_grad():
+            for rows in torch.arange(len(dev_labels)).split(batch_size):
+                entropy(network(dev_images[rows]), dev_labels[rows])
+        ends.append(time.perf_counter())
+    return ends
+
+
+def _tensors(data: Dataset, rows: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
+    images = torch.from_numpy(data.images[rows][:, None])
+    return images, torch.from_numpy(data.labels[rows].astype(np.int64))

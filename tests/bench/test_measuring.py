@@ -1,0 +1,52 @@
+import time
+from pathlib import Path
+
+import pytest
+
+from bench import measuring
+from digits.errors import PipelineError
+from digits.files import read_json
+
+
+def module(folder: Path, code: str) -> list[str]:
+    (folder / "work.py").write_text(code)
+    return ["work"]
+
+
+def test_time_and_memory_are_those_of_the_process(tmp_path: Path) -> None:
+    code = "import time, sys\nmemory = b'1' * 200_000_000\ntime.sleep(0.5)\nprint(sys.argv[1])"
+    began = time.perf_counter()
+    used = measuring.run([*module(tmp_path, code), "said"], tmp_path)
+    assert 0.5 < used.seconds < time.perf_counter() - began + 0.01
+    assert 200e6 < used.memory < 260e6
+
+
+def test_mapped_files_are_no_memory(tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(bytes(200_000_000))
+    code = (
+        "import mmap, time\nfile = open('large', 'rb')\n"
+        "pages = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)\n"
+        "print(sum(pages[::4096]))\ntime.sleep(0.3)"
+    )
+    assert measuring.run(module(tmp_path, code), tmp_path).memory < 100e6
+
+
+def test_a_command_that_fails_is_told_with_what_it_said(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match=r"work failed: .*out of luck"):
+        measuring.run(module(tmp_path, "raise SystemExit('out of luck')"), tmp_path)
+
+
+def test_pairs_are_compared_round_by_round() -> None:
+    figure = measuring.pairs("speed", "images/s", [(10, 5), (30, 10), (20, 20)], ">= 1")
+    assert figure["ours"] == {"median": 20, "lowest": 10, "highest": 30}
+    assert figure["ratio"] == {"median": 2, "lowest": 1, "highest": 3}
+
+
+def test_results_say_on_what_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measuring, "ROOT", tmp_path)
+    monkeypatch.setattr(measuring, "RESULTS", tmp_path / "results")
+    measuring.write("speed", [{"what": "speed"}])
+    content = read_json(tmp_path / "results/speed.json")
+    assert content["figures"] == [{"what": "speed"}]
+    assert content["machine"]["processors"] >= 1
+    assert content["machine"]["packages"]["tensorflow"].startswith("2.")
