@@ -102,6 +102,9 @@ STUDIES = [
     ),
     ("claims", "audit", [], []),
     ("labels", "run", [], ["lenet5_v2"]),
+    ("accuracy", "try", [], ["swift"]),
+    ("accuracy", "run", [], ["swift"]),
+    ("accuracy", "summary", [], []),
 ]
 
 
@@ -160,9 +163,11 @@ def test_every_stage_module_is_a_stage() -> None:
     assert modules == set(STAGES)
 
 
-def test_every_network_module_belongs_to_an_architecture() -> None:
+def test_every_network_module_belongs_to_an_architecture_or_a_recipe() -> None:
     modules = {path.stem for path in (ROOT / "digits/networks").glob("*.py")} - {"__init__"}
-    assert modules == {settings["network"] for settings in ARCHITECTURES.values()}
+    text = (ROOT / "studies/accuracy/params.yaml").read_text(encoding="utf-8")
+    recipes = yaml.safe_load(text)["recipes"].values()
+    assert modules == {one["network"] for one in [*ARCHITECTURES.values(), *recipes]}
 
 
 def test_every_make_target_in_the_readme_exists() -> None:
