@@ -65,13 +65,14 @@ check: setup ## Lint, check formatting and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-repro: setup ## Bring everything up to date on MNIST: dvc repro; with JOBS=2, two stages at a time
-	$(if $(JOBS),$(BIN)/python -m digits.repro --jobs $(JOBS),$(BIN)/dvc repro)
+repro: setup ## Bring everything up to date on MNIST, as many stages at a time as fit, or JOBS=4
+	$(BIN)/python -m digits.repro $(if $(JOBS),--jobs $(JOBS))
 
 bench: setup ## Measure speed and memory on this machine, into docs/performance.md; takes hours
 	$(BIN)/python -m bench.convert
 	$(BIN)/python -m bench.pipeline
 	$(BIN)/python -m bench.training_speed
+	$(BIN)/python -m bench.time_to_accuracy
 	$(BIN)/python -m bench.growth
 	$(BIN)/python -m bench.report
 

@@ -1,0 +1,101 @@
+"""How long the short recipe takes, against the article's 30 epochs of lenet5_v2, on one split.
+
+Both learn MNIST's official training images in processes of their own, one after the other, and are
+timed as whole processes; then both read the test images. The article's takes most of an hour.
+
+    python -m bench.time_to_accuracy
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from ruamel.yaml import YAML
+
+from bench import measuring
+from digits.errors import PipelineError, run_stage
+from digits.files import read_json
+from studies import jobs
+from studies.accuracy import recipes
+from studies.accuracy.run import RUNS
+
+ARTICLE = "lenet5_v2"
+PURPOSE = "swift"
+
+
+def main() -> None:
+    """Run both."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.time_to_accuracy",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--rounds", type=int, default=1, help="trainings of each (1)")
+    rounds = parser.parse_args().rounds
+    if rounds < 1:
+        raise PipelineError("--rounds must be at least 1")
+    if not recipes.PNG.exists():
+        raise PipelineError(f"{recipes.PNG} is missing; `dvc repro convert` makes it")
+    seconds, accuracies = [], []
+    for seed in range(1, rounds + 1):
+        with tempfile.TemporaryDirectory() as name:
+            folder = prepare(Path(name))
+            ours = swift(folder, seed)
+            other = article(folder, seed)
+        seconds.append((ours[0], other[0]))
+        accuracies.append((ours[1], other[1]))
+        print(
+            f"round {seed}: {PURPOSE} {ours[0]:.0f} s, {ours[1]:.2%} of test; "
+            f"{ARTICLE} {other[0]:.0f} s, {other[1]:.2%}",
+            flush=True,
+        )
+    measuring.write(
+        "time_to_accuracy",
+        [
+            measuring.pairs(f"{PURPOSE}, against {ARTICLE}", "s", seconds, "<= 0.1"),
+            measuring.pairs("their accuracy on test", "share", accuracies, ">= 0.9941"),
+        ],
+    )
+
+
+def prepare(folder: Path) -> Path:
+    """Fill a folder with parameters of the official split and the images."""
+    yaml = YAML()
+    content = yaml.load(Path("params.yaml"))
+    content["split"]["scheme"] = "official"
+    yaml.dump(content, folder / "params.yaml")
+    for path in (recipes.PNG, recipes.PATH):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).symlink_to(path.absolute())
+    return folder
+
+
+def swift(folder: Path, seed: int) -> tuple[float, float]:
+    """Train by the short recipe; return seconds and accuracy on test."""
+    recipe = recipes.load().chosen[PURPOSE]
+    seconds = measuring.run(["studies.accuracy.run", recipe, str(seed)], folder).seconds
+    images = jobs.read(recipes.PNG)
+    labels = images.labels[images.sources == recipes.TESTING]
+    with np.load(folder / RUNS / f"{recipe}-{seed}.npz", allow_pickle=False) as content:
+        read = content["log_probabilities"].argmax(axis=1)
+    return seconds, float((read == labels).mean())
+
+
+def article(folder: Path, seed: int) -> tuple[float, float]:
+    """Train by the article's recipe; return the training's seconds and accuracy on test."""
+    yaml = YAML()
+    content = yaml.load(folder / "params.yaml")
+    content["seed"] = seed
+    yaml.dump(content, folder / "params.yaml")
+    for stage in ("resplit", "standardize"):
+        measuring.run([f"stages.{stage}"], folder)
+    for stage in ("pretrain", "lr_find"):
+        measuring.run([f"stages.{stage}", ARTICLE], folder)
+    seconds = measuring.run(["stages.train", ARTICLE], folder).seconds
+    measuring.run(["stages.evaluate", ARTICLE], folder)
+    return seconds, read_json(folder / f"metrics/{ARTICLE}.json")["accuracy"]["test"]
+
+
+if __name__ == "__main__":
+    run_stage("bench", main)

@@ -1,0 +1,1 @@
+"""How accurate, and how fast to a good accuracy, on MNIST's own split."""

@@ -1,0 +1,138 @@
+"""The schema of the study's params.yaml, and a training by one of its recipes."""
+
+import copy
+from pathlib import Path
+from typing import Annotated, Any
+
+import keras
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from digits import checkpoint, determinism, inference, networks, params, tables, training
+from digits.errors import PipelineError
+from digits.params import Architecture, Count, Section
+from stages.resplit import shuffle
+from studies import jobs
+
+PATH = Path("studies/accuracy/params.yaml")
+PNG = Path("data/png")
+CHECKPOINTS = Path("checkpoints/accuracy")
+SPLIT_SEED = 0  # of which training images are dev
+TRAINING, TESTING = 0, 1  # the sources of `jobs.Images`
+WATCHED = 100  # training images that Keras watches in place of dev, on which nothing depends
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Study(Section):
+    """Recipes: changes of ``base``, by dotted keys; ``chosen`` has those to report, by purpose.
+
+    ``dev``: how many of the 60,000 training images measure recipes before one is chosen;
+    ``seeds``: of the trainings that are reported.
+    """
+
+    dev: Count
+    seeds: Annotated[list[Count], Field(min_length=1)]
+    base: Architecture
+    recipes: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)]
+    chosen: Annotated[dict[Name, Name], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _chosen_are_recipes(self) -> "Study":
+        for purpose, name in self.chosen.items():
+            if name not in self.recipes:
+                raise ValueError(f"{purpose} must be one of the recipes; it is {name}")
+        return self
+
+    def settings(self, name: str) -> Architecture:
+        """Return how to build and train by a recipe.
+
+        Raises:
+            PipelineError: no such recipe, or one that is impossible.
+        """
+        if name not in self.recipes:
+            known = ", ".join(self.recipes)
+            raise PipelineError(f"{PATH}: recipes has no {name}; it has {known}")
+        content = copy.deepcopy(self.base.model_dump(mode="json", by_alias=True, exclude_none=True))
+        content["schedule"].setdefault("momentum", None)
+        for key, value in self.recipes[name].items():
+            *parents, last = key.split(".")
+            section: Any = content
+            for parent in parents:
+                section = section.get(parent) if isinstance(section, dict) else None
+            if not isinstance(section, dict):
+                raise PipelineError(f"{PATH}: recipes.{name}: {key} is not a known parameter")
+            section[last] = value
+        return params.check(Architecture, content, f"{PATH}: recipes.{name}")
+
+
+def load() -> Study:
+    """Read and check the study's parameters.
+
+    Raises:
+        PipelineError: with key, what is expected and what is given.
+    """
+    return params.check(Study, params.read_yaml(PATH), str(PATH))
+
+
+def divide(images: jobs.Images, dev: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the row numbers of what is learned and of what is read, each ascending.
+
+    Args:
+        images: all of MNIST.
+        dev: how many of its own training images are read, with the same share of each class; with
+            0, all are learned, and its testing images are read.
+
+    Raises:
+        PipelineError: there are not so many.
+    """
+    training = np.flatnonzero(images.sources == TRAINING)
+    if not dev:
+        return training, np.flatnonzero(images.sources == TESTING)
+    if dev >= len(training):
+        raise PipelineError(
+            f"{PATH}: dev must be below the {len(training)} training images, given {dev}"
+        )
+    queue = training[shuffle(images.labels[training], SPLIT_SEED)]
+    return np.sort(queue[dev:]), np.sort(queue[:dev])
+
+
+def train_and_read(
+    settings: Architecture, seed: int, dev: int, name: str
+) -> tuple[keras.Model, NDArray[np.float32], NDArray[np.uint8]]:
+    """Train by a recipe, going on where an earlier attempt was stopped, and read `divide`'s rows.
+
+    Returns:
+        The network, its probabilities, (n, 10), and the labels, (n,).
+    """
+    threads = params.load().threads
+    determinism.pin(seed, threads)
+    images = jobs.read(PNG)
+    learned, read = divide(images, dev)
+    data = jobs.standardize(images, {"train": learned, "dev": learned[:WATCHED], "test": read})
+    model = networks.build(name, settings, data.mean, data.deviation)
+    state = CHECKPOINTS / f"{name}-{seed}{'-dev' if dev else ''}.npz"
+    curves = state.with_suffix(".csv")
+    inputs = [PNG / f"{one}.zip" for one in ("training", "testing")]
+    identity = checkpoint.identify([settings], seed, threads, inputs) + str(dev)
+
+    def keep(table: pd.DataFrame) -> None:
+        tables.write_curves(curves, table)
+
+    training.fit(model, settings, data, seed, state, identity, keep)
+    state.unlink()
+    rows = data.rows["test"]
+    return model, inference.predict(model, data.images[rows]), data.labels[rows]
+
+
+def multiplications(model: keras.Model) -> int:
+    """Return the multiplications of one image's way through convolutions and dense layers."""
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            total += layer.kernel.shape.num_elements() * int(np.prod(layer.output.shape[1:3]))
+        elif isinstance(layer, keras.layers.Dense):
+            total += layer.kernel.shape.num_elements()
+    return total

@@ -1,0 +1,228 @@
+"""Put the study together: what was tried on dev, and what the chosen recipes reach on test.
+
+Reads studies/accuracy/tried/ and studies/accuracy/runs/. Writes studies/accuracy/summary.json and
+the pictures tried.png and misread.png there, and brings the tables in docs/accuracy.md up to date.
+"""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from digits import plotting, statistics
+from digits.errors import PipelineError, run_stage
+from digits.files import read_json, write_json
+from studies import jobs, workspace
+from studies.accuracy import recipes
+from studies.accuracy.run import RUNS
+from studies.accuracy.trying import TRIED
+from studies.summary import percent, spread
+
+STUDY = Path("studies/accuracy")
+PAGE = Path("docs/accuracy.md")
+SHOWN = 30  # misread images
+
+# Test images whose label fewer than three of five people confirmed: Northcutt, C. G., Athalye, A.,
+# and Mueller, J. (2021), Pervasive label errors in test sets destabilize machine learning
+# benchmarks; numbers of MNIST's testing images, from https://github.com/cleanlab/label-errors.
+LABEL_ERRORS = (
+    947, 1621, 1901, 2130, 2462, 2597, 2654, 3520, 3558, 5937, 6651, 6783, 8527, 9679, 9729,
+)  # fmt: skip
+
+
+def main() -> None:
+    """Read all results, and write what they say."""
+    argparse.ArgumentParser(
+        prog="python -m studies.accuracy.summary", description=__doc__
+    ).parse_args()
+    study = recipes.load()
+    images = jobs.read(recipes.PNG)
+    testing = np.flatnonzero(images.sources == recipes.TESTING)
+    labels = images.labels[testing]
+    tried = read_tried(study)
+    chosen = {
+        purpose: describe(read_runs(recipe, study.seeds, len(labels)), labels, recipe)
+        for purpose, recipe in study.chosen.items()
+    }
+    write_json(STUDY / "summary.json", {"tried": tried, "chosen": chosen})
+    plotting.save(STUDY / "tried.png", draw_tried(tried, study.chosen))
+    best = max(study.chosen.values(), key=lambda recipe: tried_accuracy(tried, recipe))
+    mean = read_runs(best, study.seeds, len(labels)).mean(axis=0)
+    plotting.save(STUDY / "misread.png", draw_misread(images, testing, mean))
+    tables = markdown(tried, chosen)
+    workspace.put_into_page(PAGE, tables, f"dvc repro {STUDY}/dvc.yaml")
+    print(f"{tables}\n\n{STUDY}: wrote summary.json, tried.png, misread.png")
+
+
+def read_tried(study: recipes.Study) -> list[dict[str, Any]]:
+    """Return what each recipe reached on dev: means over its seeds, in the order of the recipes.
+
+    Raises:
+        PipelineError: a recipe was not tried.
+    """
+    found = []
+    for name in study.recipes:
+        results = [read_json(path) for path in sorted(TRIED.glob(f"{name}-[0-9]*.json"))]
+        if not results:
+            raise PipelineError(f"{TRIED} has nothing of {name}; `dvc repro {STUDY}/dvc.yaml`")
+        table = pd.DataFrame(results)
+        found.append(
+            {
+                "recipe": name,
+                "seeds": len(table),
+                **{key: round(float(table[key].mean()), 6) for key in ("accuracy", "loss")},
+                **{key: table[key].iloc[0].item() for key in ("epochs", "parameters", "work")},
+            }
+        )
+    return found
+
+
+def tried_accuracy(tried: list[dict[str, Any]], recipe: str) -> float:
+    """Return what a recipe reached on dev."""
+    accuracy: float = next(one["accuracy"] for one in tried if one["recipe"] == recipe)
+    return accuracy
+
+
+def read_runs(recipe: str, seeds: list[int], count: int) -> NDArray[np.float64]:
+    """Return the probabilities of each seed, (seeds, count, 10).
+
+    Raises:
+        PipelineError: a file is damaged.
+        FileNotFoundError: a file is missing.
+    """
+    runs = []
+    for seed in seeds:
+        path = RUNS / f"{recipe}-{seed}.npz"
+        try:
+            with np.load(path, allow_pickle=False) as content:
+                logarithms = content["log_probabilities"].astype(np.float64)
+        except (ValueError, KeyError, EOFError, OSError) as error:
+            if isinstance(error, FileNotFoundError):
+                raise
+            raise PipelineError(f"{path} cannot be read: {error}") from None
+        if logarithms.shape != (count, 10):
+            raise PipelineError(f"{path}: expected ({count}, 10), found {logarithms.shape}")
+        runs.append(np.exp(logarithms))
+    return np.stack(runs)
+
+
+def describe(
+    probabilities: NDArray[np.float64], labels: NDArray[np.uint8], recipe: str
+) -> dict[str, Any]:
+    """Return the accuracies on test, of single networks and of their ensemble.
+
+    Args:
+        probabilities: (networks, n, 10).
+        labels: (n,).
+        recipe: they were trained by.
+
+    Returns:
+        recipe; ``single``: mean, deviation and the mean's 95 % interval, the accuracies by seed,
+        and the mean without the label errors; ``ensemble``: of the mean probabilities, accuracy,
+        Wilson's 95 % interval, the number misread, how many of these are label errors, and the
+        accuracy without these.
+    """
+    right = probabilities.argmax(axis=2) == labels
+    together = probabilities.mean(axis=0).argmax(axis=1) == labels
+    sound = np.ones(len(labels), bool)
+    sound[[number for number in LABEL_ERRORS if number < len(labels)]] = False
+    low, high = statistics.wilson_interval(int(together.sum()), len(labels))
+    return {
+        "recipe": recipe,
+        "single": {
+            **spread(right.mean(axis=1)),
+            "accuracies": right.mean(axis=1).round(6).tolist(),
+            "without_label_errors": round(float(right[:, sound].mean()), 6),
+        },
+        "ensemble": {
+            "networks": len(probabilities),
+            "accuracy": round(float(together.mean()), 6),
+            "low": round(low, 6),
+            "high": round(high, 6),
+            "misread": int((~together).sum()),
+            "label_errors_among_them": int((~together & ~sound).sum()),
+            "without_label_errors": round(float(together[sound].mean()), 6),
+        },
+    }
+
+
+def markdown(tried: list[dict[str, Any]], chosen: Mapping[str, Any]) -> str:
+    """Write the tables: of what was chosen, on test; of what was tried, on dev."""
+    rows = []
+    for purpose, one in chosen.items():
+        single, ensemble = one["single"], one["ensemble"]
+        rows.append(
+            {
+                "": purpose,
+                "recipe": one["recipe"],
+                "single, %": f"{percent(single['mean'])} ± {percent(single['deviation'])} "
+                f"[{percent(single['low'])}, {percent(single['high'])}]",
+                "without label errors, %": percent(single["without_label_errors"]),
+                "ensemble, %": f"{percent(ensemble['accuracy'])} "
+                f"[{percent(ensemble['low'])}, {percent(ensemble['high'])}]",
+                "misread": f"{ensemble['misread']}, "
+                f"{ensemble['label_errors_among_them']} of them label errors",
+            }
+        )
+    tests = pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
+    tries = pd.DataFrame(
+        [
+            {
+                "recipe": one["recipe"],
+                "dev, %": percent(one["accuracy"]),
+                "dev loss": f"{one['loss']:.4f}",
+                "seeds": one["seeds"],
+                "epochs": one["epochs"],
+                "parameters": f"{one['parameters']:,}",
+                "work": f"{one['work']:,.0f}",
+            }
+            for one in tried
+        ]
+    ).to_markdown(index=False, disable_numparse=True, colalign=["left"] + 6 * ["right"])
+    return f"{tests}\n\n{tries}"
+
+
+def draw_tried(tried: list[dict[str, Any]], chosen: Mapping[str, str]) -> Figure:
+    """Show each recipe's error on dev against the work of its training."""
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for one in tried:
+        picked = one["recipe"] in chosen.values()
+        error = 100 * (1 - one["accuracy"])
+        axes.plot(one["work"], error, "D" if picked else "o", color=plotting.COLOURS[int(picked)])
+        axes.annotate(
+            one["recipe"], (one["work"], error), (6, 3), textcoords="offset points", fontsize=8
+        )
+    axes.set(
+        xscale="log",
+        xlabel="multiplications of the training, in 10¹²; a diamond is chosen",
+        ylabel="error on dev, %",
+    )
+    axes.margins(x=0.2)
+    axes.grid(alpha=0.3)
+    return figure
+
+
+def draw_misread(
+    images: jobs.Images, testing: NDArray[np.int64], probabilities: NDArray[np.float64]
+) -> Figure:
+    """Show the images that an ensemble misreads, those it is surest of first."""
+    read = probabilities.argmax(axis=1)
+    labels = images.labels[testing]
+    wrong = np.flatnonzero(read != labels)
+    wrong = wrong[np.argsort(-probabilities[wrong, read[wrong]])][:SHOWN]
+    titles = [
+        f"label {labels[number]}{'*' if number in LABEL_ERRORS else ''}\n"
+        f"{read[number]}? {probabilities[number, read[number]]:.0%}"
+        for number in wrong
+    ]
+    return plotting.images(images.pixels[testing[wrong]], titles)
+
+
+if __name__ == "__main__":
+    run_stage("accuracy", main)

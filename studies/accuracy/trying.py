@@ -1,0 +1,45 @@
+"""Train by one recipe without the dev images, and measure it on them.
+
+Writes studies/accuracy/tried/<recipe>-<seed>.json: accuracy and loss on dev, epochs, parameters,
+and the multiplications of the whole training, in units of 10^12.
+"""
+
+import argparse
+from pathlib import Path
+
+from digits import statistics
+from digits.errors import run_stage
+from digits.files import write_json
+from studies.accuracy import recipes
+
+TRIED = Path("studies/accuracy/tried")
+TRAINING = 3  # times the work of reading: forward, and backward for activations and weights
+
+
+def main() -> None:
+    """Try the recipe named on the command line."""
+    parser = argparse.ArgumentParser(prog="python -m studies.accuracy.trying", description=__doc__)
+    parser.add_argument("recipe", help="one of studies/accuracy/params.yaml")
+    parser.add_argument("seed", type=int)
+    arguments = parser.parse_args()
+    study = recipes.load()
+    settings = study.settings(arguments.recipe)
+    model, probabilities, labels = recipes.train_and_read(
+        settings, arguments.seed, study.dev, arguments.recipe
+    )
+    epochs = sum(phase.epochs for phase in settings.plan)
+    work = TRAINING * recipes.multiplications(model) * epochs * (60_000 - study.dev)
+    result = {
+        "accuracy": round(statistics.accuracy(probabilities.argmax(axis=1) == labels), 6),
+        "loss": round(statistics.cross_entropy(probabilities[range(len(labels)), labels]), 6),
+        "epochs": epochs,
+        "parameters": model.count_params(),
+        "work": round(work / 1e12, 1),
+    }
+    path = TRIED / f"{arguments.recipe}-{arguments.seed}.json"
+    write_json(path, result)
+    print(f"wrote {path}: {result}")
+
+
+if __name__ == "__main__":
+    run_stage("accuracy", main)

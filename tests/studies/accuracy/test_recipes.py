@@ -1,0 +1,81 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from digits import networks, params
+from digits.errors import PipelineError
+from studies import jobs
+from studies.accuracy import recipes
+
+COMMITTED = yaml.safe_load(Path("studies/accuracy/params.yaml").read_text(encoding="utf-8"))
+
+
+def study(**changes: Any) -> recipes.Study:
+    return params.check(recipes.Study, {**COMMITTED, **changes}, "here")
+
+
+def images(training: int, testing: int) -> jobs.Images:
+    count = training + testing
+    sources = np.repeat([0, 1], [training, testing]).astype(np.uint8)
+    return jobs.Images(
+        np.zeros((count, 28, 28), np.uint8), np.arange(count, dtype=np.uint8) % 10, sources
+    )
+
+
+@pytest.mark.parametrize("name", COMMITTED["recipes"])
+def test_every_recipe_can_be_trained(name: str) -> None:
+    settings = recipes.load().settings(name)
+    assert networks.build(name, settings, 33, 79).output_shape == (None, 10)
+
+
+def test_a_recipe_is_the_base_with_its_changes() -> None:
+    changed = study(recipes={"swift": {"epochs": 7, "augment.shift": 0.2}})
+    settings, plain = changed.settings("swift"), changed.base
+    assert (settings.epochs, settings.augment.shift) == (7, 0.2)
+    assert (settings.batch_size, settings.augment.zoom) == (plain.batch_size, plain.augment.zoom)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"epoch": 3}, "recipes.swift: epoch"),
+        ({"augment.shif": 0.1}, "recipes.swift: augment.shif"),
+        ({"epochs.first": 1}, "recipes.swift: epochs.first is not a known parameter"),
+        ({"epochs": 0}, "recipes.swift: epochs"),
+    ],
+)
+def test_an_impossible_recipe_is_refused(changes: dict[str, Any], expected: str) -> None:
+    with pytest.raises(PipelineError) as caught:
+        study(recipes={"swift": changes}).settings("swift")
+    assert expected in str(caught.value)
+
+
+def test_only_a_recipe_can_be_chosen_or_trained() -> None:
+    with pytest.raises(PipelineError, match="swift must be one of the recipes; it is swifter"):
+        study(chosen={"swift": "swifter"})
+    with pytest.raises(PipelineError, match="recipes has no swifter; it has swift"):
+        study().settings("swifter")
+
+
+def test_dev_comes_out_of_the_training_images_with_a_share_of_every_class() -> None:
+    all_images = images(200, 50)
+    learned, read = recipes.divide(all_images, 60)
+    assert sorted([*learned, *read]) == list(range(200))
+    assert np.bincount(all_images.labels[read]).tolist() == [6] * 10
+
+
+def test_without_dev_all_are_learned_and_the_testing_images_read() -> None:
+    learned, read = recipes.divide(images(200, 50), 0)
+    assert learned.tolist() == list(range(200))
+    assert read.tolist() == list(range(200, 250))
+    with pytest.raises(PipelineError, match="dev must be below the 200 training images, given 200"):
+        recipes.divide(images(200, 50), 200)
+
+
+def test_multiplications_are_those_of_convolutions_and_dense_layers() -> None:
+    model = networks.build("swift", study().settings("swift"), 33, 79)
+    convolutions = 24**2 * 25 * 32 + 10**2 * 9 * 32 * 64 + 8**2 * 9 * 64 * 64
+    assert recipes.multiplications(model) == convolutions + 4 * 4 * 64 * 128 + 128 * 10
