@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import measuring
+from digits import repro
 from digits.errors import PipelineError, run_stage
 from stages import download
 
@@ -35,6 +36,8 @@ def main() -> None:
     mirror = download.own_mirrors(os.environ.get("MNIST_MIRROR"))
     if not mirror:
         raise PipelineError("MNIST_MIRROR must name a folder or an address with the four files")
+    if repro.dvc("status", "--json", "dvc.yaml").strip() != "{}":
+        raise PipelineError("something is out of date; `make repro` first")
     kinds: dict[str, Callable[[], float]] = {
         "download to standardize, from a local mirror": lambda: data_stages(mirror[0]),
         "dvc repro, nothing to do": lambda: dvc("repro"),
@@ -67,11 +70,7 @@ def data_stages(mirror: str) -> float:
 
 
 def dvc(*arguments: str) -> float:
-    """Return the seconds of a DVC command here.
-
-    Raises:
-        PipelineError: there is something to do.
-    """
+    """Return the seconds of a DVC command here."""
     return measuring.run(["dvc", *arguments]).seconds
 
 

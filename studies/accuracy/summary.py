@@ -50,7 +50,7 @@ def main() -> None:
         for purpose, recipe in study.chosen.items()
     }
     write_json(STUDY / "summary.json", {"tried": tried, "chosen": chosen})
-    plotting.save(STUDY / "tried.png", draw_tried(tried, study.chosen))
+    plotting.save(STUDY / "tried.png", draw_tried(tried, study))
     best = max(study.chosen.values(), key=lambda recipe: tried_accuracy(tried, recipe))
     mean = read_runs(best, study.seeds, len(labels)).mean(axis=0)
     plotting.save(STUDY / "misread.png", draw_misread(images, testing, mean))
@@ -187,24 +187,28 @@ def markdown(tried: list[dict[str, Any]], chosen: Mapping[str, Any]) -> str:
     return f"{tests}\n\n{tries}"
 
 
-def draw_tried(tried: list[dict[str, Any]], chosen: Mapping[str, str]) -> Figure:
-    """Show each recipe's error on dev against the work of its training."""
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
+def draw_tried(tried: list[dict[str, Any]], study: recipes.Study) -> Figure:
+    """Show each recipe's error on dev, with Wilson's interval of so many images."""
+    figure = Figure(figsize=(7, 0.35 * len(tried) + 1), layout="constrained")
     axes = figure.subplots()
-    for one in tried:
-        picked = one["recipe"] in chosen.values()
-        error = 100 * (1 - one["accuracy"])
-        axes.plot(one["work"], error, "D" if picked else "o", color=plotting.COLOURS[int(picked)])
-        axes.annotate(
-            one["recipe"], (one["work"], error), (6, 3), textcoords="offset points", fontsize=8
+    for row, one in enumerate(tried):
+        low, high = statistics.wilson_interval(round(one["accuracy"] * study.dev), study.dev)
+        chosen = one["recipe"] in study.chosen.values()
+        axes.errorbar(
+            100 * (1 - one["accuracy"]),
+            row,
+            xerr=[[100 * (high - one["accuracy"])], [100 * (one["accuracy"] - low)]],
+            fmt="D" if chosen else "o",
+            color=plotting.COLOURS[int(chosen)],
+            capsize=3,
         )
     axes.set(
-        xscale="log",
-        xlabel="multiplications of the training, in 10¹²; a diamond is chosen",
-        ylabel="error on dev, %",
+        xlabel="error on dev, % (95 % interval); a diamond is chosen",
+        yticks=range(len(tried)),
+        yticklabels=[one["recipe"] for one in tried],
+        ylim=(len(tried) - 0.5, -0.5),
     )
-    axes.margins(x=0.2)
-    axes.grid(alpha=0.3)
+    axes.grid(axis="x", alpha=0.3)
     return figure
 
 
