@@ -116,7 +116,7 @@ def describe(
         images; doubtful: how many confidently are another digit; ``doubtful_share``: of all, with
         the ends of its 95 % interval (Wilson: of counting alone); ``bayes_error``: its estimate,
         `confident.noise`;
-        ``error``: the share of images that the networks misread, which no Bayes error exceeds;
+        ``misread``: the share of images that the networks misread, which no Bayes error exceeds;
         ``expected_error``: the mean of one minus the highest probability, the error that the
         networks expect of themselves; ``joint``: images by label and confident digit.
     """
@@ -129,7 +129,7 @@ def describe(
         "doubtful_share_low": round(low, 6),
         "doubtful_share_high": round(high, 6),
         "bayes_error": round(confident.noise(joint, labels), 6),
-        "error": round(float(np.mean(probabilities.argmax(axis=1) != labels)), 6),
+        "misread": round(float(np.mean(probabilities.argmax(axis=1) != labels)), 6),
         "expected_error": round(float(1 - probabilities.max(axis=1).mean()), 6),
         "joint": joint.tolist(),
     }
@@ -157,7 +157,7 @@ def markdown(summary: dict[str, Any]) -> str:
                 f"{percent(summary['doubtful_share_high'])}]",
             ),
             ("the estimate of the Bayes error, %", percent(summary["bayes_error"])),
-            ("misread out of sample, %", percent(summary["error"])),
+            ("misread out of sample, %", percent(summary["misread"])),
             ("expected by the networks themselves, %", percent(summary["expected_error"])),
         ],
         columns=["", "figure"],

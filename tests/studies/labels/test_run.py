@@ -68,7 +68,7 @@ def test_the_figures_follow_from_probabilities() -> None:
     probabilities[0] = np.where(np.arange(10) == 6, 0.955, 0.005)
     table = confident.doubtful(labels, probabilities)
     summary = run.describe(labels, probabilities, table)
-    assert (summary["doubtful"], summary["bayes_error"], summary["error"]) == (1, 0.001, 0.001)
+    assert (summary["doubtful"], summary["bayes_error"], summary["misread"]) == (1, 0.001, 0.001)
     assert summary["doubtful_share_low"] < 0.001 < summary["doubtful_share_high"]
     assert summary["expected_error"] == pytest.approx(0.09, abs=1e-4)
     assert "| 0.100 [0.018, 0.564] |" in run.markdown(summary)
