@@ -1,16 +1,50 @@
-"""The same networks in PyTorch, layer by layer, trained as plainly as Keras's bare ``fit``.
+"""Train a network in PyTorch, layer by layer the same, as plainly as a bare Keras ``fit``.
 
-PyTorch is no package of this project; `pip install torch` adds it for the comparison.
+Prints images a second. PyTorch is no package of this project; `pip install torch` adds it for the
+comparison. Keras, which describes the network, computes with PyTorch too here, since PyTorch and
+TensorFlow crash in one process.
+
+    python -m bench.torch_training lenet5
 """
 
+import argparse
+import os
 import time
+from pathlib import Path
+
+os.environ["KERAS_BACKEND"] = "torch"  # before Keras is imported
 
 import keras
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from digits import dataset, networks, params
 from digits.dataset import Dataset
+from digits.errors import PipelineError, run_stage
+
+RATE = 0.001  # of learning; the speed does not depend on it
+
+
+def main() -> None:
+    """Train the architecture named on the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.torch_training",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", help="an architecture of params.yaml")
+    parser.add_argument("--epochs", type=int, default=2, help="timed, after one that is not (2)")
+    parser.add_argument("--images", type=int, help="train on the first so many only")
+    arguments = parser.parse_args()
+    values = params.load()
+    settings = params.architecture(values, arguments.name)
+    data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
+    data.rows["train"] = data.rows["train"][: arguments.images]
+    model = networks.build(arguments.name, settings, data.mean, data.deviation)
+    epochs = arguments.epochs + 1
+    ends = train(model, data, settings.batch_size, epochs, values.threads, RATE)
+    print(len(data.rows["train"]) / float(np.median(np.diff(ends))))
 
 
 def translate(model: keras.Model) -> torch.nn.Sequential:
@@ -19,7 +53,7 @@ def translate(model: keras.Model) -> torch.nn.Sequential:
     Images go through it as (n, 1, 28, 28), scores come out as (n, 10), without the softmax.
 
     Raises:
-        NotImplementedError: it has a layer that none of the sequential networks has.
+        PipelineError: it has a layer that none of the sequential networks has.
     """
     return torch.nn.Sequential(*(part for layer in model.layers[1:] for part in _layer(layer)))
 
@@ -53,7 +87,7 @@ def _layer(layer: keras.Layer) -> list[torch.nn.Module]:
             return [torch.nn.Flatten()]
         case keras.layers.Rescaling():
             return []  # of no weight in time
-    raise NotImplementedError(f"{type(layer).__name__} has no counterpart here")
+    raise PipelineError(f"{type(layer).__name__} has no counterpart in PyTorch here")
 
 
 def _activation(layer: keras.Layer) -> list[torch.nn.Module]:
@@ -94,3 +128,7 @@ def train(
 def _tensors(data: Dataset, rows: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
     images = torch.from_numpy(data.images[rows][:, None])
     return images, torch.from_numpy(data.labels[rows].astype(np.int64))
+
+
+if __name__ == "__main__":
+    run_stage("bench", main)

@@ -69,7 +69,7 @@ def main() -> None:
 
 def compare(name: str, rounds: int, options: list[str]) -> list[dict[str, Any]]:
     """Measure an architecture of each kind in turn; return ours against each other's."""
-    kinds = [kind for kind in KINDS if kind != "PyTorch" or _pytorch_has(name)]
+    kinds = [*KINDS, *([PYTORCH] if _pytorch_has(name) else [])]
     speeds: list[dict[str, float]] = []
     for number in range(rounds):
         speeds.append({kind: run(kind, name, options) for kind in kinds})
@@ -94,7 +94,10 @@ def _pytorch_has(name: str) -> bool:
 
 def run(kind: str, name: str, options: list[str]) -> float:
     """Measure in a fresh process; return images a second."""
-    command = [sys.executable, "-m", "bench.training_speed", name, *options, "--kind", kind]
+    module = "torch_training" if kind == PYTORCH else "training_speed"
+    command = [sys.executable, "-m", f"bench.{module}", name, *options]
+    if kind != PYTORCH:
+        command += ["--kind", kind]
     environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0" if kind == EIGEN else "1"}
     result = subprocess.run(  # noqa: S603
         command, check=True, capture_output=True, text=True, env=environment
@@ -172,26 +175,15 @@ def bare(
     return ends
 
 
-def pytorch(
-    name: str, settings: Architecture, data: dataset.Dataset, seed: int, threads: int
-) -> list[float]:
-    """Train in PyTorch, on arrays in memory and without augmentation."""
-    from bench import torch_training
-
-    model = networks.build(name, settings, data.mean, data.deviation)
-    epochs = settings.plan[0].epochs
-    return torch_training.train(model, data, settings.batch_size, epochs, threads, RATE)
-
-
 EIGEN = "ours without oneDNN"
+PYTORCH = "PyTorch"
 KINDS: dict[str, Callable[..., list[float]]] = {
     "ours": ours,
     "bare (XLA)": partial(bare, xla=True),
     "bare (no XLA)": partial(bare, xla=False),
-    "PyTorch": pytorch,
     EIGEN: ours,
 }
-WANTED = {"bare (XLA)": ">= 1.0", "bare (no XLA)": ">= 1.0", "PyTorch": ">= 0.9"}
+WANTED = {"bare (XLA)": ">= 1.0", "bare (no XLA)": ">= 1.0", PYTORCH: ">= 0.9"}
 
 if __name__ == "__main__":
     run_stage("bench", main)
