@@ -1,10 +1,14 @@
 """ZIPs of PNGs: one image per entry, named ``<stem of the ZIP>/<label>/<id>.png``.
 
+After `MOST_ENTRIES` images a ZIP goes on in another beside it, <stem>-1.zip, <stem>-2.zip, ...:
+whoever writes or reads one has the list of its entries in memory, a kilobyte each.
+
 Neither the PNGs nor the ZIPs are compressed: zlib's output depends on its build and on the CPU,
 and equal images must give equal files everywhere.
 """
 
 import io
+import itertools
 import lzma
 import re
 import struct
@@ -22,6 +26,8 @@ from digits.errors import PipelineError
 from digits.files import replacing
 
 SIDE = 28
+MOST_ENTRIES = 100_000  # of a ZIP that we write
+OPEN = 2  # ZIPs at a time: MNIST's two
 MOST_BYTES = 2**16  # of a PNG of this size, whatever tool wrote it; more is never unpacked
 
 # What zipfile, its decompressors and Pillow raise when they meet damaged bytes.
@@ -41,23 +47,31 @@ _DAMAGE = (
 def write(
     path: Path, images: Iterable[NDArray[np.uint8]], labels: Iterable[int], first_id: int
 ) -> None:
-    """Write images into a ZIP whose bytes depend on nothing but the arguments.
+    """Write images into ZIPs whose bytes depend on nothing but the arguments.
 
     Args:
-        path: the ZIP; its stem is the name of the folder inside.
+        path: the first ZIP; its stem is the name of the folder inside. Those beside it that an
+            earlier call needed and this one does not are removed.
         images: uint8 (28, 28) each, 0 (black) to 255; taken one at a time, never held together.
         labels: 0 to 9, one for each image.
         first_id: the id of the first image; the others count on from it.
 
     Raises:
-        OSError: e.g. a full disk; ``path`` is then as it was before.
+        OSError: e.g. a full disk; the ZIP being written is then as it was before.
     """
-    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        for number, (image, label) in enumerate(zip(images, labels, strict=True), first_id):
-            entry = zipfile.ZipInfo(f"{path.stem}/{label}/{number:05d}.png", (1980, 1, 1, 0, 0, 0))
-            entry.create_system = 3  # Unix, wherever this runs; the next line is in its terms
-            entry.external_attr = 0o100644 << 16
-            archive.writestr(entry, _encode(image))
+    entries = enumerate(zip(images, labels, strict=True), first_id)
+    entry = next(entries, None)
+    parts = _names(path)
+    for part in parts:
+        with replacing(part) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+            while entry and len(archive.filelist) < MOST_ENTRIES:
+                number, (image, label) = entry
+                _add(archive, f"{path.stem}/{label}/{number:05d}.png", image)
+                entry = next(entries, None)
+        if not entry:
+            break
+    for left in itertools.takewhile(Path.exists, parts):
+        left.unlink()
 
 
 class Archive:
@@ -68,11 +82,15 @@ class Archive:
 
     Attributes:
         labels: uint8 (n,), 0 to 9.
-        sources: uint8 (n,), which of the given ZIPs, from 0, holds the image.
+        sources: uint8 (n,), which of the given ZIPs, from 0, the image is of.
     """
 
     def __init__(self, *paths: Path):
-        """Open the ZIPs and read their lists of entries, not yet the images.
+        """Read the lists of entries, not yet the images.
+
+        Args:
+            paths: ZIPs; those beside one that go on where it is full, as `write` names them, are
+                read with it.
 
         Raises:
             PipelineError: a file is not a ZIP, an entry has an unexpected name, or the ids over
@@ -80,31 +98,27 @@ class Archive:
             FileNotFoundError: a ZIP is missing.
         """
         self._paths = paths
-        self._zips = [_open(path) for path in paths]
-        listed = [
-            (source, entry)
-            for source, file in enumerate(self._zips)
-            for entry in file.infolist()
-            if not entry.is_dir()
+        self._open: dict[int, zipfile.ZipFile] = {}
+        self._parts = [
+            (source, part)
+            for source, path in enumerate(paths)
+            for part in itertools.takewhile(lambda one: one in paths or one.exists(), _names(path))
         ]
-        found = np.fromiter(
-            ((*_id_and_label(paths[source], entry), source) for source, entry in listed),
-            dtype=[("id", np.int64), ("label", np.uint8), ("source", np.uint8)],
-        )
+        found = np.concatenate([self._list(number) for number in range(len(self._parts))])
         order = np.argsort(found["id"], kind="stable")
-        self._entries = [listed[position][1] for position in order]
+        self._part, self._place = found["part"][order], found["place"][order]
         self.labels = found["label"][order]
-        self.sources = found["source"][order]
+        self.sources = np.array([source for source, _ in self._parts], np.uint8)[self._part]
         self._check(found["id"][order])
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.labels)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for file in self._zips:
+        for file in self._open.values():
             file.close()
 
     def images(self, rows: Iterable[int]) -> Iterator[NDArray[np.uint8]]:
@@ -114,14 +128,39 @@ class Archive:
             PipelineError: an entry is damaged, or not an 8-bit grey PNG of 28x28 pixels.
         """
         for row in rows:
+            file, entry = self._entry(row)
             try:
-                entry = self._entries[row]
                 if entry.file_size > MOST_BYTES:
                     raise ValueError(f"expected {MOST_BYTES} bytes at most, not {entry.file_size}")
-                image = _decode(self._zips[self.sources[row]].read(entry))
+                image = _decode(file.read(entry))
             except _DAMAGE as error:
                 raise PipelineError(f"{self._name(row)} cannot be read: {error}") from None
             yield image
+
+    def _list(self, part: int) -> NDArray[np.void]:
+        """Return what the names of a ZIP's entries say, and the places of these in it."""
+        source, path = self._parts[part]
+        return np.fromiter(
+            (
+                (*_id_and_label(path, self._paths[source].stem, entry), part, place)
+                for place, entry in enumerate(self._zip(part).filelist)
+                if not entry.is_dir()
+            ),
+            dtype=[("id", "i8"), ("label", "u1"), ("part", "i4"), ("place", "i4")],
+        )
+
+    def _zip(self, part: int) -> zipfile.ZipFile:
+        """Return an open ZIP; of many, those used before the last few are closed."""
+        if part not in self._open:
+            while len(self._open) >= OPEN:
+                self._open.pop(next(iter(self._open))).close()
+            self._open[part] = _open(self._parts[part][1])
+        return self._open[part]
+
+    def _entry(self, row: int) -> tuple[zipfile.ZipFile, zipfile.ZipInfo]:
+        """Return where an image is."""
+        file = self._zip(int(self._part[row]))
+        return file, file.filelist[self._place[row]]
 
     def _check(self, ids: NDArray[np.int64]) -> None:
         """Refuse ids that are not 0, 1, 2, ..."""
@@ -135,7 +174,7 @@ class Archive:
             raise PipelineError(f"{self._name(row - 1)} and {self._name(row)} have the same id")
 
     def _name(self, row: int) -> str:
-        return f"{self._paths[self.sources[row]]}: {self._entries[row].filename}"
+        return f"{self._parts[self._part[row]][1]}: {self._entry(row)[1].filename}"
 
 
 def _open(path: Path) -> zipfile.ZipFile:
@@ -148,12 +187,27 @@ def _open(path: Path) -> zipfile.ZipFile:
         raise PipelineError(f"{path} is not a ZIP, or a damaged one: {error}") from None
 
 
-def _id_and_label(path: Path, entry: zipfile.ZipInfo) -> tuple[int, int]:
+def _names(path: Path) -> Iterator[Path]:
+    """Yield the names of a ZIP and of those that go on where it is full."""
+    yield path
+    for number in itertools.count(1):
+        yield path.with_stem(f"{path.stem}-{number}")
+
+
+def _add(archive: zipfile.ZipFile, name: str, image: NDArray[np.uint8]) -> None:
+    """Add an image as an entry of the same bytes everywhere."""
+    entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+    entry.create_system = 3  # Unix, wherever this runs; the next line is in its terms
+    entry.external_attr = 0o100644 << 16
+    archive.writestr(entry, _encode(image))
+
+
+def _id_and_label(path: Path, stem: str, entry: zipfile.ZipInfo) -> tuple[int, int]:
     """Take the name of an entry apart."""
     match = re.fullmatch(r"(.+)/([0-9])/([0-9]{5,18})\.png", entry.filename)
-    if not match or match[1] != path.stem:
+    if not match or match[1] != stem:
         raise PipelineError(
-            f"{path}: expected entries like {path.stem}/7/00042.png, found {entry.filename!r}"
+            f"{path}: expected entries like {stem}/7/00042.png, found {entry.filename!r}"
         )
     return int(match[3]), int(match[2])
 

@@ -21,6 +21,9 @@ from studies import sources
 
 Result = dict[str, Any]
 
+# The schema of the parameters can only refuse values; how images are read shows in their digest.
+WITHOUT_EFFECT = ("digits/params.py", "digits/archive.py")
+
 
 @dataclass(frozen=True)
 class Images:
@@ -93,12 +96,10 @@ def versions() -> dict[str, str]:
 
 @functools.cache
 def _code(modules: tuple[str, ...]) -> str:
-    """Return the SHA-256 of the modules and of what they import.
-
-    Without the schema of the parameters: that can only refuse values.
-    """
+    """Return the SHA-256 of the modules and of what they import, but of `WITHOUT_EFFECT`."""
     digest = hashlib.sha256()
-    for path in sorted(sources.files_of(modules) - {sources.ROOT / "digits/params.py"}):
+    without = {sources.ROOT / path for path in WITHOUT_EFFECT}
+    for path in sorted(sources.files_of(modules) - without):
         digest.update(path.relative_to(sources.ROOT).as_posix().encode() + b"\0")
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -83,6 +83,41 @@ def test_several_archives_are_one_sequence(training: Path, images: Images) -> No
     assert np.array_equal(read(training, testing), np.concatenate([images, images[::-1]]))
 
 
+def test_a_full_archive_goes_on_in_others(
+    tmp_path: Path, images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "MOST_ENTRIES", 2)
+    training, testing = tmp_path / "training.zip", tmp_path / "testing.zip"
+    archive.write(training, images, LABELS, first_id=0)
+    archive.write(testing, images[:3], LABELS[:3], first_id=6)
+    names = {path.name: len(zipfile.ZipFile(path).namelist()) for path in tmp_path.iterdir()}
+    assert names == {
+        "training.zip": 2,
+        "training-1.zip": 2,
+        "training-2.zip": 2,
+        "testing.zip": 2,
+        "testing-1.zip": 1,
+    }
+    with Archive(training, testing) as found:
+        assert found.labels.tolist() == LABELS + LABELS[:3]
+        assert found.sources.tolist() == [0] * 6 + [1] * 3
+        rows = [8, 0, 5, 3, 1, 7]
+        expected = np.concatenate([images, images[:3]])[rows]
+        assert np.array_equal(np.stack(list(found.images(rows))), expected)
+
+
+def test_what_an_earlier_archive_went_on_in_is_removed(
+    tmp_path: Path, images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "training.zip"
+    with monkeypatch.context() as small:
+        small.setattr(archive, "MOST_ENTRIES", 2)
+        archive.write(path, images, LABELS, first_id=0)
+    archive.write(path, images, LABELS, first_id=0)
+    assert [one.name for one in tmp_path.iterdir()] == ["training.zip"]
+    assert np.array_equal(read(path), images)
+
+
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_archive_rewritten_by_another_tool_is_read(
     training: Path, images: Images, compression: int
