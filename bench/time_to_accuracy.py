@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from bench import measuring
 from digits.errors import PipelineError, run_stage
 from digits.files import read_json
-from studies import jobs
+from studies import jobs, workspace
 from studies.accuracy import recipes
 from studies.accuracy.run import RUNS
 
@@ -35,8 +35,8 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     if rounds < 1:
         raise PipelineError("--rounds must be at least 1")
-    if not recipes.PNG.exists():
-        raise PipelineError(f"{recipes.PNG} is missing; `dvc repro convert` makes it")
+    if not workspace.PNG.exists():
+        raise PipelineError(f"{workspace.PNG} is missing; `dvc repro convert` makes it")
     seconds, accuracies = [], []
     for seed in range(1, rounds + 1):
         with tempfile.TemporaryDirectory() as name:
@@ -65,7 +65,7 @@ def prepare(folder: Path) -> Path:
     content = yaml.load(Path("params.yaml"))
     content["split"]["scheme"] = "official"
     yaml.dump(content, folder / "params.yaml")
-    for path in (recipes.PNG, recipes.PATH):
+    for path in (workspace.PNG, recipes.PATH):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).symlink_to(path.absolute())
     return folder
@@ -75,7 +75,7 @@ def swift(folder: Path, seed: int) -> tuple[float, float]:
     """Train by the short recipe; return seconds and accuracy on test."""
     recipe = recipes.load().chosen[PURPOSE]
     seconds = measuring.run(["studies.accuracy.run", recipe, str(seed)], folder).seconds
-    images = jobs.read(recipes.PNG)
+    images = jobs.read(workspace.PNG)
     labels = images.labels[images.sources == recipes.TESTING]
     with np.load(folder / RUNS / f"{recipe}-{seed}.npz", allow_pickle=False) as content:
         read = content["log_probabilities"].argmax(axis=1)

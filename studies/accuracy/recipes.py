@@ -14,10 +14,9 @@ from digits import checkpoint, determinism, inference, networks, params, tables,
 from digits.errors import PipelineError
 from digits.params import Architecture, Count, Section
 from stages.resplit import shuffle
-from studies import jobs
+from studies import jobs, workspace
 
 PATH = Path("studies/accuracy/params.yaml")
-PNG = Path("data/png")
 CHECKPOINTS = Path("checkpoints/accuracy")
 SPLIT_SEED = 0  # of which training images are dev
 TRAINING, TESTING = 0, 1  # the sources of `jobs.Images`
@@ -101,30 +100,30 @@ def divide(images: jobs.Images, dev: int) -> tuple[NDArray[np.int64], NDArray[np
 
 def train_and_read(
     settings: Architecture, seed: int, dev: int, name: str
-) -> tuple[keras.Model, NDArray[np.float32], NDArray[np.uint8]]:
+) -> tuple[keras.Model, NDArray[np.float32], NDArray[np.uint8], Path]:
     """Train by a recipe, going on where an earlier attempt was stopped, and read `divide`'s rows.
 
     Returns:
-        The network, its probabilities, (n, 10), and the labels, (n,).
+        The network, its probabilities, (n, 10), the labels, (n,), and the file with the training's
+        state, to be removed when what came of it is written.
     """
     threads = params.load().threads
     determinism.pin(seed, threads)
-    images = jobs.read(PNG)
+    images = workspace.read_images()
     learned, read = divide(images, dev)
     data = jobs.standardize(images, {"train": learned, "dev": learned[:WATCHED], "test": read})
     model = networks.build(name, settings, data.mean, data.deviation)
     state = CHECKPOINTS / f"{name}-{seed}{'-dev' if dev else ''}.npz"
     curves = state.with_suffix(".csv")
-    inputs = [PNG / f"{one}.zip" for one in ("training", "testing")]
+    inputs = [workspace.PNG / f"{one}.zip" for one in ("training", "testing")]
     identity = checkpoint.identify([settings], seed, threads, inputs) + str(dev)
 
     def keep(table: pd.DataFrame) -> None:
         tables.write_curves(curves, table)
 
     training.fit(model, settings, data, seed, state, identity, keep)
-    state.unlink()
     rows = data.rows["test"]
-    return model, inference.predict(model, data.images[rows]), data.labels[rows]
+    return model, inference.predict(model, data.images[rows]), data.labels[rows], state
 
 
 def multiplications(model: keras.Model) -> int:

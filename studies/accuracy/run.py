@@ -30,11 +30,14 @@ def main() -> None:
             f"{recipes.PATH}: {name} is not chosen, and so does not read the test images; chosen: "
             f"{', '.join(study.chosen.values())}"
         )
-    _, probabilities, labels = recipes.train_and_read(study.settings(name), arguments.seed, 0, name)
+    _, probabilities, labels, state = recipes.train_and_read(
+        study.settings(name), arguments.seed, 0, name
+    )
     logarithms = np.log(np.maximum(probabilities, SMALLEST_PROBABILITY)).astype(np.float16)
     path = RUNS / f"{name}-{arguments.seed}.npz"
     with replacing(path) as temporary:
         np.savez_compressed(temporary, log_probabilities=logarithms)
+    state.unlink()
     right = (probabilities.argmax(axis=1) == labels).mean()
     print(f"wrote {path}: {right:.2%} of {len(labels):,} test images")
 

@@ -21,18 +21,12 @@ from studies import jobs, workspace
 from studies.accuracy import recipes
 from studies.accuracy.run import RUNS
 from studies.accuracy.trying import TRIED
+from studies.label_errors import LABEL_ERRORS
 from studies.summary import percent, spread
 
 STUDY = Path("studies/accuracy")
 PAGE = Path("docs/accuracy.md")
 SHOWN = 30  # misread images
-
-# Test images whose label fewer than three of five people confirmed: Northcutt, C. G., Athalye, A.,
-# and Mueller, J. (2021), Pervasive label errors in test sets destabilize machine learning
-# benchmarks; numbers of MNIST's testing images, from https://github.com/cleanlab/label-errors.
-LABEL_ERRORS = (
-    947, 1621, 1901, 2130, 2462, 2597, 2654, 3520, 3558, 5937, 6651, 6783, 8527, 9679, 9729,
-)  # fmt: skip
 
 
 def main() -> None:
@@ -41,7 +35,7 @@ def main() -> None:
         prog="python -m studies.accuracy.summary", description=__doc__
     ).parse_args()
     study = recipes.load()
-    images = jobs.read(recipes.PNG)
+    images = workspace.read_images()
     testing = np.flatnonzero(images.sources == recipes.TESTING)
     labels = images.labels[testing]
     tried = read_tried(study)
@@ -69,7 +63,9 @@ def read_tried(study: recipes.Study) -> list[dict[str, Any]]:
     for name in study.recipes:
         results = [read_json(path) for path in sorted(TRIED.glob(f"{name}-[0-9]*.json"))]
         if not results:
-            raise PipelineError(f"{TRIED} has nothing of {name}; `dvc repro {STUDY}/dvc.yaml`")
+            raise PipelineError(
+                f"{TRIED} has nothing of {name}; `dvc repro {STUDY}/dvc.yaml` tries it"
+            )
         table = pd.DataFrame(results)
         found.append(
             {
@@ -92,8 +88,7 @@ def read_runs(recipe: str, seeds: list[int], count: int) -> NDArray[np.float64]:
     """Return the probabilities of each seed, (seeds, count, 10).
 
     Raises:
-        PipelineError: a file is damaged.
-        FileNotFoundError: a file is missing.
+        PipelineError: a file is missing or damaged.
     """
     runs = []
     for seed in seeds:
@@ -101,9 +96,11 @@ def read_runs(recipe: str, seeds: list[int], count: int) -> NDArray[np.float64]:
         try:
             with np.load(path, allow_pickle=False) as content:
                 logarithms = content["log_probabilities"].astype(np.float64)
+        except FileNotFoundError:
+            raise PipelineError(
+                f"{path} is missing; `dvc repro {STUDY}/dvc.yaml` makes it"
+            ) from None
         except (ValueError, KeyError, EOFError, OSError) as error:
-            if isinstance(error, FileNotFoundError):
-                raise
             raise PipelineError(f"{path} cannot be read: {error}") from None
         if logarithms.shape != (count, 10):
             raise PipelineError(f"{path}: expected ({count}, 10), found {logarithms.shape}")

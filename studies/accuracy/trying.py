@@ -24,7 +24,7 @@ def main() -> None:
     arguments = parser.parse_args()
     study = recipes.load()
     settings = study.settings(arguments.recipe)
-    model, probabilities, labels = recipes.train_and_read(
+    model, probabilities, labels, state = recipes.train_and_read(
         settings, arguments.seed, study.dev, arguments.recipe
     )
     epochs = sum(phase.epochs for phase in settings.plan)
@@ -38,6 +38,7 @@ def main() -> None:
     }
     path = TRIED / f"{arguments.recipe}-{arguments.seed}.json"
     write_json(path, result)
+    state.unlink()
     print(f"wrote {path}: {result}")
 
 

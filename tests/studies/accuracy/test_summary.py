@@ -10,6 +10,7 @@ import yaml
 
 from digits.files import read_json
 from studies.accuracy import summary
+from studies.label_errors import LABEL_ERRORS
 
 ROOT = Path(__file__).parents[3]
 
@@ -42,7 +43,7 @@ def test_the_label_errors_can_be_left_out() -> None:
     assert found["ensemble"]["misread"] == 2
     assert found["ensemble"]["label_errors_among_them"] == 1
     assert found["ensemble"]["without_label_errors"] == pytest.approx(1 - 1 / 999, abs=1e-6)
-    assert len(set(summary.LABEL_ERRORS)) == 15
+    assert len(set(LABEL_ERRORS)) == 15
 
 
 @pytest.mark.slow
