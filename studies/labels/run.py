@@ -1,8 +1,9 @@
 """Find doubtful labels among all images, and estimate the error that nobody can avoid.
 
 Reads studies/labels/study.yaml, params.yaml and data/png/. Writes in studies/labels/ doubtful.csv
-(the images that confidently are another digit than their label says), summary.json and sheet.png,
-and brings the figures in docs/labels.md up to date. A run that was stopped goes on from
+(the images that confidently are another digit than their label says), probabilities.npz (what the
+networks read: log_probabilities, float16 (n, 10), natural logarithms, by id), summary.json and
+sheet.png, and brings the figures in docs/labels.md up to date. A run that was stopped goes on from
 checkpoints/studies/, or where STUDY_STORE says; with the package ray, trainings run side by side.
 """
 
@@ -18,15 +19,17 @@ from pydantic import Field, model_validator
 
 from digits import determinism, params, plotting, statistics
 from digits.errors import PipelineError, run_stage
-from digits.files import write_csv, write_json
+from digits.files import replacing, write_csv, write_json
 from digits.params import Architecture, Count, Epochs, Plateau, Section
 from studies import engine, jobs, workspace
+from studies.label_errors import LABEL_ERRORS
 from studies.labels import confident
 from studies.labels.fold import Fold, left_out
 from studies.study import Seeds, recipe
 
 STUDY = Path("studies/labels")
 PAGE = Path("docs/labels.md")
+TESTING = 1  # the source of `jobs.Images` that LABEL_ERRORS count
 
 
 class Labels(Section):
@@ -67,12 +70,16 @@ def main() -> None:
     settings = read_recipe(study, path)
     probabilities = read_all(study, settings, images)
     table = confident.doubtful(images.labels, probabilities)
-    summary = describe(images.labels, probabilities, table)
+    summary = describe(images, probabilities, table)
+    logarithms = np.log(np.maximum(probabilities, statistics.SMALLEST_PROBABILITY))
+    with replacing(STUDY / "probabilities.npz") as temporary:
+        np.savez_compressed(temporary, log_probabilities=logarithms.astype(np.float16))
     write_csv(STUDY / "doubtful.csv", table.round(6))
     write_json(STUDY / "summary.json", summary)
     plotting.save(STUDY / "sheet.png", draw(images, table.head(study.shown)))
     workspace.put_into_page(PAGE, markdown(summary), f"dvc repro {STUDY}/dvc.yaml")
-    print(f"{markdown(summary)}\n\n{STUDY}: wrote doubtful.csv, summary.json, sheet.png")
+    written = "doubtful.csv, probabilities.npz, summary.json, sheet.png"
+    print(f"{markdown(summary)}\n\n{STUDY}: wrote {written}")
 
 
 def read_recipe(study: Labels, path: Path) -> Architecture:
@@ -108,7 +115,7 @@ def read_all(study: Labels, settings: Architecture, images: jobs.Images) -> NDAr
 
 
 def describe(
-    labels: NDArray[np.uint8], probabilities: NDArray[np.float64], table: pd.DataFrame
+    images: jobs.Images, probabilities: NDArray[np.float64], table: pd.DataFrame
 ) -> dict[str, Any]:
     """Return the shares that bracket the Bayes error, and the counts by label and digit.
 
@@ -118,8 +125,15 @@ def describe(
         `confident.noise`;
         ``misread``: the share of images that the networks misread, which no Bayes error exceeds;
         ``expected_error``: the mean of one minus the highest probability, the error that the
-        networks expect of themselves; ``joint``: images by label and confident digit.
+        networks expect of themselves; ``joint``: images by label and confident digit;
+        ``unconfirmed``, of the test images whose label people did not confirm: how many there are,
+        their share with its interval, how many are among the doubtful, how many are misread.
     """
+    labels = images.labels
+    wrong = probabilities.argmax(axis=1) != labels
+    testing = np.flatnonzero(images.sources == TESTING)
+    unconfirmed = testing[[number for number in LABEL_ERRORS if number < len(testing)]]
+    share = statistics.wilson_interval(len(unconfirmed), len(testing))
     low, high = statistics.wilson_interval(len(table), len(labels))
     joint = confident.joint(labels, probabilities)
     return {
@@ -129,9 +143,17 @@ def describe(
         "doubtful_share_low": round(low, 6),
         "doubtful_share_high": round(high, 6),
         "bayes_error": round(confident.noise(joint, labels), 6),
-        "misread": round(float(np.mean(probabilities.argmax(axis=1) != labels)), 6),
+        "misread": round(float(wrong.mean()), 6),
         "expected_error": round(float(1 - probabilities.max(axis=1).mean()), 6),
         "joint": joint.tolist(),
+        "unconfirmed": {
+            "images": len(unconfirmed),
+            "share": round(len(unconfirmed) / len(testing), 6),
+            "share_low": round(share[0], 6),
+            "share_high": round(share[1], 6),
+            "doubtful": int(np.isin(unconfirmed, table["id"]).sum()),
+            "misread": int(wrong[unconfirmed].sum()),
+        },
     }
 
 
@@ -146,6 +168,7 @@ def draw(images: jobs.Images, table: pd.DataFrame) -> Figure:
 
 def markdown(summary: dict[str, Any]) -> str:
     """Write the shares as a table."""
+    people = summary["unconfirmed"]
     table = pd.DataFrame(
         [
             ("images", f"{summary['images']:,}"),
@@ -159,6 +182,14 @@ def markdown(summary: dict[str, Any]) -> str:
             ("the estimate of the Bayes error, %", percent(summary["bayes_error"])),
             ("misread out of sample, %", percent(summary["misread"])),
             ("expected by the networks themselves, %", percent(summary["expected_error"])),
+            ("test images whose label people did not confirm", people["images"]),
+            (
+                "their share of the test images, %",
+                f"{percent(people['share'])} [{percent(people['share_low'])}, "
+                f"{percent(people['share_high'])}]",
+            ),
+            ("of them confidently another digit", people["doubtful"]),
+            ("of them misread out of sample", people["misread"]),
         ],
         columns=["", "figure"],
     )

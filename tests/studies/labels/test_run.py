@@ -62,16 +62,23 @@ def test_bad_studies_are_told_by_key(
 
 
 def test_the_figures_follow_from_probabilities() -> None:
-    labels = np.tile(np.arange(10), 100).astype(np.uint8)
-    probabilities = np.full((1000, 10), 0.01)
-    probabilities[np.arange(1000), labels] = 0.91
-    probabilities[0] = np.where(np.arange(10) == 6, 0.955, 0.005)
+    labels = np.tile(np.arange(10), 300).astype(np.uint8)
+    images = jobs.Images(np.zeros((3000, 28, 28), np.uint8), labels, labels * 0 + 1)
+    probabilities = np.full((3000, 10), 0.01)
+    probabilities[np.arange(3000), labels] = 0.91
+    probabilities[0] = np.where(np.arange(10) == 6, 0.955, 0.005)  # surely a 6
+    probabilities[947] = 0.1  # a label that people did not confirm; it could be any digit
+    probabilities[1621] = np.where(np.arange(10) == 8, 0.955, 0.005)  # one that surely is an 8
     table = confident.doubtful(labels, probabilities)
-    summary = run.describe(labels, probabilities, table)
-    assert (summary["doubtful"], summary["bayes_error"], summary["misread"]) == (1, 0.001, 0.001)
-    assert summary["doubtful_share_low"] < 0.001 < summary["doubtful_share_high"]
-    assert summary["expected_error"] == pytest.approx(0.09, abs=1e-4)
-    assert "| 0.100 [0.018, 0.564] |" in run.markdown(summary)
+    summary = run.describe(images, probabilities, table)
+    assert list(table["id"]) == [0, 1621]
+    assert summary["bayes_error"] == pytest.approx(2 / 3000, abs=1e-6)
+    assert summary["misread"] == pytest.approx(3 / 3000, abs=1e-6)
+    assert summary["doubtful_share_low"] < 2 / 3000 < summary["doubtful_share_high"]
+    assert summary["expected_error"] == pytest.approx(0.09, abs=1e-3)
+    unconfirmed = summary["unconfirmed"]
+    assert (unconfirmed["images"], unconfirmed["doubtful"], unconfirmed["misread"]) == (7, 1, 2)
+    assert "| 0.067 [0.018, 0.243] |" in run.markdown(summary)
 
 
 @pytest.mark.slow
