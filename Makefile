@@ -73,6 +73,7 @@ bench: setup ## Measure speed and memory on this machine, into docs/performance.
 	$(BIN)/python -m bench.pipeline
 	$(BIN)/python -m bench.training_speed
 	$(BIN)/python -m bench.time_to_accuracy
+	$(BIN)/python -m bench.study_speedup
 	$(BIN)/python -m bench.growth
 	$(BIN)/python -m bench.report
 
@@ -82,5 +83,4 @@ readme: setup ## Put the figures of the last run into the README
 png: setup ## Unpack the images into png/, in class folders
 	$(BIN)/dvc repro convert
 	rm -rf png
-	$(BIN)/python -m zipfile --extract data/png/training.zip png
-	$(BIN)/python -m zipfile --extract data/png/testing.zip png
+	set -e; for archive in data/png/*.zip; do $(BIN)/python -m zipfile --extract $$archive png; done
