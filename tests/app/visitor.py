@@ -2,17 +2,17 @@
 
 import gzip
 import json
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import cos, inf, pi, sin
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from playwright.sync_api import ConsoleMessage, Page, expect
-
-from tests.app.serving import ROOT
 
 Point = tuple[float, float]  # from the left and from above, in shares of the paper's side
 Strokes = Sequence[Sequence[Point]]
@@ -28,8 +28,8 @@ CHROMIUM: Any = {  # what Playwright is to start
     ],
 }
 
-REAL = ROOT.parent / "shared/strokes/unipen-digits.json.gz"
-needs_real = pytest.mark.skipif(not REAL.is_file(), reason=f"{REAL} is not there")
+REAL = Path(os.environ.get("STROKES", ""))  # pen strokes, as `make strokes` reads them
+needs_real = pytest.mark.skipif(not REAL.is_file(), reason="needs STROKES, a file of pen strokes")
 
 # Notes the time of each movement, and of the frame with the last change of the bars after it.
 STOPWATCH = """() => {
