@@ -93,7 +93,7 @@ def describe(table: pd.DataFrame, study: Study) -> dict[str, Any]:
         over the seeds, and the ends ``low`` and ``high`` of the mean's 95 % interval (Student's t).
         ``differences``: a list with setting, base, images, figure, and of the setting's figure
         minus its base's, paired by seed, mean, low, high, p (of the paired t-test) and p_corrected
-        (Holm, over all that are held against that base with as many images). All accuracies are
+        (Holm, over all settings of that figure with as many images). All accuracies are
         shares, to six decimals; p has four digits; what too few seeds do not say is null.
     """
     groups = [
