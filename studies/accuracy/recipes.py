@@ -1,6 +1,8 @@
 """The schema of the study's params.yaml, and a training by one of its recipes."""
 
 import copy
+import itertools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +22,7 @@ PATH = Path("studies/accuracy/params.yaml")
 CHECKPOINTS = Path("checkpoints/accuracy")
 SPLIT_SEED = 0  # of which training images are dev
 TRAINING, TESTING = 0, 1  # the sources of `jobs.Images`
+SHIFTS = 0, 1  # pixels to every side by which what is read may be moved
 WATCHED = 100  # training images that Keras watches in place of dev, on which nothing depends
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -27,6 +30,8 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 class Study(Section):
     """Recipes: changes of ``base``, by dotted keys; ``chosen`` has those to report, by purpose.
+
+    A recipe's ``shifts`` is of `read` (0 without it), for the test images.
 
     ``dev``: how many of the 60,000 training images measure recipes before one is chosen;
     ``seeds``: of the trainings that are reported.
@@ -45,6 +50,19 @@ class Study(Section):
                 raise ValueError(f"{purpose} must be one of the recipes; it is {name}")
         return self
 
+    @model_validator(mode="after")
+    def _shifts_are_known(self) -> "Study":
+        for name in self.recipes:
+            if self.shifts(name) not in SHIFTS:
+                raise ValueError(
+                    f"{name}.shifts must be one of {SHIFTS}; it is {self.shifts(name)}"
+                )
+        return self
+
+    def shifts(self, name: str) -> Any:
+        """Return how far a recipe's networks read the test images moved."""
+        return self.recipes[name].get("shifts", 0)
+
     def settings(self, name: str) -> Architecture:
         """Return how to build and train by a recipe.
 
@@ -57,6 +75,8 @@ class Study(Section):
         content = copy.deepcopy(self.base.model_dump(mode="json", by_alias=True, exclude_none=True))
         content["schedule"].setdefault("momentum", None)
         for key, value in self.recipes[name].items():
+            if key == "shifts":
+                continue
             *parents, last = key.split(".")
             section: Any = content
             for parent in parents:
@@ -99,19 +119,20 @@ def divide(images: jobs.Images, dev: int) -> tuple[NDArray[np.int64], NDArray[np
 
 
 def train_and_read(
-    settings: Architecture, seed: int, dev: int, name: str
-) -> tuple[keras.Model, NDArray[np.float32], NDArray[np.uint8], Path]:
+    study: Study, name: str, seed: int, dev: int, all_shifts: Iterable[int]
+) -> tuple[keras.Model, list[NDArray[np.float32]], NDArray[np.uint8], Path]:
     """Train by a recipe, going on where an earlier attempt was stopped, and read `divide`'s rows.
 
     Returns:
-        The network, its probabilities, (n, 10), the labels, (n,), and the file with the training's
-        state, to be removed when what came of it is written.
+        The network, for each of ``all_shifts`` what it reads, (n, 10), the labels, (n,), and the
+        file with the training's state, to be removed when what came of it is written.
     """
+    settings = study.settings(name)
     threads = params.load().threads
     determinism.pin(seed, threads)
     images = workspace.read_images()
-    learned, read = divide(images, dev)
-    data = jobs.standardize(images, {"train": learned, "dev": learned[:WATCHED], "test": read})
+    learned, unseen = divide(images, dev)
+    data = jobs.standardize(images, {"train": learned, "dev": learned[:WATCHED], "test": unseen})
     model = networks.build(name, settings, data.mean, data.deviation)
     state = CHECKPOINTS / f"{name}-{seed}{'-dev' if dev else ''}.npz"
     curves = state.with_suffix(".csv")
@@ -123,7 +144,29 @@ def train_and_read(
 
     training.fit(model, settings, data, seed, state, identity, keep)
     rows = data.rows["test"]
-    return model, inference.predict(model, data.images[rows]), data.labels[rows], state
+    black = -data.mean / data.deviation
+    readings = [read(model, data.images[rows], shifts, black) for shifts in all_shifts]
+    return model, readings, data.labels[rows], state
+
+
+def read(
+    model: keras.Model, images: NDArray[np.float32], shifts: int, black: float
+) -> NDArray[np.float32]:
+    """Return the mean probabilities, (n, 10), of images read where they are and moved.
+
+    Args:
+        model: a trained network.
+        images: standardized, (n, side, side).
+        shifts: pixels up to which they are moved, up and down and to the sides; with 1 each is
+            read nine times.
+        black: the value of a black pixel.
+    """
+    side = images.shape[1]
+    padded = np.pad(images, ((0, 0), (shifts, shifts), (shifts, shifts)), constant_values=black)
+    places = itertools.product(range(2 * shifts + 1), repeat=2)
+    moved = [inference.predict(model, padded[:, y : y + side, x : x + side]) for y, x in places]
+    mean: NDArray[np.float32] = np.mean(moved, axis=0, dtype=np.float32)
+    return mean
 
 
 def multiplications(model: keras.Model) -> int:

@@ -30,9 +30,10 @@ def main() -> None:
             f"{recipes.PATH}: {name} is not chosen, and so does not read the test images; chosen: "
             f"{', '.join(study.chosen.values())}"
         )
-    _, probabilities, labels, state = recipes.train_and_read(
-        study.settings(name), arguments.seed, 0, name
+    _, readings, labels, state = recipes.train_and_read(
+        study, name, arguments.seed, 0, [study.shifts(name)]
     )
+    probabilities = readings[0]
     logarithms = np.log(np.maximum(probabilities, SMALLEST_PROBABILITY)).astype(np.float16)
     path = RUNS / f"{name}-{arguments.seed}.npz"
     with replacing(path) as temporary:

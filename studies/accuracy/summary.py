@@ -66,12 +66,13 @@ def read_tried(study: recipes.Study) -> list[dict[str, Any]]:
             raise PipelineError(
                 f"{TRIED} has nothing of {name}; `dvc repro {STUDY}/dvc.yaml` tries it"
             )
-        table = pd.DataFrame(results)
+        table = pd.json_normalize(results, sep="_")
+        measured = ("accuracy", "loss", "moved_accuracy", "moved_loss")
         found.append(
             {
                 "recipe": name,
                 "seeds": len(table),
-                **{key: round(float(table[key].mean()), 6) for key in ("accuracy", "loss")},
+                **{key: round(float(table[key].mean()), 6) for key in measured},
                 **{key: table[key].iloc[0].item() for key in ("epochs", "parameters", "work")},
             }
         )
@@ -173,6 +174,8 @@ def markdown(tried: list[dict[str, Any]], chosen: Mapping[str, Any]) -> str:
                 "recipe": one["recipe"],
                 "dev, %": percent(one["accuracy"]),
                 "dev loss": f"{one['loss']:.4f}",
+                "dev moved, %": percent(one["moved_accuracy"]),
+                "dev moved, loss": f"{one['moved_loss']:.4f}",
                 "seeds": one["seeds"],
                 "epochs": one["epochs"],
                 "parameters": f"{one['parameters']:,}",
@@ -180,7 +183,7 @@ def markdown(tried: list[dict[str, Any]], chosen: Mapping[str, Any]) -> str:
             }
             for one in tried
         ]
-    ).to_markdown(index=False, disable_numparse=True, colalign=["left"] + 6 * ["right"])
+    ).to_markdown(index=False, disable_numparse=True, colalign=["left"] + 8 * ["right"])
     return f"{tests}\n\n{tries}"
 
 

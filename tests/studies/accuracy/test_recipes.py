@@ -75,6 +75,38 @@ def test_without_dev_all_are_learned_and_the_testing_images_read() -> None:
         recipes.divide(images(200, 50), 200)
 
 
+def test_moved_images_are_read_with_black_at_the_edge() -> None:
+    class Corner:
+        """Takes the upper left pixel for the probability of a one, and keeps what it saw."""
+
+        def __init__(self) -> None:
+            self.seen: list[Any] = []
+
+        def predict_on_batch(self, batch: Any) -> Any:
+            self.seen.append(batch[..., 0])
+            return np.eye(10, dtype=np.float32)[[1]] * batch[:, 0, 0]
+
+    images, model = np.full((3, 28, 28), 0.5, np.float32), Corner()
+    images[:, 0, 0] = 0.9
+    assert recipes.read(model, images, 0, black=-1)[:, 1] == pytest.approx(0.9)
+    model.seen.clear()
+    moved = recipes.read(model, images, 1, black=-1)
+    # Five of nine times the corner comes from outside; it stays once, and shows a neighbour thrice.
+    assert moved[:, 1] == pytest.approx((5 * -1 + 0.9 + 3 * 0.5) / 9)
+    down_right = [seen for seen in model.seen if (seen[:, 0] == -1).all() and seen[0, 1, 0] == -1]
+    assert len(model.seen) == 9
+    assert len(down_right) == 1
+    assert (down_right[0][:, 1, 1] == np.float32(0.9)).all()
+
+
+def test_shifts_are_no_parameter_of_the_training_and_are_checked() -> None:
+    moved = study(recipes={"swift": {"shifts": 1}})
+    assert (moved.shifts("swift"), study().shifts("swift")) == (1, 0)
+    assert moved.settings("swift") == moved.base
+    with pytest.raises(PipelineError, match=r"swift\.shifts must be one of \(0, 1\); it is 5"):
+        study(recipes={"swift": {"shifts": 5}})
+
+
 def test_multiplications_are_those_of_convolutions_and_dense_layers() -> None:
     model = networks.build("swift", study().settings("swift"), 33, 79)
     convolutions = 24**2 * 25 * 32 + 10**2 * 9 * 32 * 64 + 8**2 * 9 * 64 * 64
