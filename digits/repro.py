@@ -32,6 +32,8 @@ from digits.errors import PipelineError, run_stage
 
 DVC = [sys.executable, "-m", "dvc"]
 BUSY = "is busy, it is being"  # DVC of a file that another of its processes holds
+PATIENCE = 5  # seconds until a stage that met such a file is tried again
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MERCY = 60  # seconds until a stage that was asked to stop is killed
 TICK = 0.25  # seconds between looks at what runs
 
@@ -85,18 +87,25 @@ def main() -> None:
         jobs = max(1, (os.cpu_count() or 1) // params.load().threads)
     if jobs < 1:
         raise PipelineError(f"--jobs must be at least 1, given {jobs}")
-    signal.signal(signal.SIGTERM, _interrupt)
+    for stop in STOPS:
+        if signal.getsignal(stop) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(stop, _interrupt)
     began = time.monotonic()
     stages = out_of_date(dvc("dag", "--dot", "dvc.yaml"), dvc("status", "--json", "dvc.yaml"))
     if stages:
         print(f"{len(stages)} stages to run, {jobs} at a time", flush=True)
         with tempfile.TemporaryDirectory() as logs:
             run(stages, jobs, Path(logs))
-        dvc("repro")
+        print("the rest, by `dvc repro`", flush=True)
+        if subprocess.run([*DVC, "repro", "--quiet"], check=False).returncode:  # noqa: S603
+            raise PipelineError("`dvc repro` failed; see above")
     print(f"up to date after {time.monotonic() - began:.0f} s")
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Stop as on Ctrl-C; a second signal does not get in the way of that."""
+    for stop in STOPS:
+        signal.signal(stop, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -149,12 +158,17 @@ def run(stages: Mapping[str, set[str]], jobs: int, logs: Path) -> None:
     ready = deque(order.get_ready())
     running: list[Running] = []
     failed: list[Running] = []
+    later: dict[str, float] = {}  # when to try a stage again
     with Live(console=console, transient=True) as live:
         try:
-            while running or (ready and not failed):
+            while running or ((ready or later) and not failed):
+                due = [name for name, when in later.items() if when <= time.monotonic()]
+                ready.extend(due)
+                for name in due:
+                    del later[name]
                 while ready and not failed and len(running) < jobs:
                     running.append(Running(ready.popleft(), logs))
-                live.update(_table(running, len(ready)))
+                live.update(_table(running, len(ready) + len(later)))
                 time.sleep(TICK)
                 for one in [one for one in running if one.process.poll() is not None]:
                     running.remove(one)
@@ -163,8 +177,9 @@ def run(stages: Mapping[str, set[str]], jobs: int, logs: Path) -> None:
                         order.done(one.name)
                         ready.extend(order.get_ready())
                     elif BUSY in one.output:
-                        ready.append(one.name)
+                        later[one.name] = time.monotonic() + PATIENCE
                     else:
+                        console.print(f"{one.name}: failed", highlight=False)
                         failed.append(one)
         finally:
             _stop(running)

@@ -101,7 +101,7 @@ def test_independent_stages_run_side_by_side_with_the_outcome_of_dvc(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGHUP])
 def test_a_stop_stops_everything_and_the_next_run_goes_on(
     project: Path, how: signal.Signals
 ) -> None:
@@ -134,6 +134,23 @@ def test_a_failure_is_shown_and_what_runs_beside_it_ends_well(project: Path) -> 
     assert errors.endswith("repro: failed: two; see above\n")
     assert (project / "one").exists()
     assert not (project / "after_one").exists()
+
+
+@pytest.mark.slow
+def test_a_stage_whose_file_another_dvc_holds_is_tried_again(project: Path) -> None:
+    lock = project / ".dvc/tmp/rwlock"
+    holder = {"pid": os.getpid(), "cmd": "dvc repro data"}
+    process = start(project, "--jobs", "1")
+    assert process.stdout
+    assert "5 stages to run" in process.stdout.readline()
+    lock.write_text(json.dumps({"write": {str(project / "data"): holder}}))
+    time.sleep(8)
+    assert process.poll() is None
+    assert not (project / "data").exists()
+    lock.unlink()
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert (project / "both").exists()
 
 
 def test_what_depends_on_a_change_runs_too() -> None:
