@@ -142,6 +142,7 @@ def _processor() -> str:
 
 
 def _version(package: str) -> str | None:
+    """Return a package's version; None where it is not installed."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

@@ -60,23 +60,26 @@ def _row(one: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _growth(one: Mapping[str, Any]) -> dict[str, str]:
+    """Return the row of a stage on so many copies of the data."""
     return {
         "stage": one["stage"],
         "data": f"{one['times']}x",
         "seconds": f"{one['seconds']:,.1f}",
         "time an image, of that at 1x": f"{one['seconds_an_image']:.2f}",
+        "of that at the size before": f"{one['of_the_size_before']:.2f}",
         "memory, MB": f"{one['megabytes']:,}",
-        "at 1x, MB": f"{one['megabytes_at_one']:,}",
+        "wanted, MB": f"<= {one['megabytes_wanted']:,}",
     }
 
 
 def _spread(values: Mapping[str, float]) -> str:
     """Write the median, with lowest and highest in brackets."""
-    low, middle, high = (f"{values[name]:,.4g}" for name in ("lowest", "median", "highest"))
+    low, middle, high = (f"{values[name]:,.10g}" for name in ("lowest", "median", "highest"))
     return f"{middle} [{low}, {high}]"
 
 
 def _machine(machine: Mapping[str, Any]) -> str:
+    """Write what was measured on."""
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
     return (
         f"{machine['processor']}, {machine['processors']} processors, {machine['memory_gb']} GB; "

@@ -7,6 +7,7 @@ convert wrote; they take turns. The loop is what runs where the package ray is n
 """
 
 import argparse
+import importlib.util
 import os
 import shutil
 import tempfile
@@ -38,6 +39,8 @@ def main() -> None:
     for name, value in vars(arguments).items():
         if value < 1:
             raise PipelineError(f"--{name} must be at least 1")
+    if not importlib.util.find_spec("ray"):
+        raise PipelineError("the package ray is missing; `pip install -e '.[cluster]'` adds it")
     if not (measuring.ROOT / "data/png").is_dir():
         raise PipelineError("data/png is missing; `dvc repro convert` makes it")
     study = {

@@ -1,7 +1,8 @@
 """How long the short recipe takes, against the article's 30 epochs of lenet5_v2, on one split.
 
 Both learn MNIST's official training images in processes of their own, one after the other, and are
-timed as whole processes; then both read the test images. The article's takes most of an hour.
+timed as whole processes; then both read the test images. The article's takes most of an hour; the
+short one runs five times for each of it, with another seed each time.
 
     python -m bench.time_to_accuracy
 """
@@ -22,6 +23,7 @@ from studies.accuracy.run import RUNS
 
 ARTICLE = "lenet5_v2"
 PURPOSE = "swift"
+TARGET = "99.41 %"  # the best figure of the articles, lenet5_v2's
 
 
 def main() -> None:
@@ -31,32 +33,38 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--rounds", type=int, default=1, help="trainings of each (1)")
+    parser.add_argument("--rounds", type=int, default=1, help="trainings of the article's (1)")
     rounds = parser.parse_args().rounds
     if rounds < 1:
         raise PipelineError("--rounds must be at least 1")
+    seeds = recipes.load().seeds
     if not workspace.PNG.exists():
         raise PipelineError(f"{workspace.PNG} is missing; `dvc repro convert` makes it")
-    seconds, accuracies = [], []
-    for seed in range(1, rounds + 1):
+    seconds: list[tuple[float, float]] = []
+    accuracies: dict[str, list[float]] = {PURPOSE: [], ARTICLE: []}
+    for number in range(1, rounds + 1):
         with tempfile.TemporaryDirectory() as name:
             folder = prepare(Path(name))
-            ours = swift(folder, seed)
-            other = article(folder, seed)
-        seconds.append((ours[0], other[0]))
-        accuracies.append((ours[1], other[1]))
-        print(
-            f"round {seed}: {PURPOSE} {ours[0]:.0f} s, {ours[1]:.2%} of test; "
-            f"{ARTICLE} {other[0]:.0f} s, {other[1]:.2%}",
-            flush=True,
+            other = article(folder, number)
+            accuracies[ARTICLE].append(other[1])
+            print(f"{ARTICLE}, seed {number}: {other[0]:.0f} s, {other[1]:.2%} of test", flush=True)
+            for seed in seeds:
+                ours = swift(folder, seed)
+                accuracies[PURPOSE].append(ours[1])
+                seconds.append((ours[0], other[0]))
+                print(f"{PURPOSE}, seed {seed}: {ours[0]:.0f} s, {ours[1]:.2%}", flush=True)
+    figures = [measuring.pairs(f"{PURPOSE}, against {ARTICLE}", "s", seconds, "<= 0.1")]
+    for name, values in accuracies.items():
+        mean = f"{100 * np.mean(values):.2f} %"
+        figures.append(
+            {
+                "what": f"{name} on test, mean {mean}",
+                "unit": "share",
+                "wanted": f"mean >= {TARGET}" if name == PURPOSE else "",
+                "ours": measuring.spread(values),
+            }
         )
-    measuring.write(
-        "time_to_accuracy",
-        [
-            measuring.pairs(f"{PURPOSE}, against {ARTICLE}", "s", seconds, "<= 0.1"),
-            measuring.pairs("their accuracy on test", "share", accuracies, ">= 0.9941"),
-        ],
-    )
+    measuring.write("time_to_accuracy", figures)
 
 
 def prepare(folder: Path) -> Path:

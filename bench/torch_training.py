@@ -1,6 +1,7 @@
 """Train a network in PyTorch, layer by layer the same, as plainly as a bare Keras ``fit``.
 
-Prints images a second. PyTorch is no package of this project; `pip install torch` adds it for the
+Prints images a second. L2 and the accuracy while training, which the others compute, are left out
+here. PyTorch is no package of this project; `pip install torch` adds it for the
 comparison. Keras, which describes the network, computes with PyTorch too here, since PyTorch and
 TensorFlow crash in one process.
 
@@ -10,6 +11,7 @@ TensorFlow crash in one process.
 import argparse
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "torch"  # before Keras is imported
@@ -24,6 +26,11 @@ from digits.dataset import Dataset
 from digits.errors import PipelineError, run_stage
 
 RATE = 0.001  # of learning; the speed does not depend on it
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "rmsprop": torch.optim.RMSprop,
+    "adadelta": torch.optim.Adadelta,
+}
 
 
 def main() -> None:
@@ -43,7 +50,9 @@ def main() -> None:
     data.rows["train"] = data.rows["train"][: arguments.images]
     model = networks.build(arguments.name, settings, data.mean, data.deviation)
     epochs = arguments.epochs + 1
-    ends = train(model, data, settings.batch_size, epochs, values.threads, RATE)
+    ends = train(
+        model, data, settings.batch_size, epochs, values.threads, RATE, settings.optimizer.name
+    )
     print(len(data.rows["train"]) / float(np.median(np.diff(ends))))
 
 
@@ -91,6 +100,7 @@ def _layer(layer: keras.Layer) -> list[torch.nn.Module]:
 
 
 def _activation(layer: keras.Layer) -> list[torch.nn.Module]:
+    """Return what follows a layer's sum."""
     name = keras.activations.serialize(layer.activation)
     known: dict[str, list[torch.nn.Module]] = {
         "linear": [],
@@ -101,12 +111,18 @@ def _activation(layer: keras.Layer) -> list[torch.nn.Module]:
 
 
 def train(
-    model: keras.Model, data: Dataset, batch_size: int, epochs: int, threads: int, rate: float
+    model: keras.Model,
+    data: Dataset,
+    batch_size: int,
+    epochs: int,
+    threads: int,
+    rate: float,
+    kind: str,
 ) -> list[float]:
     """Train, reading the dev images after every epoch; return when each epoch ended, in seconds."""
     torch.set_num_threads(threads)
     network = translate(model)
-    optimizer = torch.optim.Adam(network.parameters(), lr=rate)
+    optimizer = OPTIMIZERS[kind](network.parameters(), lr=rate)
     entropy = torch.nn.CrossEntropyLoss()
     images, labels = _tensors(data, data.rows["train"])
     dev_images, dev_labels = _tensors(data, data.rows["dev"])
@@ -126,6 +142,7 @@ def train(
 
 
 def _tensors(data: Dataset, rows: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return images, (n, 1, 28, 28), and labels, (n,)."""
     images = torch.from_numpy(data.images[rows][:, None])
     return images, torch.from_numpy(data.labels[rows].astype(np.int64))
 

@@ -12,21 +12,24 @@ MACHINE = {
 
 def test_the_tables_have_every_figure() -> None:
     compared = measuring.pairs("convert", "images/s", [(3000, 1000), (4000, 1000)], ">= 2")
+    many = measuring.pairs("train", "images/s", [(48123, 7e4)], ">= 1")
     single = {"what": "repro", "unit": "s", "wanted": "<= 4", "ours": measuring.spread([3.14159])}
     grown = {
         "stage": "convert",
         "times": 50,
         "seconds": 100.0,
-        "seconds_an_image": 1.04,
+        "seconds_an_image": 0.54,
+        "of_the_size_before": 1.04,
         "megabytes": 150,
-        "megabytes_at_one": 120,
+        "megabytes_wanted": 644,
     }
     results = [
-        {"machine": MACHINE, "figures": [compared, single]},
+        {"machine": MACHINE, "figures": [compared, many, single]},
         {"machine": MACHINE, "figures": [grown]},
     ]
     lines = [line.replace(" ", "") for line in report.markdown(results).splitlines()]
     assert "|convert|images/s|3,500[3,000,4,000]|1,000[1,000,1,000]|3.5[3,4]|>=2|" in lines
     assert "|repro|s|3.142[3.142,3.142]|||<=4|" in lines
-    assert "|convert|50x|100.0|1.04|150|120|" in lines
+    assert "|train|images/s|48,120[48,120,48,120]|70,000[70,000,70,000]|" in "".join(lines)
+    assert "|convert|50x|100.0|0.54|1.04|150|<=644|" in lines
     assert lines.count("Fast,2processors,24GB;Linux6,Python3.11.7;keras3.15.0.") == 1
