@@ -131,6 +131,16 @@ def test_the_lock_of_a_study_is_of_a_run_of_what_git_holds(study: str, name: str
     assert {key: changed_since(locked) for key, locked in runs.items()} == {key: [] for key in runs}
 
 
+def test_recipes_are_tried_and_those_chosen_are_run() -> None:
+    stages = yaml.safe_load((ROOT / "studies/accuracy/dvc.yaml").read_text(encoding="utf-8"))[
+        "stages"
+    ]
+    content = yaml.safe_load((ROOT / "studies/accuracy/params.yaml").read_text(encoding="utf-8"))
+    recipes = {name: stages[name]["matrix"]["recipe"] for name in ("try", "run")}
+    assert recipes["try"] == list(content["recipes"])
+    assert recipes["run"] == list(content["chosen"].values())
+
+
 def test_every_stage_of_a_study_is_looked_at() -> None:
     found = {
         (path.parent.name, name)

@@ -1,6 +1,6 @@
 """The network for a short training: what is large has few channels, and is soon made small.
 
-A sixth of the work of lenet5_v2, most of it on images of 12x12 and less.
+A quarter of the work of lenet5_v2, most of it on images of 12x12 and less.
 """
 
 import keras

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from digits import checkpoint, determinism, inference, networks, params, tables, training
 from digits.errors import PipelineError
-from digits.params import Architecture, Count, Section
+from digits.params import Architecture, Count, Plateau, Section
 from stages.resplit import shuffle
 from studies import jobs, workspace
 
@@ -84,7 +84,13 @@ class Study(Section):
             if not isinstance(section, dict):
                 raise PipelineError(f"{PATH}: recipes.{name}: {key} is not a known parameter")
             section[last] = value
-        return params.check(Architecture, content, f"{PATH}: recipes.{name}")
+        settings = params.check(Architecture, content, f"{PATH}: recipes.{name}")
+        if settings.early_stopping or any(isinstance(p.schedule, Plateau) for p in settings.plan):
+            raise PipelineError(
+                f"{PATH}: recipes.{name}: plateau and early_stopping act on dev, which here only "
+                "measures"
+            )
+        return settings
 
 
 def load() -> Study:
@@ -137,6 +143,7 @@ def train_and_read(
     state = CHECKPOINTS / f"{name}-{seed}{'-dev' if dev else ''}.npz"
     curves = state.with_suffix(".csv")
     inputs = [workspace.PNG / f"{one}.zip" for one in ("training", "testing")]
+    inputs += [Path(__file__), Path(jobs.__file__)]  # have a say in who is dev
     identity = checkpoint.identify([settings], seed, threads, inputs) + str(dev)
 
     def keep(table: pd.DataFrame) -> None:

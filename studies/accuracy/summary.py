@@ -45,8 +45,11 @@ def main() -> None:
     }
     write_json(STUDY / "summary.json", {"tried": tried, "chosen": chosen})
     plotting.save(STUDY / "tried.png", draw_tried(tried, study))
-    best = max(study.chosen.values(), key=lambda recipe: tried_accuracy(tried, recipe))
-    mean = read_runs(best, study.seeds, len(labels)).mean(axis=0)
+    best = max(
+        (one for one in tried if one["recipe"] in study.chosen.values()),
+        key=lambda one: dev_accuracy(one, study),
+    )
+    mean = read_runs(best["recipe"], study.seeds, len(labels)).mean(axis=0)
     plotting.save(STUDY / "misread.png", draw_misread(images, testing, mean))
     tables = markdown(tried, chosen)
     workspace.put_into_page(PAGE, tables, f"dvc repro {STUDY}/dvc.yaml")
@@ -79,9 +82,9 @@ def read_tried(study: recipes.Study) -> list[dict[str, Any]]:
     return found
 
 
-def tried_accuracy(tried: list[dict[str, Any]], recipe: str) -> float:
-    """Return what a recipe reached on dev."""
-    accuracy: float = next(one["accuracy"] for one in tried if one["recipe"] == recipe)
+def dev_accuracy(one: Mapping[str, Any], study: recipes.Study) -> float:
+    """Return what a tried recipe reached on dev, images moved as it has them moved."""
+    accuracy: float = one["moved_accuracy" if study.shifts(one["recipe"]) else "accuracy"]
     return accuracy
 
 
@@ -192,12 +195,13 @@ def draw_tried(tried: list[dict[str, Any]], study: recipes.Study) -> Figure:
     figure = Figure(figsize=(7, 0.35 * len(tried) + 1), layout="constrained")
     axes = figure.subplots()
     for row, one in enumerate(tried):
-        low, high = statistics.wilson_interval(round(one["accuracy"] * study.dev), study.dev)
+        accuracy = dev_accuracy(one, study)
+        low, high = statistics.wilson_interval(round(accuracy * study.dev), study.dev)
         chosen = one["recipe"] in study.chosen.values()
         axes.errorbar(
-            100 * (1 - one["accuracy"]),
+            100 * (1 - accuracy),
             row,
-            xerr=[[100 * (high - one["accuracy"])], [100 * (one["accuracy"] - low)]],
+            xerr=[[100 * (high - accuracy)], [100 * (accuracy - low)]],
             fmt="D" if chosen else "o",
             color=plotting.COLOURS[int(chosen)],
             capsize=3,

@@ -45,6 +45,11 @@ def test_a_recipe_is_the_base_with_its_changes() -> None:
         ({"augment.shif": 0.1}, "recipes.swift: augment.shif"),
         ({"epochs.first": 1}, "recipes.swift: epochs.first is not a known parameter"),
         ({"epochs": 0}, "recipes.swift: epochs"),
+        ({"early_stopping": 2}, "early_stopping act on dev"),
+        (
+            {"schedule": {"name": "plateau", "factor": 0.2, "patience": 2}},
+            "plateau and early_stopping act on dev",
+        ),
     ],
 )
 def test_an_impossible_recipe_is_refused(changes: dict[str, Any], expected: str) -> None:
