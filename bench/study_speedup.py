@@ -56,7 +56,8 @@ def main() -> None:
         seconds = {kind: time_study(kind, study) for kind in kinds}
         rounds.append((seconds["ray"], seconds["loop"]))
         print(
-            f"round {number + 1}: {seconds['ray']:.0f} s on Ray, {seconds['loop']:.0f} s in a row"
+            f"round {number + 1}: {seconds['ray']:.0f} s on Ray, {seconds['loop']:.0f} s in a row",
+            flush=True,
         )
     what = (
         f"a study of {arguments.trainings} lenet5, {arguments.images:,} images, "

@@ -1,9 +1,9 @@
 """Train a network in PyTorch, layer by layer the same, as plainly as a bare Keras ``fit``.
 
 Prints images a second. L2 and the accuracy while training, which the others compute, are left out
-here. PyTorch is no package of this project; `pip install torch` adds it for the
-comparison. Keras, which describes the network, computes with PyTorch too here, since PyTorch and
-TensorFlow crash in one process.
+here. PyTorch is no package of this project; `pip install torch` adds it for the comparison. Keras,
+which describes the network, computes with PyTorch too here, since PyTorch and TensorFlow crash in
+one process.
 
     python -m bench.torch_training lenet5
 """
