@@ -24,7 +24,8 @@ def main() -> None:
             RAW / f"{prefix}-images-idx3-ubyte.gz", RAW / f"{prefix}-labels-idx1-ubyte.gz"
         )
         path = PNG / f"{name}.zip"
-        archive.write(path, tqdm(images, desc=path.name, unit="image"), labels, first_id)
+        with tqdm(images, desc=path.name, unit="image") as bar:
+            archive.write(path, bar, labels, first_id)
         print(f"{path}: {len(images)} images")
         first_id += len(images)
 
