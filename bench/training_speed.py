@@ -8,7 +8,8 @@ and lenet5_v2 ours is measured without oneDNN's kernels, too, which TensorFlow b
 some processors only.
 
 Each measurement is a process of its own, since determinism cannot be switched off again; the kinds
-take turns, so that all meet the same weather on the machine. Needs what standardize wrote.
+take turns, so that all meet the same weather on the machine. Slow networks learn fewer images, as
+many as take ours some 20 seconds an epoch. Needs what standardize wrote.
 
     python -m bench.training_speed lenet5 lenet5_v2 --rounds 5 --epochs 3
 """
@@ -35,6 +36,8 @@ from digits import dataset, determinism, networks, params, training
 from digits.errors import PipelineError, run_stage
 from digits.params import Architecture, Augment
 
+EPOCH = 20  # seconds, of ours
+FIRST_LOOK = ["--epochs", "1", "--images", "4096"]
 RATE = 0.001  # of learning; the speed does not depend on it
 
 
@@ -48,7 +51,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="architectures of params.yaml (all of them)")
     parser.add_argument("--rounds", type=int, default=3, help="measurements of each kind (3)")
     parser.add_argument("--epochs", type=int, default=2, help="timed, after one that is not (2)")
-    parser.add_argument("--images", type=int, help="train on the first so many only")
+    parser.add_argument("--images", type=int, help="train on the first so many (by speed)")
     parser.add_argument("--kind", choices=KINDS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     names = arguments.names or list(params.load().architectures)
@@ -61,11 +64,10 @@ def main() -> None:
     if arguments.kind:
         print(measure(arguments.kind, names[0], arguments.epochs, arguments.images))
         return
-    options = ["--epochs", str(arguments.epochs)]
-    if arguments.images:
-        options += ["--images", str(arguments.images)]
     figures: list[dict[str, Any]] = []
     for name in names:
+        images = arguments.images or int(EPOCH * run(OURS, name, FIRST_LOOK))
+        options = ["--epochs", str(arguments.epochs), "--images", str(images)]
         figures += compare(name, arguments.rounds, options)
         measuring.write("training", figures)
 
