@@ -71,6 +71,7 @@ repro: setup ## Bring everything up to date on MNIST, as many stages at a time a
 bench: setup ## Measure speed and memory on this machine, into docs/performance.md; takes hours
 	$(BIN)/python -m bench.convert
 	$(BIN)/python -m bench.pipeline
+	$(BIN)/python -m bench.profiling
 	$(BIN)/python -m bench.training_speed
 	$(BIN)/python -m bench.time_to_accuracy
 	$(BIN)/python -m bench.study_speedup

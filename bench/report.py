@@ -13,6 +13,7 @@ from digits.errors import PipelineError, run_stage
 from digits.files import read_json, replacing
 
 PAGE = Path("docs/performance.md")
+TEXT = "what", "stage", "where it goes"  # columns
 
 
 def main() -> None:
@@ -30,17 +31,18 @@ def main() -> None:
 
 
 def markdown(results: list[dict[str, Any]]) -> str:
-    """Write a table of comparisons, one of growth if it was measured, and the machines."""
+    """Write tables of comparisons, growth and profiles, as far as measured, and the machines."""
     figures = [figure for result in results for figure in result["figures"]]
-    compared = pd.DataFrame([_row(one) for one in figures if "stage" not in one])
+    compared = pd.DataFrame([_row(one) for one in figures if "ours" in one])
     grown = pd.DataFrame([_growth(one) for one in figures if "stage" in one])
+    profiled = pd.DataFrame([_profile(one) for one in figures if "parts" in one])
     tables = [
         table.to_markdown(
             index=False,
             disable_numparse=True,
-            colalign=["left"] + (len(table.columns) - 1) * ["right"],
+            colalign=["left" if name in TEXT else "right" for name in table],
         )
-        for table in (compared, grown)
+        for table in (compared, grown, profiled)
         if len(table)
     ]
     machines = dict.fromkeys(_machine(result["machine"]) for result in results)
@@ -69,6 +71,16 @@ def _growth(one: Mapping[str, Any]) -> dict[str, str]:
         "of that at the size before": f"{one['of_the_size_before']:.2f}",
         "memory, MB": f"{one['megabytes']:,}",
         "wanted, MB": f"<= {one['megabytes_wanted']:,}",
+    }
+
+
+def _profile(one: Mapping[str, Any]) -> dict[str, str]:
+    """Return the row of what was profiled, its parts from the largest on."""
+    parts = sorted(one["parts"].items(), key=lambda part: -part[1])
+    return {
+        "what": one["profile"],
+        "ms": f"{one['milliseconds']:,}",
+        "where it goes": ", ".join(f"{name} {share:.0%}" for name, share in parts),
     }
 
 

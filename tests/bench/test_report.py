@@ -23,8 +23,9 @@ def test_the_tables_have_every_figure() -> None:
         "megabytes": 150,
         "megabytes_wanted": 644,
     }
+    profiled = {"profile": "lenet5", "milliseconds": 1500.5, "parts": {"pooling": 0.1, "rest": 0.9}}
     results = [
-        {"machine": MACHINE, "figures": [compared, many, single]},
+        {"machine": MACHINE, "figures": [compared, many, single, profiled]},
         {"machine": MACHINE, "figures": [grown]},
     ]
     lines = [line.replace(" ", "") for line in report.markdown(results).splitlines()]
@@ -32,4 +33,5 @@ def test_the_tables_have_every_figure() -> None:
     assert "|repro|s|3.142[3.142,3.142]|||<=4|" in lines
     assert "|train|images/s|48,120[48,120,48,120]|70,000[70,000,70,000]|" in "".join(lines)
     assert "|convert|50x|100.0|0.54|1.04|150|<=644|" in lines
+    assert "|lenet5|1,500.5|rest90%,pooling10%|" in lines
     assert lines.count("Fast,2processors,24GB;Linux6,Python3.11.7;keras3.15.0.") == 1

@@ -1,27 +1,8 @@
-from pathlib import Path
-
 import pytest
-import yaml
 
-from bench import measuring, training_speed
-from tests.conftest import IdxMaker
-from tests.stages import running
+from bench import training_speed
 
 OPTIONS = ["--epochs", "1", "--images", "256"]
-
-
-@pytest.fixture
-def standardized(tmp_path: Path, idx_files: IdxMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work in a folder with what standardize wrote."""
-    content = yaml.safe_load((measuring.ROOT / "params.yaml").read_text(encoding="utf-8"))
-    content["split"].update(train=0.6, test=0.4)
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-    idx_files(tmp_path / "data/raw", training=600, testing=100)
-    for stage in ("convert", "resplit", "standardize"):
-        done = running.run(tmp_path, stage)
-        assert done.returncode == 0, done.stderr
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(measuring.ROOT))
 
 
 @pytest.mark.slow

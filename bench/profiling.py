@@ -1,0 +1,199 @@
+"""Where the time goes: in a training's step by kind of work, in other stages by module.
+
+A step is profiled by TensorFlow while an epoch of the first images is learned as the pipeline does,
+after one that is not; its parts are shares of the time that all kernels together take, those
+that prepare batches included. `python` is the share of the epoch in which no step runs: callbacks,
+the checkpoint, the curves. Stages run under Python's own profiler, which makes small functions look
+slower than they are. Needs what `dvc repro` wrote.
+
+    python -m bench.profiling lenet5 lenet5_v2
+"""
+
+import argparse
+import multiprocessing
+import pstats
+import re
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import tensorflow as tf
+from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+from bench import measuring
+from digits import dataset, determinism, networks, params, training
+from digits.errors import PipelineError, run_stage
+
+IMAGES = 4096  # learned while profiled
+DEV = 256  # images; reading them is not a training's step
+STEP = "multi_step_on_iterator"  # what Keras calls for every few steps
+KERNEL = re.compile(r"[^:]+:[^: ]+")  # the layer's place and the kernel
+INPUT = "tf_data"  # begins the names of threads that prepare batches
+# Kernels by what their names, or their layers', contain; the first that fits.
+PARTS = {
+    "convolutions backward": ("Conv2DBackprop",),
+    "convolutions forward": ("Conv2D",),
+    "BatchNorm": ("batch_normalization", "/batchnorm/", "/moments/"),
+    "pooling": ("Pool",),
+    "dense layers": ("MatMul",),
+    "optimizer": ("/adam/", "/rmsprop/", "/adadelta/"),
+}
+REST, PREPARING, PYTHON = "activations, dropout, loss", "preparing batches", "python"
+MODULES = 6  # shown of a stage
+OWN = "digits, stages"
+BUILT_IN = re.compile(r"<built-in method (.+)\.\w+>|<method '.+' of '(.+)' objects>")
+# Stages and what they read.
+STAGES = {
+    "convert": ("data/raw",),
+    "standardize": ("data/png", "data/split.csv"),
+    "evaluate": ("params.yaml", "data/standardized", "data/split.csv"),
+}
+
+
+def main() -> None:
+    """Profile the stages and the architectures named on the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.profiling",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", help="architectures of params.yaml (all of them)")
+    names = parser.parse_args().names or list(params.load().architectures)
+    for name in names:
+        params.architecture(params.load(), name)
+    figures: list[dict[str, Any]] = []
+    for name in STAGES:
+        figures.append(stage(name, names[0]))
+        _show(figures[-1])
+    for name in names:
+        # A process of its own: neither determinism nor a profile can be switched off again.
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            figures.append(pool.submit(step, name).result())
+        _show(figures[-1])
+    measuring.write("profiling", figures)
+
+
+def stage(name: str, network: str) -> dict[str, Any]:
+    """Run a stage under Python's profiler, in a folder with nothing but what it reads.
+
+    Returns:
+        profile: the stage; milliseconds; parts: shares of the modules that take longest.
+    """
+    inputs = list(STAGES[name])
+    command = [f"stages.{name}"]
+    if name == "evaluate":
+        inputs += [f"models/{network}", f"plots/train/{network}.csv"]
+        command += [network]
+    with tempfile.TemporaryDirectory() as folder:
+        for path in inputs:
+            if not Path(path).exists():
+                raise PipelineError(f"{path} is missing; `dvc repro` makes it")
+            (Path(folder) / path).parent.mkdir(parents=True, exist_ok=True)
+            (Path(folder) / path).symlink_to(Path(path).absolute())
+        output = Path(folder) / "profile"
+        measuring.run(["cProfile", "-o", output, "-m", *command], Path(folder))
+        content = pstats.Stats(str(output))
+    own: Counter[str] = Counter()
+    for function, (_, _, seconds, *_) in content.stats.items():  # type: ignore[attr-defined]
+        own[_module(function)] += seconds
+    total = own.total()
+    return {
+        "profile": f"{name} {network}" if name == "evaluate" else name,
+        "milliseconds": round(1000 * total),
+        "parts": {key: round(value / total, 3) for key, value in own.most_common(MODULES)},
+    }
+
+
+def step(name: str) -> dict[str, Any]:
+    """Train an architecture for two epochs and profile the second.
+
+    Returns:
+        profile: its name; milliseconds: of a step, on the clock; parts: shares of the kernels'
+        time, and Python's share of the epoch.
+    """
+    values = params.load()
+    settings = params.architecture(values, name)
+    phase = settings.plan[-1].model_copy(update={"epochs": 2, "learning_rate": 0.001})
+    settings = settings.model_copy(update={"phases": [phase]})
+    data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
+    data.rows["train"] = data.rows["train"][:IMAGES]
+    data.rows["dev"] = data.rows["dev"][:DEV]
+    determinism.pin(values.seed, values.threads)
+    model = networks.build(name, settings, data.mean, data.deviation)
+    times: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+
+        def note(curves: pd.DataFrame) -> None:
+            if not times:
+                tf.profiler.experimental.start(folder)
+            times.append(time.perf_counter())
+            if len(times) == 2:
+                tf.profiler.experimental.stop()
+
+        training.fit(model, settings, data, values.seed, Path(folder) / "state.npz", "", note)
+        (path,) = Path(folder).rglob("*.xplane.pb")
+        parts, inside = shares(path.read_bytes())
+    whole = times[1] - times[0]
+    parts[PYTHON] = round(1 - inside / whole, 3)
+    steps = -(-len(data.rows["train"]) // settings.batch_size)
+    return {"profile": name, "milliseconds": round(1000 * whole / steps, 1), "parts": parts}
+
+
+def shares(profile: bytes) -> tuple[dict[str, float], float]:
+    """Sort the kernels of a TensorFlow profile by kind of work.
+
+    Args:
+        profile: an .xplane.pb file's content.
+
+    Returns:
+        The share of each kind, largest first, and the seconds that steps took on the clock.
+    """
+    space = xplane_pb2.XSpace.FromString(profile)
+    spent: Counter[str] = Counter()
+    inside = 0
+    for plane in space.planes:
+        for line in plane.lines:
+            for event in line.events:
+                name = plane.event_metadata[event.metadata_id].name
+                if name == STEP:
+                    inside += event.duration_ps
+                elif KERNEL.fullmatch(name):
+                    part = PREPARING if line.name.startswith(INPUT) else _part(name)
+                    spent[part] += event.duration_ps
+    if not spent:
+        raise PipelineError("TensorFlow's profile has no kernels; is it another version's?")
+    total = spent.total()
+    return {part: round(time / total, 3) for part, time in spent.most_common()}, inside / 1e12
+
+
+def _part(kernel: str) -> str:
+    """Return the kind of work of a kernel."""
+    kinds = (part for part, names in PARTS.items() if any(name in kernel for name in names))
+    return next(kinds, REST)
+
+
+def _module(function: tuple[str, int, str]) -> str:
+    """Return the module, package or built-in type that a profiled function is of."""
+    file, _, name = function
+    if file == "~":  # built in: <built-in method zlib.crc32>, <method 'seek' of '_io.X' objects>
+        found = BUILT_IN.fullmatch(name)
+        return (found[1] or found[2]).split(".")[0].strip("_") if found else name
+    path = Path(file.removeprefix("<frozen "))
+    if path.is_relative_to(measuring.ROOT) and "site-packages" not in path.parts:
+        return OWN
+    if "site-packages" in path.parts:
+        return path.parts[path.parts.index("site-packages") + 1]
+    return path.parent.name if path.stem == "__init__" else path.stem.split(".")[0]
+
+
+def _show(figure: dict[str, Any]) -> None:
+    parts = ", ".join(f"{key} {share:.0%}" for key, share in figure["parts"].items())
+    print(f"{figure['profile']}: {figure['milliseconds']:,} ms: {parts}", flush=True)
+
+
+if __name__ == "__main__":
+    run_stage("bench", main)

@@ -1,0 +1,28 @@
+from multiprocessing import get_context
+
+import pytest
+
+from bench import profiling
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("standardized")
+def test_a_step_is_sorted_into_kinds_of_work() -> None:
+    with get_context("spawn").Pool(1) as pool:  # determinism would stay on in this process
+        figure = pool.apply(profiling.step, ("lenet5_v2",))
+    parts = figure["parts"]
+    python = parts.pop(profiling.PYTHON)
+    assert set(parts) == {*profiling.PARTS, profiling.PREPARING, profiling.REST}
+    assert sum(parts.values()) == pytest.approx(1, abs=0.01)
+    assert max(parts, key=lambda part: parts[part]) == "convolutions backward"
+    assert 0 < python < 1
+    assert figure["milliseconds"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("standardized")
+def test_a_stage_is_sorted_into_modules() -> None:
+    figure = profiling.stage("standardize", "dense")
+    assert "zipfile" in figure["parts"]
+    assert not [part for part in figure["parts"] if "<" in part or "/" in part]
+    assert 0.3 < sum(figure["parts"].values()) <= 1
