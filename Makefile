@@ -57,8 +57,11 @@ strokes: models/export ## Read pen strokes with the exported network: make strok
 	@test -n "$(STROKES)" || { echo 'Say which: make strokes STROKES=digits.json.gz'; exit 2; }
 	$(BIN)/python -m bench.strokes "$(STROKES)"
 
+# Files of tests on every processor, the one that takes longest first.
+SIDE_BY_SIDE := tests/test_pipeline.py tests --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 test: setup ## Run the tests; those on the genuine MNIST need MNIST_MIRROR, a folder or an address
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 check: setup ## Lint, check formatting and types
 	$(BIN)/ruff check
