@@ -2,9 +2,9 @@
 
 A step is profiled by TensorFlow while an epoch of the first images is learned as the pipeline does,
 after one that is not; its parts are shares of the time that all kernels together take, those
-that prepare batches included. `python` is the share of the epoch in which no step runs: callbacks,
-the checkpoint, the curves. Stages run under Python's own profiler, which makes small functions look
-slower than they are. Needs what `dvc repro` wrote.
+that prepare batches included, and its time is the epoch's by its steps: callbacks, checkpoint and
+curves are in it. Stages run under Python's own profiler, which makes small functions look slower
+than they are. Needs what `dvc repro` wrote.
 
     python -m bench.profiling lenet5 lenet5_v2
 """
@@ -30,7 +30,6 @@ from digits.errors import PipelineError, run_stage
 
 IMAGES = 4096  # learned while profiled
 DEV = 256  # images; reading them is not a training's step
-STEP = "multi_step_on_iterator"  # what Keras calls for every few steps
 KERNEL = re.compile(r"[^:]+:[^: ]+")  # the layer's place and the kernel
 INPUT = "tf_data"  # begins the names of threads that prepare batches
 # Kernels by what their names, or their layers', contain; the first that fits.
@@ -40,9 +39,9 @@ PARTS = {
     "BatchNorm": ("batch_normalization", "/batchnorm/", "/moments/"),
     "pooling": ("Pool",),
     "dense layers": ("MatMul",),
-    "optimizer": ("/adam/", "/rmsprop/", "/adadelta/"),
+    "optimizer": ("/adam/", "/rm_sprop/", "/adadelta/"),
 }
-REST, PREPARING, PYTHON = "activations, dropout, loss", "preparing batches", "python"
+REST, PREPARING = "activations, dropout, loss", "preparing batches"
 MODULES = 6  # shown of a stage
 OWN = "digits, stages"
 BUILT_IN = re.compile(r"<built-in method (.+)\.\w+>|<method '.+' of '(.+)' objects>")
@@ -113,7 +112,7 @@ def step(name: str) -> dict[str, Any]:
 
     Returns:
         profile: its name; milliseconds: of a step, on the clock; parts: shares of the kernels'
-        time, and Python's share of the epoch.
+        time.
     """
     values = params.load()
     settings = params.architecture(values, name)
@@ -136,38 +135,37 @@ def step(name: str) -> dict[str, Any]:
 
         training.fit(model, settings, data, values.seed, Path(folder) / "state.npz", "", note)
         (path,) = Path(folder).rglob("*.xplane.pb")
-        parts, inside = shares(path.read_bytes())
-    whole = times[1] - times[0]
-    parts[PYTHON] = round(1 - inside / whole, 3)
+        parts = shares(path.read_bytes())
     steps = -(-len(data.rows["train"]) // settings.batch_size)
-    return {"profile": name, "milliseconds": round(1000 * whole / steps, 1), "parts": parts}
+    return {
+        "profile": f"{name}, a step",
+        "milliseconds": round(1000 * (times[1] - times[0]) / steps, 1),
+        "parts": parts,
+    }
 
 
-def shares(profile: bytes) -> tuple[dict[str, float], float]:
+def shares(profile: bytes) -> dict[str, float]:
     """Sort the kernels of a TensorFlow profile by kind of work.
 
     Args:
         profile: an .xplane.pb file's content.
 
     Returns:
-        The share of each kind, largest first, and the seconds that steps took on the clock.
+        The share of each kind, largest first.
     """
     space = xplane_pb2.XSpace.FromString(profile)
     spent: Counter[str] = Counter()
-    inside = 0
     for plane in space.planes:
         for line in plane.lines:
             for event in line.events:
                 name = plane.event_metadata[event.metadata_id].name
-                if name == STEP:
-                    inside += event.duration_ps
-                elif KERNEL.fullmatch(name):
+                if KERNEL.fullmatch(name):
                     part = PREPARING if line.name.startswith(INPUT) else _part(name)
                     spent[part] += event.duration_ps
     if not spent:
         raise PipelineError("TensorFlow's profile has no kernels; is it another version's?")
     total = spent.total()
-    return {part: round(time / total, 3) for part, time in spent.most_common()}, inside / 1e12
+    return {part: round(time / total, 3) for part, time in spent.most_common()}
 
 
 def _part(kernel: str) -> str:

@@ -11,11 +11,9 @@ def test_a_step_is_sorted_into_kinds_of_work() -> None:
     with get_context("spawn").Pool(1) as pool:  # determinism would stay on in this process
         figure = pool.apply(profiling.step, ("lenet5_v2",))
     parts = figure["parts"]
-    python = parts.pop(profiling.PYTHON)
     assert set(parts) == {*profiling.PARTS, profiling.PREPARING, profiling.REST}
     assert sum(parts.values()) == pytest.approx(1, abs=0.01)
     assert max(parts, key=lambda part: parts[part]) == "convolutions backward"
-    assert 0 < python < 1
     assert figure["milliseconds"] > 0
 
 
