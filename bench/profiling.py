@@ -152,6 +152,9 @@ def shares(profile: bytes) -> dict[str, float]:
 
     Returns:
         The share of each kind, largest first.
+
+    Raises:
+        PipelineError: there are no kernels in it.
     """
     space = xplane_pb2.XSpace.FromString(profile)
     spent: Counter[str] = Counter()
