@@ -21,6 +21,6 @@ def test_a_step_is_sorted_into_kinds_of_work() -> None:
 @pytest.mark.usefixtures("standardized")
 def test_a_stage_is_sorted_into_modules() -> None:
     figure = profiling.stage("standardize", "dense")
-    assert "zipfile" in figure["parts"]
+    assert "importlib" in figure["parts"]  # of so few images, starting takes most
     assert not [part for part in figure["parts"] if "<" in part or "/" in part]
     assert 0.3 < sum(figure["parts"].values()) <= 1
