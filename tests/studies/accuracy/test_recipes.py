@@ -14,7 +14,9 @@ COMMITTED = yaml.safe_load(Path("studies/accuracy/params.yaml").read_text(encodi
 
 
 def study(**changes: Any) -> recipes.Study:
-    return params.check(recipes.Study, {**COMMITTED, **changes}, "here")
+    return params.check(
+        recipes.Study, {**COMMITTED, "chosen": {"swift": "swift"}, **changes}, "here"
+    )
 
 
 def images(training: int, testing: int) -> jobs.Images:
@@ -112,7 +114,28 @@ def test_shifts_are_no_parameter_of_the_training_and_are_checked() -> None:
         study(recipes={"swift": {"shifts": 5}})
 
 
-def test_multiplications_are_those_of_convolutions_and_dense_layers() -> None:
-    model = networks.build("swift", study().settings("swift"), 33, 79)
-    convolutions = 24**2 * 25 * 32 + 10**2 * 9 * 32 * 64 + 8**2 * 9 * 64 * 64
-    assert recipes.multiplications(model) == convolutions + 4 * 4 * 64 * 128 + 128 * 10
+@pytest.mark.parametrize(
+    ("name", "convolutions", "dense"),
+    [
+        (
+            "swift",
+            24**2 * 25 * 32 + 10**2 * 9 * 32 * 64 + 8**2 * 9 * 64 * 64,
+            4 * 4 * 64 * 128 + 128 * 10,
+        ),
+        (
+            "champion_weight_short",
+            24**2 * 25 * 32
+            + 22**2 * 9 * 32 * 32
+            + 11**2 * 9 * 32 * 64
+            + 9**2 * 9 * 64 * 64
+            + 4**2 * 9 * 64 * 128
+            + 2**2 * 9 * 128 * 128,
+            2 * 2 * 128 * 128 + 128 * 10,
+        ),
+    ],
+)
+def test_multiplications_are_those_of_convolutions_and_dense_layers(
+    name: str, convolutions: int, dense: int
+) -> None:
+    model = networks.build(name, recipes.load().settings(name), 33, 79)
+    assert recipes.multiplications(model) == convolutions + dense
