@@ -79,9 +79,3 @@ def test_the_code_that_computes_is(lenet5: Architecture, monkeypatch: pytest.Mon
     named = {path.name for path in kept(one.modules)}
     assert {"trial.py", "training.py", "lenet5.py", "resplit.py"} <= named
     assert not named & {"study.py", "engine.py", "summary.py", "lenet5_v2.py"}
-
-
-def test_all_trainings_of_a_process_use_the_same_memory() -> None:
-    images = noise(400)
-    first = jobs.standardize(images, draw(images, SPLIT, 1, 50)).images
-    assert np.shares_memory(first, jobs.standardize(images, draw(images, SPLIT, 2, 60)).images)
