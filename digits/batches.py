@@ -11,7 +11,7 @@ from digits import augment, variants
 from digits.dataset import Dataset
 from digits.params import Architecture
 
-DRAWS_AT_ONCE = 8192  # images that are read and whose transforms are drawn together; bounds memory
+READ_AT_ONCE = 8192  # images, whose transforms are drawn together, too; bounds memory
 
 
 class TrainingBatches:
@@ -56,8 +56,8 @@ class TrainingBatches:
         settings = self.settings.augment
         side = self.data.images.shape[1]
         order = rng.permutation(self.data.rows["train"])
-        for start in range(0, len(order), DRAWS_AT_ONCE):
-            rows = order[start : start + DRAWS_AT_ONCE]
+        for start in range(0, len(order), READ_AT_ONCE):
+            rows = order[start : start + READ_AT_ONCE]
             transforms = augment.draw_transforms(settings, len(rows), side, rng, pen)
             weights = pen.uniform(-settings.thin, settings.thick, len(rows)).astype(np.float32)
             images, labels = self.data.images[rows], self.data.labels[rows]
@@ -91,7 +91,17 @@ class TrainingBatches:
 
 
 def dev_batches(data: Dataset, batch_size: int) -> tf.data.Dataset:
-    """Return the dev images and labels in batches, as they are."""
+    """Return the dev images, float32 (n, 28, 28, 1), and labels, uint8 (n,), as they are."""
     rows = data.rows["dev"]
-    images = data.images[rows][..., np.newaxis]
-    return tf.data.Dataset.from_tensor_slices((images, data.labels[rows])).batch(batch_size)
+
+    def read() -> Iterator[tuple[npt.NDArray[np.generic], ...]]:
+        for start in range(0, len(rows), READ_AT_ONCE):
+            part = rows[start : start + READ_AT_ONCE]
+            yield data.images[part][..., np.newaxis], data.labels[part]
+
+    signature = (
+        tf.TensorSpec((None, *data.images.shape[1:], 1), tf.float32),
+        tf.TensorSpec((None,), tf.uint8),
+    )
+    batches = tf.data.Dataset.from_generator(read, output_signature=signature).rebatch(batch_size)
+    return batches.apply(tf.data.experimental.assert_cardinality(math.ceil(len(rows) / batch_size)))

@@ -42,7 +42,8 @@ def read(path: Path) -> pd.DataFrame:
     """
     try:
         with pd.read_csv(path, chunksize=ROWS) as parts:
-            table = pd.concat([_checked(path, part) for part in parts])
+            checked = [_checked(path, part, ROWS * number) for number, part in enumerate(parts)]
+        table = pd.concat(checked, ignore_index=True)
     except ValueError as error:
         raise PipelineError(f"{path} is not a table of comma-separated values: {error}") from None
     for name, rows in sets(table).items():
@@ -51,18 +52,18 @@ def read(path: Path) -> pd.DataFrame:
     return table
 
 
-def _checked(path: Path, part: pd.DataFrame) -> pd.DataFrame:
-    """Return some lines of a split as numbers; its index says which, from 0.
+def _checked(path: Path, part: pd.DataFrame, first: int) -> pd.DataFrame:
+    """Return some rows of a split as numbers; ``first`` says which, from 0.
 
     Raises:
         PipelineError: a line breaks a rule.
     """
     if list(part.columns) != COLUMNS:
         raise PipelineError(f"{path}: expected columns {COLUMNS}, found {list(part.columns)}")
-    table = part.apply(pd.to_numeric, errors="coerce")
+    table: pd.DataFrame = part.apply(pd.to_numeric, errors="coerce")
     train, dev, test = (table[name] for name in ("train", "dev", "test"))
     rules = {
-        "the ids must be 0, 1, 2, ...": table["id"] == table.index,
+        "the ids must be 0, 1, 2, ...": table["id"] == np.arange(first, first + len(table)),
         "label must be 0 to 9": table["label"].isin(range(10)),
         "train, dev and test must be 0 or 1": table[["train", "dev", "test"]]
         .isin([0, 1])
@@ -71,5 +72,5 @@ def _checked(path: Path, part: pd.DataFrame) -> pd.DataFrame:
     }
     for rule, kept in rules.items():
         if not kept.all():
-            raise PipelineError(f"{path}, line {int(kept.idxmin()) + 2}: {rule}")
+            raise PipelineError(f"{path}, line {first + int(np.argmin(kept)) + 2}: {rule}")
     return table.astype(TYPES)

@@ -52,11 +52,12 @@ def divide(
     _check(train, dev, test, len(queue))
 
     members = {"train": queue[dev:train], "dev": queue[:dev], "test": queue[len(queue) - test :]}
-    table = {"id": np.arange(len(labels)), "label": labels}
+    table = pd.DataFrame({"id": np.arange(len(labels)), "label": labels})
     for name, rows in members.items():
-        table[name] = np.zeros(len(labels), np.uint8)
-        table[name][rows] = 1
-    return pd.DataFrame(table).astype(splits.TYPES)
+        member = np.zeros(len(labels), np.uint8)
+        member[rows] = 1
+        table[name] = member
+    return table.astype(splits.TYPES)
 
 
 def measure(table: pd.DataFrame) -> dict[str, object]:
@@ -113,7 +114,8 @@ def main() -> None:
     """Draw the split and count it."""
     settings = params.load()
     with Archive(PNG / "training.zip", PNG / "testing.zip") as archive:
-        table = divide(archive.labels, archive.sources, settings.split, settings.seed)
+        labels, sources = archive.labels, archive.sources
+    table = divide(labels, sources, settings.split, settings.seed)
     write_csv(SPLIT, table)
     write_json(METRICS, measure(table))
 

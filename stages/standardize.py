@@ -2,7 +2,8 @@
 
 Reads data/png and data/split.csv. Writes data/standardized/images.npy, float32 (n, 28, 28) in the
 order of the ids: (pixel - mean) / deviation; and data/standardized/statistics.json: that mean and
-deviation, in grey levels from 0 to 255, over all pixels of the images in train.
+deviation, in grey levels from 0 to 255, over all pixels of the images in train. Meanwhile a
+temporary file in data/ holds the pixels, a byte each.
 """
 
 import itertools
@@ -24,7 +25,7 @@ from digits.files import replacing, write_json
 PNG = Path("data/png")
 SPLIT = Path("data/split.csv")
 STANDARDIZED = Path("data/standardized")
-BLOCK = 8192 * SIDE**2  # pixels that are scaled together
+BLOCK = 1024 * SIDE**2  # pixels that are scaled together
 
 
 def mean_and_deviation(images: Iterable[NDArray[np.uint8]]) -> tuple[float, float]:
@@ -48,12 +49,19 @@ def mean_and_deviation(images: Iterable[NDArray[np.uint8]]) -> tuple[float, floa
     return total / count, math.sqrt(variance)
 
 
+def copied(images: Iterable[NDArray[np.uint8]], file: IO[bytes]) -> Iterator[NDArray[np.uint8]]:
+    """Yield images, and write their pixels into a file by the way, a byte each."""
+    for image in images:
+        file.write(image.tobytes())
+        yield image
+
+
 def write_scaled(path: Path, pixels: IO[bytes], count: int, mean: float, deviation: float) -> None:
     """Write ``count`` images as .npy, float32 (count, 28, 28): (pixel - mean) / deviation.
 
     Args:
         path: of the .npy file.
-        pixels: a file of their pixels, a byte each, 0 (black) to 255.
+        pixels: a file of their pixels, a byte each, 0 (black) to 255; read from its start.
         count: of the images.
         mean: in grey levels.
         deviation: in grey levels.
@@ -66,13 +74,6 @@ def write_scaled(path: Path, pixels: IO[bytes], count: int, mean: float, deviati
         pixels.seek(0)
         while block := pixels.read(BLOCK):
             file.write(scaled[np.frombuffer(block, np.uint8)].tobytes())
-
-
-def kept(images: Iterable[NDArray[np.uint8]], file: IO[bytes]) -> Iterator[NDArray[np.uint8]]:
-    """Yield images, and write their pixels into a file by the way."""
-    for image in images:
-        file.write(image.tobytes())
-        yield image
 
 
 def main() -> None:
@@ -88,7 +89,7 @@ def main() -> None:
                 "labels; `dvc repro resplit` draws the split anew"
             )
         with tqdm(range(len(archive)), desc="standardize", unit="image") as rows:
-            images = kept(archive.images(rows), pixels)
+            images = copied(archive.images(rows), pixels)
             mean, deviation = mean_and_deviation(itertools.compress(images, table["train"]))
         write_scaled(STANDARDIZED / "images.npy", pixels, len(archive), mean, deviation)
     write_json(STANDARDIZED / "statistics.json", {"mean": mean, "deviation": deviation})

@@ -33,6 +33,8 @@ def test_sets_are_row_numbers_by_name(tmp_path: Path) -> None:
         ("2,4,0,0,1", '2,4,0,0,"1', "is not a table of comma-separated values"),
         ("id,label", "row,label", r"expected columns \['id', .* found \['row', "),
         ("id,label,train,dev,test", "id,label,train,dev", "expected columns"),
+        ("2,4,0,0,1", "2,2,4,0,0,1", "is not a table of comma-separated values"),
+        ("0,5,1", "7,0,5,1", "line 3: the ids must be 0, 1, 2, ..."),
         ("2,4,0,0,1", "7,4,0,0,1", r"line 4: the ids must be 0, 1, 2, \.\.\."),
         ("2,4,0,0,1", "2,10,0,0,1", "line 4: label must be 0 to 9"),
         ("2,4,0,0,1", "2,four,0,0,1", "line 4: label must be 0 to 9"),

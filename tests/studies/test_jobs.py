@@ -43,7 +43,6 @@ def test_only_the_images_of_some_set_are_scaled_by_those_in_train() -> None:
         again = data.images[data.rows[name]] * data.deviation + data.mean
         np.testing.assert_allclose(again, images.pixels[members], atol=1e-4)
         np.testing.assert_array_equal(data.labels[data.rows[name]], images.labels[members])
-    assert data.images.ctypes.data % 64 == 0
 
 
 def test_all_that_determines_a_training_is_in_its_identity(lenet5: Architecture) -> None:
