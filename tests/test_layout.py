@@ -111,9 +111,9 @@ STUDIES = [
     ("claims", "audit", [], []),
     ("labels", "run", [], ["lenet5_v2"]),
     ("accuracy", "try", [], ["swift"]),
-    ("accuracy", "try_champion", [], ["champion"]),
+    ("accuracy", "try", [], ["champion"]),
     ("accuracy", "run", [], ["swift"]),
-    ("accuracy", "run_champion", [], ["champion"]),
+    ("accuracy", "run", [], ["champion"]),
     ("accuracy", "summary", [], []),
 ]
 
@@ -124,12 +124,15 @@ def test_a_study_depends_on_the_modules_it_imports_and_starts(
 ) -> None:
     stages = yaml.safe_load((ROOT / f"studies/{study}/dvc.yaml").read_text(encoding="utf-8"))
     stage = stages["stages"][name]
+    if "foreach" in stage:
+        text = yaml.safe_dump(stage["do"]).replace("${item.network}", networks[0])
+        stage = yaml.safe_load(text)
     assert stage["wdir"] == "../.."
     module = stage["cmd"].split()[2]
     assert declared(stage) == imported([module, *started], networks) - IMPORTED_BUT_NO_DEP
 
 
-@pytest.mark.parametrize(("study", "name"), [study[:2] for study in STUDIES])
+@pytest.mark.parametrize(("study", "name"), sorted({study[:2] for study in STUDIES}))
 def test_the_lock_of_a_study_is_of_a_run_of_what_git_holds(study: str, name: str) -> None:
     text = (ROOT / f"studies/{study}/dvc.lock").read_text(encoding="utf-8")
     runs = {
@@ -146,9 +149,17 @@ def test_recipes_are_tried_and_those_chosen_are_run() -> None:
         "stages"
     ]
     content = yaml.safe_load((ROOT / "studies/accuracy/params.yaml").read_text(encoding="utf-8"))
-    for verb, recipes in (("try", content["recipes"]), ("run", content["chosen"].values())):
-        matrices = [stages[name]["matrix"] for name in (verb, f"{verb}_champion")]
-        assert [one for matrix in matrices for one in matrix["recipe"]] == list(recipes)
+    expected = {
+        "try": [(recipe, 1) for recipe in content["recipes"]],
+        "run": [(one, seed) for one in content["chosen"].values() for seed in content["seeds"]],
+    }
+    for name, pairs in expected.items():
+        items = stages[name]["foreach"]
+        assert [(item["recipe"], item["seed"]) for item in items.values()] == pairs
+        for key, item in items.items():
+            assert key == f"{item['recipe']}-{item['seed']}"
+            changes = {**content["base"], **content["recipes"][item["recipe"]]}
+            assert item["network"] == changes["network"]
 
 
 def test_every_stage_of_a_study_is_looked_at() -> None:
