@@ -68,7 +68,7 @@ def measure(folder: Path, copies: int) -> dict[str, measuring.Used]:
     images = multiply(folder / RAW, copies)
     yaml = YAML()
     content = yaml.load(Path("params.yaml"))
-    content["split"].update(train=0.68, test=0.4, dev=2400)
+    content["split"].update(train=0.68, test=0.4, dev=0.05)
     content["architectures"]["dense"]["epochs"] = 1
     yaml.dump(content, folder / "params.yaml")
     used = {}

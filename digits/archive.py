@@ -120,6 +120,7 @@ class Archive:
     def __exit__(self, *_: object) -> None:
         for file in self._open.values():
             file.close()
+        self._open.clear()  # their lists of entries go, too
 
     def images(self, rows: Iterable[int]) -> Iterator[NDArray[np.uint8]]:
         """Read the images of ``rows`` one after the other, each uint8 (28, 28), 0 to 255.

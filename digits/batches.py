@@ -11,7 +11,7 @@ from digits import augment, variants
 from digits.dataset import Dataset
 from digits.params import Architecture
 
-DRAWS_AT_ONCE = 8192  # images whose transforms are drawn together; bounds memory
+READ_AT_ONCE = 8192  # images, whose transforms are drawn together, too; bounds memory
 
 
 class TrainingBatches:
@@ -28,14 +28,12 @@ class TrainingBatches:
         self.black = -data.mean / data.deviation
         self.white = (255 - data.mean) / data.deviation
         self.per_epoch = math.ceil(len(data.rows["train"]) / settings.batch_size)
-        # Shares the memory of the mapped file, where a constant would be a copy of all images.
-        self._images = tf.experimental.dlpack.from_dlpack(data.images.__dlpack__())
-        self._labels = tf.constant(data.labels)
 
     def dataset(self) -> tf.data.Dataset:
         """Return batches of images, float32 (n, 28, 28, 1), and labels, uint8 (n,)."""
         signature = (
-            tf.TensorSpec((None,), tf.int64),
+            tf.TensorSpec((None, *self.data.images.shape[1:]), tf.float32),
+            tf.TensorSpec((None,), tf.uint8),
             tf.TensorSpec((None, 8), tf.float32),
             tf.TensorSpec((None,), tf.float32),
             tf.TensorSpec((None, len(variants.VARIANTS), 5), tf.float32),
@@ -43,34 +41,42 @@ class TrainingBatches:
         batches = (
             tf.data.Dataset.from_generator(self._draw, output_signature=signature)
             .rebatch(self.settings.batch_size)
-            .map(self._gather)
+            .map(self._augment)
         )
         cardinality = tf.data.experimental.assert_cardinality(self.per_epoch)
         return batches.apply(cardinality).prefetch(tf.data.AUTOTUNE)
 
     def _draw(self) -> Iterator[tuple[npt.NDArray[np.generic], ...]]:
-        """Decide the order of the images and what happens to each."""
+        """Decide the order of the images and what happens to each, and read them.
+
+        They are read here, since `tf.data` copies whatever its graph holds.
+        """
         rng = np.random.default_rng((self.seed, self.epoch))
         pen = np.random.default_rng((self.seed, self.epoch, 1))
         settings = self.settings.augment
         side = self.data.images.shape[1]
         order = rng.permutation(self.data.rows["train"])
-        for start in range(0, len(order), DRAWS_AT_ONCE):
-            rows = order[start : start + DRAWS_AT_ONCE]
+        for start in range(0, len(order), READ_AT_ONCE):
+            rows = order[start : start + READ_AT_ONCE]
             transforms = augment.draw_transforms(settings, len(rows), side, rng, pen)
             weights = pen.uniform(-settings.thin, settings.thick, len(rows)).astype(np.float32)
+            images, labels = self.data.images[rows], self.data.labels[rows]
             strokes = np.zeros((len(rows), len(variants.VARIANTS), 5), np.float32)
             if settings.variants:
-                ink = self.data.images[rows] > (self.black + self.white) / 2
-                labels = self.data.labels[rows]
+                ink = images > (self.black + self.white) / 2
                 strokes = variants.draw_strokes(ink, labels, settings.variants, pen)
-            yield rows, transforms, weights, strokes
+            yield images, labels, transforms, weights, strokes
 
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
-    def _gather(
-        self, rows: tf.Tensor, transforms: tf.Tensor, weights: tf.Tensor, strokes: tf.Tensor
+    def _augment(
+        self,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        transforms: tf.Tensor,
+        weights: tf.Tensor,
+        strokes: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        images = tf.gather(self._images, rows)[..., tf.newaxis]
+        images = images[..., tf.newaxis]
         settings = self.settings.augment
         if settings.variants:
             extra = variants.render(strokes, self.data.images.shape[1])
@@ -81,11 +87,21 @@ class TrainingBatches:
             images = augment.warp(images, transforms, self.black)
         if settings.thin or settings.thick:
             images = augment.whiten(images, self.black, self.white)
-        return images, tf.gather(self._labels, rows)
+        return images, labels
 
 
 def dev_batches(data: Dataset, batch_size: int) -> tf.data.Dataset:
-    """Return the dev images and labels in batches, as they are."""
+    """Return the dev images, float32 (n, 28, 28, 1), and labels, uint8 (n,), as they are."""
     rows = data.rows["dev"]
-    images = data.images[rows][..., np.newaxis]
-    return tf.data.Dataset.from_tensor_slices((images, data.labels[rows])).batch(batch_size)
+
+    def read() -> Iterator[tuple[npt.NDArray[np.generic], ...]]:
+        for start in range(0, len(rows), READ_AT_ONCE):
+            part = rows[start : start + READ_AT_ONCE]
+            yield data.images[part][..., np.newaxis], data.labels[part]
+
+    signature = (
+        tf.TensorSpec((None, *data.images.shape[1:], 1), tf.float32),
+        tf.TensorSpec((None,), tf.uint8),
+    )
+    batches = tf.data.Dataset.from_generator(read, output_signature=signature).rebatch(batch_size)
+    return batches.apply(tf.data.experimental.assert_cardinality(math.ceil(len(rows) / batch_size)))

@@ -18,8 +18,7 @@ class Dataset:
     """All images with what is known about them; row number and id are the same.
 
     Attributes:
-        images: float32 (n, 28, 28), (pixel - mean) / deviation; C order, in memory from a multiple
-            of 64 bytes on (`aligned_empty`); `load` maps them from disk.
+        images: float32 (n, 28, 28), (pixel - mean) / deviation; `load` maps them from disk.
         labels: uint8 (n,), 0 to 9.
         mean: of the training pixels, in grey levels from 0 to 255.
         deviation: likewise, above 0.
@@ -51,28 +50,16 @@ def load(standardized: Path, split: Path) -> Dataset:
     return Dataset(images, labels, mean, deviation, splits.sets(table))
 
 
-def aligned_empty(shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Return an array whose memory starts at a multiple of 64 bytes, as TensorFlow wants it."""
-    buffer = np.empty(math.prod(shape) + 16, np.float32)
-    first = -buffer.ctypes.data % 64 // buffer.itemsize
-    return buffer[first : first + math.prod(shape)].reshape(shape)
-
-
 def _map(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Map an .npy file of float32 into memory."""
     try:
-        array: NDArray[np.float32] = np.lib.format.open_memmap(path, mode="c")
+        array: NDArray[np.float32] = np.lib.format.open_memmap(path, mode="r")
     except (ValueError, EOFError, SyntaxError, tokenize.TokenError) as error:
         raise PipelineError(f"{path} is not a whole .npy file: {error}") from None
     if array.dtype != np.float32 or array.shape != shape:
         raise PipelineError(
             f"{path}: expected float32 {shape}, as many images as in the split, "
             f"found {array.dtype} {array.shape}"
-        )
-    if array.ctypes.data % 64:
-        raise PipelineError(
-            f"{path}: the pixels must start at a multiple of 64 bytes, as numpy.save writes them, "
-            "so that TensorFlow can use them in place"
         )
     return array
 

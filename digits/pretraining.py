@@ -74,8 +74,7 @@ def _as_dataset(
     images: NDArray[np.uint8], labels: NDArray[np.uint8], mean: float, deviation: float
 ) -> dataset.Dataset:
     """Scale letters as the digits are; the last tenth is ``dev``, the rest ``train``."""
-    scaled = dataset.aligned_empty(images.shape)
-    scaled[:] = (images - np.float32(mean)) / np.float32(deviation)
+    scaled = (images - np.float32(mean)) / np.float32(deviation)
     rows, held_out = np.arange(len(images)), len(images) // 10
     sets = {"train": rows[:-held_out], "dev": rows[-held_out:]}
     return dataset.Dataset(scaled, labels, mean, deviation, sets)

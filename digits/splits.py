@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from digits.errors import PipelineError
 
 COLUMNS = ["id", "label", "train", "dev", "test"]
+TYPES = {"id": np.int64, "label": np.uint8, "train": np.uint8, "dev": np.uint8, "test": np.uint8}
+ROWS = 100_000  # that are read and checked together; bounds memory
 
 
 def sets(table: pd.DataFrame) -> dict[str, NDArray[np.int64]]:
@@ -28,7 +30,10 @@ def sets(table: pd.DataFrame) -> dict[str, NDArray[np.int64]]:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Read a split: columns id (0, 1, 2, ...), label (0 to 9), train, dev, test (0 or 1); int64.
+    """Read a split: columns id (0, 1, 2, ...), label (0 to 9), train, dev, test (0 or 1).
+
+    Returns:
+        The table; id is int64, the others are uint8.
 
     Raises:
         PipelineError: the file is not such a table, dev shares images with train or test, or a
@@ -36,25 +41,36 @@ def read(path: Path) -> pd.DataFrame:
         FileNotFoundError: there is no such file.
     """
     try:
-        content = pd.read_csv(path, low_memory=False)  # one type for all of a column
+        with pd.read_csv(path, chunksize=ROWS) as parts:
+            checked = [_checked(path, part, ROWS * number) for number, part in enumerate(parts)]
+        table = pd.concat(checked, ignore_index=True)
     except ValueError as error:
         raise PipelineError(f"{path} is not a table of comma-separated values: {error}") from None
-    if list(content.columns) != COLUMNS:
-        raise PipelineError(f"{path}: expected columns {COLUMNS}, found {list(content.columns)}")
-    table: pd.DataFrame = content.apply(pd.to_numeric, errors="coerce")
-    train, dev, test = (table[name] for name in ("train", "dev", "test"))
-    flags = table[["train", "dev", "test"]].isin([0, 1]).all(axis=1)
-    _require(path, table["id"] == np.arange(len(table)), "the ids must be 0, 1, 2, ...")
-    _require(path, table["label"].isin(range(10)), "label must be 0 to 9")
-    _require(path, flags, "train, dev and test must be 0 or 1")
-    _require(path, dev + np.maximum(train, test) < 2, "an image in dev must be in no other set")
     for name, rows in sets(table).items():
         if not len(rows):
             raise PipelineError(f"{path}: no image is in {name}")
-    return table.astype(np.int64)
+    return table
 
 
-def _require(path: Path, kept: "pd.Series[bool]", rule: str) -> None:
-    """Name the first line that breaks the rule, if any does."""
-    if not kept.all():
-        raise PipelineError(f"{path}, line {int(np.argmin(kept)) + 2}: {rule}")
+def _checked(path: Path, part: pd.DataFrame, first: int) -> pd.DataFrame:
+    """Return some rows of a split as numbers; ``first`` says which, from 0.
+
+    Raises:
+        PipelineError: a line breaks a rule.
+    """
+    if list(part.columns) != COLUMNS:
+        raise PipelineError(f"{path}: expected columns {COLUMNS}, found {list(part.columns)}")
+    table: pd.DataFrame = part.apply(pd.to_numeric, errors="coerce")
+    train, dev, test = (table[name] for name in ("train", "dev", "test"))
+    rules = {
+        "the ids must be 0, 1, 2, ...": table["id"] == np.arange(first, first + len(table)),
+        "label must be 0 to 9": table["label"].isin(range(10)),
+        "train, dev and test must be 0 or 1": table[["train", "dev", "test"]]
+        .isin([0, 1])
+        .all(axis=1),
+        "an image in dev must be in no other set": dev + np.maximum(train, test) < 2,
+    }
+    for rule, kept in rules.items():
+        if not kept.all():
+            raise PipelineError(f"{path}, line {first + int(np.argmin(kept)) + 2}: {rule}")
+    return table.astype(TYPES)

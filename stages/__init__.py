@@ -16,7 +16,7 @@ def _interrupted_or_defect(
 ) -> None:
     """Say in one line that Ctrl-C came, also while a stage is still importing for seconds."""
     if issubclass(kind, KeyboardInterrupt):
-        print("interrupted; `dvc repro` goes on from here", file=sys.stderr)
+        print("interrupted; the same command goes on from here", file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, trace)
 

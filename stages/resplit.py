@@ -36,7 +36,7 @@ def divide(
         seed: decides the draw; the same on every machine.
 
     Returns:
-        int64 columns id, label, train, dev, test as `digits.splits.read` describes them.
+        Columns id, label, train, dev, test as `digits.splits.read` describes them.
 
     Raises:
         PipelineError: the sizes are impossible with n images.
@@ -51,12 +51,13 @@ def divide(
     dev = _count(split.dev, train)
     _check(train, dev, test, len(queue))
 
-    table = pd.DataFrame({"id": np.arange(len(labels)), "label": labels}, dtype=np.int64)
-    table[["train", "dev", "test"]] = 0
-    table.loc[queue[dev:train], "train"] = 1
-    table.loc[queue[:dev], "dev"] = 1
-    table.loc[queue[len(queue) - test :], "test"] = 1
-    return table
+    members = {"train": queue[dev:train], "dev": queue[:dev], "test": queue[len(queue) - test :]}
+    table = pd.DataFrame({"id": np.arange(len(labels)), "label": labels})
+    for name, rows in members.items():
+        member = np.zeros(len(labels), np.uint8)
+        member[rows] = 1
+        table[name] = member
+    return table.astype(splits.TYPES)
 
 
 def measure(table: pd.DataFrame) -> dict[str, object]:
@@ -79,10 +80,12 @@ def shuffle(labels: NDArray[np.uint8], seed: int) -> NDArray[np.int64]:
     """Return all row numbers at random, but with the classes spread evenly from front to end."""
     # Unlike default_rng's, RandomState's numbers are promised to stay as they are (NEP 19).
     rows = np.random.RandomState(seed).permutation(len(labels))
-    queue = pd.DataFrame({"row": rows, "label": labels[rows]})
-    classes = queue.groupby("label")["row"]
-    queue["place"] = (classes.cumcount() + 0.5) / classes.transform("size")
-    return queue.sort_values(["place", "label"])["row"].to_numpy()
+    label = labels[rows]
+    place = np.empty(len(rows))
+    for members in (label == one for one in np.unique(label)):
+        count = np.count_nonzero(members)
+        place[members] = (np.arange(count) + 0.5) / count
+    return rows[np.lexsort((label, place))]
 
 
 def _count(size: float, whole: int) -> int:
@@ -111,7 +114,8 @@ def main() -> None:
     """Draw the split and count it."""
     settings = params.load()
     with Archive(PNG / "training.zip", PNG / "testing.zip") as archive:
-        table = divide(archive.labels, archive.sources, settings.split, settings.seed)
+        labels, sources = archive.labels, archive.sources
+    table = divide(labels, sources, settings.split, settings.seed)
     write_csv(SPLIT, table)
     write_json(METRICS, measure(table))
 

@@ -2,12 +2,16 @@
 
 Reads data/png and data/split.csv. Writes data/standardized/images.npy, float32 (n, 28, 28) in the
 order of the ids: (pixel - mean) / deviation; and data/standardized/statistics.json: that mean and
-deviation, in grey levels from 0 to 255, over all pixels of the images in train.
+deviation, in grey levels from 0 to 255, over all pixels of the images in train. Meanwhile a
+temporary file in data/ holds the pixels, a byte each.
 """
 
+import itertools
 import math
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +25,7 @@ from digits.files import replacing, write_json
 PNG = Path("data/png")
 SPLIT = Path("data/split.csv")
 STANDARDIZED = Path("data/standardized")
+BLOCK = 1024 * SIDE**2  # pixels that are scaled together
 
 
 def mean_and_deviation(images: Iterable[NDArray[np.uint8]]) -> tuple[float, float]:
@@ -44,39 +49,49 @@ def mean_and_deviation(images: Iterable[NDArray[np.uint8]]) -> tuple[float, floa
     return total / count, math.sqrt(variance)
 
 
-def write_scaled(
-    path: Path, images: Iterable[NDArray[np.uint8]], count: int, mean: float, deviation: float
-) -> None:
-    """Write ``count`` images as .npy, float32 (count, 28, 28): (pixel - mean) / deviation."""
+def copied(images: Iterable[NDArray[np.uint8]], file: IO[bytes]) -> Iterator[NDArray[np.uint8]]:
+    """Yield images, and write their pixels into a file by the way, a byte each."""
+    for image in images:
+        file.write(image.tobytes())
+        yield image
+
+
+def write_scaled(path: Path, pixels: IO[bytes], count: int, mean: float, deviation: float) -> None:
+    """Write ``count`` images as .npy, float32 (count, 28, 28): (pixel - mean) / deviation.
+
+    Args:
+        path: of the .npy file.
+        pixels: a file of their pixels, a byte each, 0 (black) to 255; read from its start.
+        count: of the images.
+        mean: in grey levels.
+        deviation: in grey levels.
+    """
     # One rounding from float64 for each of the 256 grey levels: the same on every machine.
     scaled = ((np.arange(256) - mean) / deviation).astype("<f4")
     header = {"descr": "<f4", "fortran_order": False, "shape": (count, SIDE, SIDE)}
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
-        for image in images:
-            file.write(scaled[image].tobytes())
+        pixels.seek(0)
+        while block := pixels.read(BLOCK):
+            file.write(scaled[np.frombuffer(block, np.uint8)].tobytes())
 
 
 def main() -> None:
-    """Go through the images twice: measure those in train, then scale all."""
+    """Read every PNG once, measuring those in train, then scale all pixels."""
     table = splits.read(SPLIT)
-    with Archive(PNG / "training.zip", PNG / "testing.zip") as archive:
+    with (
+        Archive(PNG / "training.zip", PNG / "testing.zip") as archive,
+        tempfile.TemporaryFile(dir=SPLIT.parent) as pixels,
+    ):
         if not np.array_equal(archive.labels, table["label"]):
             raise PipelineError(
                 f"{SPLIT} ({len(table)} images) and {PNG} ({len(archive)}) differ in number or in "
                 "labels; `dvc repro resplit` draws the split anew"
             )
-        train = splits.sets(table)["train"]
-        mean, deviation = mean_and_deviation(
-            archive.images(tqdm(train, desc="mean and deviation", unit="image"))
-        )
-        write_scaled(
-            STANDARDIZED / "images.npy",
-            archive.images(tqdm(range(len(archive)), desc="images.npy", unit="image")),
-            len(archive),
-            mean,
-            deviation,
-        )
+        with tqdm(range(len(archive)), desc="standardize", unit="image") as rows:
+            images = copied(archive.images(rows), pixels)
+            mean, deviation = mean_and_deviation(itertools.compress(images, table["train"]))
+        write_scaled(STANDARDIZED / "images.npy", pixels, len(archive), mean, deviation)
     write_json(STANDARDIZED / "statistics.json", {"mean": mean, "deviation": deviation})
     print(f"{STANDARDIZED}: {len(table)} images, mean {mean:.4f}, deviation {deviation:.4f}")
 

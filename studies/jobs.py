@@ -108,25 +108,16 @@ def _code(modules: tuple[str, ...]) -> str:
 def standardize(images: Images, rows: dict[str, NDArray[np.int64]]) -> dataset.Dataset:
     """Return the images that are in any set, scaled by mean and deviation of those in ``train``.
 
-    The next call in this process overwrites them.
-
     Args:
         images: all.
         rows: row numbers by set. In the result they are those of its own, fewer images.
     """
     mean, deviation = mean_and_deviation(images.pixels[row] for row in rows["train"])
     kept = np.unique(np.concatenate(list(rows.values())))
-    scaled = _memory(images.pixels.shape)[: len(kept)]
     levels = ((np.arange(256) - mean) / deviation).astype(np.float32)
-    np.take(levels, images.pixels[kept], out=scaled)
     places = {name: np.searchsorted(kept, members) for name, members in rows.items()}
+    scaled = levels[images.pixels[kept]]
     return dataset.Dataset(scaled, images.labels[kept], mean, deviation, places)
-
-
-@functools.cache
-def _memory(shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Return the one array that all trainings use: TensorFlow never lets go of what it mapped."""
-    return dataset.aligned_empty(shape)
 
 
 def train(

@@ -60,7 +60,7 @@ def mapped(tmp_path_factory: pytest.TempPathFactory) -> Callable[[np.ndarray], n
     def save_and_map(array: np.ndarray) -> np.ndarray:
         path = folder / f"{len(list(folder.iterdir()))}.npy"
         np.save(path, array)
-        return np.lib.format.open_memmap(path, mode="c")
+        return np.lib.format.open_memmap(path, mode="r")
 
     return save_and_map
 

@@ -1,4 +1,7 @@
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -103,3 +106,36 @@ def test_dev_images_come_as_they_are(data: Dataset) -> None:
     images, labels = zip(*dev_batches(data, 8).as_numpy_iterator(), strict=True)
     assert np.concatenate(images)[:, 0, 0, 0].tolist() == list(range(260, 280))
     assert np.concatenate(labels).tolist() == [row % 10 for row in range(260, 280)]
+
+
+EPOCH = """
+import sys
+import numpy as np
+from digits import determinism, params
+from digits.batches import TrainingBatches
+from digits.dataset import Dataset
+
+def memory():  # of the process alone, in KiB: mapped files do not count
+    status = open("/proc/self/status").read()
+    return int(status.split("RssAnon:")[1].split()[0])
+
+determinism.pin(0, 1)
+images = np.lib.format.open_memmap(sys.argv[1], mode="r")
+rows = {"train": np.arange(len(images)), "dev": np.arange(0)}
+data = Dataset(images, np.zeros(len(images), np.uint8), 33.0, 78.0, rows)
+settings = params.load().architectures["dense"]
+before = memory()
+for _ in TrainingBatches(data, settings, seed=1).dataset():
+    pass
+print(memory() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_an_epoch_holds_no_copy_of_all_images(tmp_path: Path) -> None:
+    path = tmp_path / "images.npy"
+    images = np.lib.format.open_memmap(path, "w+", np.float32, (100_000, 28, 28))
+    done = subprocess.run(
+        [sys.executable, "-c", EPOCH, path], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) * 1024 < images.nbytes / 2

@@ -115,7 +115,7 @@ def test_a_stop_stops_everything_and_the_next_run_goes_on(
     process.send_signal(how)
     _, errors = process.communicate()
     assert process.returncode == 130
-    assert errors.endswith("repro: interrupted; `dvc repro` goes on from here\n")
+    assert errors.endswith("repro: interrupted; the same command goes on from here\n")
     assert [one for one in children if one.is_running()] == []
     process = start(project, "--jobs", "2")
     output, errors = process.communicate()

@@ -195,7 +195,10 @@ def test_ctrl_c_ends_in_one_line_and_leaves_nothing(mirror: Path, serve: Serve) 
     with start_and_wait_for_bytes() as run:
         run.send_signal(signal.SIGINT)
         _, err = run.communicate()
-    assert (run.returncode, err) == (130, "download: interrupted; `dvc repro` goes on from here\n")
+    assert (run.returncode, err) == (
+        130,
+        "download: interrupted; the same command goes on from here\n",
+    )
     assert contents(RAW) == {}
 
 

@@ -63,7 +63,7 @@ def test_a_training_stopped_by_ctrl_c_goes_on_and_ends_as_if_undisturbed(workspa
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate()
     assert process.returncode == 130
-    assert errors.splitlines()[-1] == "train: interrupted; `dvc repro` goes on from here"
+    assert errors.splitlines()[-1] == "train: interrupted; the same command goes on from here"
     assert "Traceback" not in errors
     assert not model.exists()
 

@@ -43,7 +43,6 @@ def test_only_the_images_of_some_set_are_scaled_by_those_in_train() -> None:
         again = data.images[data.rows[name]] * data.deviation + data.mean
         np.testing.assert_allclose(again, images.pixels[members], atol=1e-4)
         np.testing.assert_array_equal(data.labels[data.rows[name]], images.labels[members])
-    assert data.images.ctypes.data % 64 == 0
 
 
 def test_all_that_determines_a_training_is_in_its_identity(lenet5: Architecture) -> None:
@@ -79,9 +78,3 @@ def test_the_code_that_computes_is(lenet5: Architecture, monkeypatch: pytest.Mon
     named = {path.name for path in kept(one.modules)}
     assert {"trial.py", "training.py", "lenet5.py", "resplit.py"} <= named
     assert not named & {"study.py", "engine.py", "summary.py", "lenet5_v2.py"}
-
-
-def test_all_trainings_of_a_process_use_the_same_memory() -> None:
-    images = noise(400)
-    first = jobs.standardize(images, draw(images, SPLIT, 1, 50)).images
-    assert np.shares_memory(first, jobs.standardize(images, draw(images, SPLIT, 2, 60)).images)
