@@ -60,7 +60,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory(dir=".", prefix=".growth-") as folder:
             used[copies] = measure(Path(folder), copies)
         figures = [figure(used, stage, n) for stage in STAGES for n in used if n > 1]
-        measuring.write("growth", figures)
+        if figures:
+            measuring.write("growth", figures)
 
 
 def measure(folder: Path, copies: int) -> dict[str, measuring.Used]:

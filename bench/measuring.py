@@ -16,12 +16,13 @@ from typing import Any
 import psutil
 
 from digits.errors import PipelineError
-from digits.files import write_json
+from digits.files import read_json, write_json
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench/results"
 PACKAGES = ("dvc", "keras", "numpy", "pillow", "pypng", "tensorflow", "torch")
 LOOK = 0.02  # seconds between looks at a process's memory
+KEYS = ("what", "profile", "stage", "times")  # whichever a figure has tell it from others
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ def _watch(process: psutil.Process, most: list[int]) -> None:
     try:
         while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
             memory = process.memory_info()
-            most[0] = max(most[0], memory.rss - memory.shared)
+            # macOS does not tell pages that are shared.
+            most[0] = max(most[0], memory.rss - getattr(memory, "shared", 0))
             time.sleep(LOOK)
     except psutil.Error:
         pass  # it has ended
@@ -113,10 +115,23 @@ def pairs(
 
 
 def write(name: str, figures: Sequence[Mapping[str, Any]]) -> None:
-    """Write figures to bench/results/NAME.json, with the machine they are of."""
+    """Write figures to bench/results/NAME.json, with the machine they are of.
+
+    Others that are there stay, if they are of the same machine: of a part of a benchmark only that
+    part is new.
+    """
     path = RESULTS / f"{name}.json"
-    write_json(path, {"machine": machine(), "figures": list(figures)})
+    here = machine()
+    there = read_json(path) if path.exists() else {}
+    kept = there["figures"] if there.get("machine") == here else []
+    merged = {_key(figure): figure for figure in [*kept, *figures]}
+    write_json(path, {"machine": here, "figures": list(merged.values())})
     print(f"wrote {path.relative_to(ROOT)}")
+
+
+def _key(figure: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what tells a figure from others of its file."""
+    return tuple(figure[key] for key in KEYS if key in figure)
 
 
 def machine() -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 A step is profiled by TensorFlow while an epoch of the first images is learned as the pipeline does,
 after one that is not; its parts are shares of the time that all kernels together take, those
-that prepare batches included, and its time is the epoch's by its steps: callbacks, checkpoint and
-curves are in it. Stages run under Python's own profiler, which makes small functions look slower
-than they are. Needs what `dvc repro` wrote.
+that prepare batches included. How long a step takes, `bench.training_speed` tells. Stages run under
+Python's own profiler, which makes small functions look slower than they are. Needs what `dvc repro`
+wrote.
 
     python -m bench.profiling lenet5 lenet5_v2
 """
@@ -14,7 +14,6 @@ import multiprocessing
 import pstats
 import re
 import tempfile
-import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -111,8 +110,7 @@ def step(name: str) -> dict[str, Any]:
     """Train an architecture for two epochs and profile the second.
 
     Returns:
-        profile: its name; milliseconds: of a step, on the clock; parts: shares of the kernels'
-        time.
+        profile: its name; parts: shares of the kernels' time.
     """
     values = params.load()
     settings = params.architecture(values, name)
@@ -123,25 +121,20 @@ def step(name: str) -> dict[str, Any]:
     data.rows["dev"] = data.rows["dev"][:DEV]
     determinism.pin(values.seed, values.threads)
     model = networks.build(name, settings, data.mean, data.deviation)
-    times: list[float] = []
+    epochs = 0
     with tempfile.TemporaryDirectory() as folder:
 
         def note(curves: pd.DataFrame) -> None:
-            if not times:
+            nonlocal epochs
+            epochs += 1
+            if epochs == 1:
                 tf.profiler.experimental.start(folder)
-            times.append(time.perf_counter())
-            if len(times) == 2:
+            else:
                 tf.profiler.experimental.stop()
 
         training.fit(model, settings, data, values.seed, Path(folder) / "state.npz", "", note)
         (path,) = Path(folder).rglob("*.xplane.pb")
-        parts = shares(path.read_bytes())
-    steps = -(-len(data.rows["train"]) // settings.batch_size)
-    return {
-        "profile": f"{name}, a step",
-        "milliseconds": round(1000 * (times[1] - times[0]) / steps, 1),
-        "parts": parts,
-    }
+        return {"profile": f"{name}, a step", "parts": shares(path.read_bytes())}
 
 
 def shares(profile: bytes) -> dict[str, float]:
@@ -193,7 +186,7 @@ def _module(function: tuple[str, int, str]) -> str:
 
 def _show(figure: dict[str, Any]) -> None:
     parts = ", ".join(f"{key} {share:.0%}" for key, share in figure["parts"].items())
-    print(f"{figure['profile']}: {figure['milliseconds']:,} ms: {parts}", flush=True)
+    print(f"{figure['profile']}: {parts}", flush=True)
 
 
 if __name__ == "__main__":

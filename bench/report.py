@@ -79,7 +79,7 @@ def _profile(one: Mapping[str, Any]) -> dict[str, str]:
     parts = sorted(one["parts"].items(), key=lambda part: -part[1])
     return {
         "what": one["profile"],
-        "ms": f"{one['milliseconds']:,}",
+        "ms": f"{one['milliseconds']:,}" if "milliseconds" in one else "",
         "where it goes": ", ".join(f"{name} {share:.0%}" for name, share in parts),
     }
 

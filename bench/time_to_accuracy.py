@@ -1,8 +1,10 @@
 """How long the short recipe takes, against the article's 30 epochs of lenet5_v2, on one split.
 
 Both learn MNIST's official training images in processes of their own, one after the other, and are
-timed as whole processes; then both read the test images. The article's takes most of an hour; the
-short one runs five times for each of it, with another seed each time.
+timed as whole processes. The short one's reads the PNGs, learns all 60,000 images and reads the
+test images; of the article's only the training counts, with 3,000 images left out for dev. The
+article's takes most of an hour; the short one runs five times for each of it, with another seed
+each time, and all five are held against it.
 
     python -m bench.time_to_accuracy
 """
@@ -23,7 +25,7 @@ from studies.accuracy.run import RUNS
 
 ARTICLE = "lenet5_v2"
 PURPOSE = "swift"
-TARGET = "99.41 %"  # the best figure of the articles, lenet5_v2's
+TARGET = 99.41  # %; the best figure of the articles, lenet5_v2's
 
 
 def main() -> None:
@@ -48,22 +50,31 @@ def main() -> None:
             other = article(folder, number)
             accuracies[ARTICLE].append(other[1])
             print(f"{ARTICLE}, seed {number}: {other[0]:.0f} s, {other[1]:.2%} of test", flush=True)
+            write(seconds, accuracies)
             for seed in seeds:
                 ours = swift(folder, seed)
                 accuracies[PURPOSE].append(ours[1])
                 seconds.append((ours[0], other[0]))
                 print(f"{PURPOSE}, seed {seed}: {ours[0]:.0f} s, {ours[1]:.2%}", flush=True)
-    figures = [measuring.pairs(f"{PURPOSE}, against {ARTICLE}", "s", seconds, "<= 0.1")]
+                write(seconds, accuracies)
+
+
+def write(seconds: list[tuple[float, float]], accuracies: dict[str, list[float]]) -> None:
+    """Write the figures of what has run so far: hours may lie between the first and the last."""
+    figures = []
+    if seconds:
+        figures.append(measuring.pairs(f"{PURPOSE}, against {ARTICLE}", "s", seconds, "<= 0.1"))
     for name, values in accuracies.items():
-        mean = f"{100 * np.mean(values):.2f} %"
-        figures.append(
-            {
-                "what": f"{name} on test, mean {mean}",
-                "unit": "share",
-                "wanted": f"mean >= {TARGET}" if name == PURPOSE else "",
-                "ours": measuring.spread(values),
-            }
-        )
+        if values:
+            mean = f"mean {100 * np.mean(values):.2f}"
+            figures.append(
+                {
+                    "what": f"{name} on test",
+                    "unit": "%",
+                    "wanted": f"mean >= {TARGET}; {mean}" if name == PURPOSE else mean,
+                    "ours": measuring.spread([100 * value for value in values]),
+                }
+            )
     measuring.write("time_to_accuracy", figures)
 
 

@@ -26,6 +26,7 @@ from digits.dataset import Dataset
 from digits.errors import PipelineError, run_stage
 
 RATE = 0.001  # of learning; the speed does not depend on it
+DEV = 256  # images, as the others read
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "rmsprop": torch.optim.RMSprop,
@@ -48,6 +49,7 @@ def main() -> None:
     settings = params.architecture(values, arguments.name)
     data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
     data.rows["train"] = data.rows["train"][: arguments.images]
+    data.rows["dev"] = data.rows["dev"][:DEV]
     model = networks.build(arguments.name, settings, data.mean, data.deviation)
     epochs = arguments.epochs + 1
     ends = train(

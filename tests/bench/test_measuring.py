@@ -50,3 +50,19 @@ def test_results_say_on_what_machine(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert content["figures"] == [{"what": "speed"}]
     assert content["machine"]["processors"] >= 1
     assert content["machine"]["packages"]["tensorflow"].startswith("2.")
+
+
+def test_of_a_part_of_a_benchmark_only_that_part_is_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "ROOT", tmp_path)
+    monkeypatch.setattr(measuring, "RESULTS", tmp_path)
+    grown = [{"stage": "convert", "times": times, "seconds": times} for times in (10, 50)]
+    measuring.write("speed", [{"what": "dense", "ours": 1}, {"what": "lenet5", "ours": 2}, *grown])
+    measuring.write("speed", [{"what": "lenet5", "ours": 3}, {**grown[1], "seconds": 51}])
+    expected = [{"what": "dense", "ours": 1}, {"what": "lenet5", "ours": 3}, grown[0]]
+    expected.append({**grown[1], "seconds": 51})
+    assert read_json(tmp_path / "speed.json")["figures"] == expected
+    monkeypatch.setattr(measuring, "machine", lambda: {"processor": "another"})
+    measuring.write("speed", [{"what": "lenet5", "ours": 4}])
+    assert read_json(tmp_path / "speed.json")["figures"] == [{"what": "lenet5", "ours": 4}]

@@ -7,7 +7,10 @@ OPTIONS = ["--epochs", "1", "--images", "256"]
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("standardized")
-def test_ours_is_held_against_a_bare_fit_with_and_without_xla() -> None:
+def test_ours_is_held_against_a_bare_fit_with_and_without_xla(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(training_speed, "_pytorch_has", lambda name: False)  # installed or not
     figures = training_speed.compare("dense", 1, OPTIONS)
     assert [figure["what"] for figure in figures] == [
         "training dense, against bare (XLA)",

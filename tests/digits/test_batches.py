@@ -102,6 +102,20 @@ def test_thin_lines_are_white_again(mapped: Callable[[np.ndarray], np.ndarray]) 
     np.testing.assert_allclose(thinned.min(axis=(1, 2, 3)), black, rtol=1e-5)
 
 
+def test_reading_in_parts_changes_nothing(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    seven = settings().model_copy(update={"batch_size": 7})
+
+    def read() -> list[tuple[np.ndarray, np.ndarray]]:
+        train = TrainingBatches(data, seven, seed=1).dataset()
+        return [*train.as_numpy_iterator(), *dev_batches(data, 7).as_numpy_iterator()]
+
+    whole = read()
+    monkeypatch.setattr("digits.batches.READ_AT_ONCE", 8)
+    for (images, labels), (same, their_labels) in zip(whole, read(), strict=True):
+        np.testing.assert_array_equal(images, same)
+        np.testing.assert_array_equal(labels, their_labels)
+
+
 def test_dev_images_come_as_they_are(data: Dataset) -> None:
     images, labels = zip(*dev_batches(data, 8).as_numpy_iterator(), strict=True)
     assert np.concatenate(images)[:, 0, 0, 0].tolist() == list(range(260, 280))

@@ -1,3 +1,4 @@
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,15 @@ def test_all_images_are_scaled_by_the_training_images_alone(workspace: Path) -> 
         "mean",
         "deviation",
     }
+
+
+def test_scaling_by_parts_scales_every_pixel_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standardize, "BLOCK", 2 * 784 + 5)
+    standardize.write_scaled(tmp_path / "images.npy", BytesIO(noise(5).tobytes()), 5, 30, 70)
+    expected = ((noise(5).astype(np.float64) - 30) / 70).astype(np.float32)
+    np.testing.assert_array_equal(np.load(tmp_path / "images.npy"), expected)
 
 
 @pytest.mark.parametrize(
