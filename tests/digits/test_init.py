@@ -1,4 +1,6 @@
+import os
 import platform
+import re
 import subprocess
 import sys
 
@@ -21,3 +23,26 @@ def test_onednn_computes_on_every_processor(module: str) -> None:
         [sys.executable, "-c", KERNELS, module], capture_output=True, text=True, check=True
     )
     assert done.stdout == "True\n"
+
+
+CONVOLUTION = """
+import digits
+import tensorflow as tf
+tf.nn.conv2d(tf.zeros((1, 9, 9, 1)), tf.zeros((3, 3, 1, 4)), 1, "SAME")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="oneDNN is for x86")
+def test_every_processor_computes_with_instructions_that_all_have() -> None:
+    environment = {key: os.environ[key] for key in os.environ if key != "ONEDNN_MAX_CPU_ISA"}
+    done = subprocess.run(
+        [sys.executable, "-c", CONVOLUTION],
+        env={**environment, "ONEDNN_VERBOSE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert re.findall(r"cpu,isa:(.*)", done.stdout) == ["Intel AVX2"]
+    assert "exec,cpu,convolution," in done.stdout
+    assert "avx512" not in done.stdout
