@@ -140,20 +140,21 @@ def machine() -> dict[str, Any]:
         "processor": _processor(),
         "processors": os.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9),
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {platform.release().partition('-')[0]}",  # any build of it
         "python": platform.python_version(),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
     }
 
 
 def _processor() -> str:
-    """Return the processor's name."""
+    """Return the processor's name, and whether it has the instructions that some have only."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor()
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor())
+    with_avx512 = any(line.startswith("flags") and "avx512f" in line.split() for line in lines)
+    return next(names, platform.processor()) + " with AVX-512" * with_avx512
 
 
 def _version(package: str) -> str | None:

@@ -31,8 +31,13 @@ def main() -> None:
 
 
 def markdown(results: list[dict[str, Any]]) -> str:
-    """Write tables of comparisons, growth and profiles, as far as measured, and the machines."""
-    figures = [figure for result in results for figure in result["figures"]]
+    """Write tables of comparisons, growth and profiles, as far as there are, and the machines."""
+    machines = list(dict.fromkeys(_machine(result["machine"]) for result in results))
+    figures = [
+        {**figure, "machine": machines.index(_machine(result["machine"])) + 1}
+        for result in results
+        for figure in result["figures"]
+    ]
     compared = pd.DataFrame([_row(one) for one in figures if "ours" in one])
     grown = pd.DataFrame([_growth(one) for one in figures if "stage" in one])
     profiled = pd.DataFrame([_profile(one) for one in figures if "parts" in one])
@@ -45,8 +50,8 @@ def markdown(results: list[dict[str, Any]]) -> str:
         for table in (compared, grown, profiled)
         if len(table)
     ]
-    machines = dict.fromkeys(_machine(result["machine"]) for result in results)
-    return "\n\n".join([*tables, "\n".join(machines)])
+    numbered = (f"{number}. {one}" for number, one in enumerate(machines, 1))
+    return "\n\n".join([*tables, "Machines:", "\n".join(numbered)])
 
 
 def _row(one: Mapping[str, Any]) -> dict[str, str]:
@@ -58,6 +63,7 @@ def _row(one: Mapping[str, Any]) -> dict[str, str]:
         "other": _spread(one["other"]) if "other" in one else "",
         "ratio": _spread(one["ratio"]) if "ratio" in one else "",
         "wanted": one["wanted"],
+        "machine": one["machine"],
     }
 
 
@@ -71,6 +77,7 @@ def _growth(one: Mapping[str, Any]) -> dict[str, str]:
         "of that at the size before": f"{one['of_the_size_before']:.2f}",
         "memory, MB": f"{one['megabytes']:,}",
         "wanted, MB": f"<= {one['megabytes_wanted']:,}",
+        "machine": one["machine"],
     }
 
 
@@ -81,6 +88,7 @@ def _profile(one: Mapping[str, Any]) -> dict[str, str]:
         "what": one["profile"],
         "ms": f"{one['milliseconds']:,}" if "milliseconds" in one else "",
         "where it goes": ", ".join(f"{name} {share:.0%}" for name, share in parts),
+        "machine": one["machine"],
     }
 
 
