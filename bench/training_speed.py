@@ -10,7 +10,7 @@ itself uses on some processors only.
 
 Each measurement is a process of its own, since determinism cannot be switched off again; the kinds
 take turns, so that all meet the same weather on the machine. Slow networks learn fewer images, as
-many as take ours some 20 seconds an epoch, and all read few dev images, so that an epoch is one of
+many as take ours some 10 seconds an epoch, and all read few dev images, so that an epoch is one of
 learning; a checkpoint after so short an epoch weighs more on ours than it does in the pipeline.
 Needs what standardize wrote.
 
@@ -39,7 +39,7 @@ from digits import dataset, determinism, networks, params, training
 from digits.errors import PipelineError, run_stage
 from digits.params import Architecture, Augment
 
-EPOCH = 20  # seconds, of ours
+EPOCH = 10  # seconds, of ours
 FIRST_LOOK = ["--epochs", "1", "--images", "4096"]
 RATE = 0.001  # of learning; the speed does not depend on it
 DEV = 256  # images
