@@ -4,9 +4,9 @@ Ours comes with all that the pipeline does besides: repeatable kernels, a checkp
 after every epoch, and augmentation where params.yaml asks for it; there it is measured once more
 without. A bare fit has the images in memory and nothing else; it is measured as Keras compiles by
 default, through XLA, and without XLA. PyTorch's is as bare, where PyTorch is installed. Both may
-use all instructions of the processor, ours those that it uses everywhere. Of lenet5 and lenet5_v2
-ours is measured with all instructions, too, and without oneDNN's kernels, which TensorFlow by
-itself uses on some processors only.
+use all instructions of the processor, ours those that it uses everywhere; ours is measured with all
+instructions, too, and of lenet5 and lenet5_v2 without oneDNN's kernels, which TensorFlow by itself
+uses on some processors only.
 
 Each measurement is a process of its own, since determinism cannot be switched off again; the kinds
 take turns, so that all meet the same weather on the machine. Slow networks learn fewer images, as
@@ -79,9 +79,9 @@ def main() -> None:
 def compare(name: str, rounds: int, options: list[str]) -> list[dict[str, Any]]:
     """Measure an architecture of each kind in turn; return ours against each other's."""
     augmented = params.architecture(params.load(), name).augment != PLAIN
-    kinds = [OURS, *BARE]
+    kinds = [OURS, UNLIMITED, *BARE]
     kinds += [PLAINLY] if augmented else []
-    kinds += [UNLIMITED, EIGEN] if name in OTHER_KERNELS else []
+    kinds += [EIGEN] if name in OTHER_KERNELS else []
     kinds += [PYTORCH] if _pytorch_has(name) else []
     speeds: list[dict[str, float]] = []
     for number in range(rounds):
@@ -91,11 +91,13 @@ def compare(name: str, rounds: int, options: list[str]) -> list[dict[str, Any]]:
     plain = PLAINLY if augmented else OURS
     pairs = [(OURS, kind, WITH_AUGMENTATION) for kind in BARE if augmented]
     pairs += [(plain, kind, AS_FAST) for kind in BARE]
-    pairs += [(OURS, kind, "") for kind in (UNLIMITED, EIGEN) if kind in kinds]
+    pairs += [(UNLIMITED, BARE[1], WITH_AUGMENTATION if augmented else AS_FAST)]
+    pairs += [(OURS, UNLIMITED, "")]
+    pairs += [(OURS, EIGEN, "")] if EIGEN in kinds else []
     pairs += [(plain, PYTORCH, NEARLY)] if PYTORCH in kinds else []
     return [
         measuring.pairs(
-            f"training {name}{' without augmentation' * (one == PLAINLY)}, against {other}",
+            f"training {name}{one.removeprefix(OURS)}, against {other}",
             "images/s",
             [(speed[one], speed[other]) for speed in speeds],
             wanted,
