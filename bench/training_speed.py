@@ -3,10 +3,9 @@
 Ours comes with all that the pipeline does besides: repeatable kernels, a checkpoint and the curves
 after every epoch, and augmentation where params.yaml asks for it; there it is measured once more
 without. A bare fit has the images in memory and nothing else; it is measured as Keras compiles by
-default, through XLA, and without XLA. PyTorch's is as bare, where PyTorch is installed. Both may
-use all instructions of the processor, ours those that it uses everywhere; ours is measured with all
-instructions, too, and of lenet5 and lenet5_v2 without oneDNN's kernels, which TensorFlow by itself
-uses on some processors only.
+default, through XLA, and without XLA. PyTorch's is as bare, where PyTorch is installed. Ours of
+lenet5 and lenet5_v2 is measured without oneDNN's kernels, too, which TensorFlow by itself uses on
+some processors only.
 
 Each measurement is a process of its own, since determinism cannot be switched off again; the kinds
 take turns, so that all meet the same weather on the machine. Slow networks learn fewer images, as
@@ -79,7 +78,7 @@ def main() -> None:
 def compare(name: str, rounds: int, options: list[str]) -> list[dict[str, Any]]:
     """Measure an architecture of each kind in turn; return ours against each other's."""
     augmented = params.architecture(params.load(), name).augment != PLAIN
-    kinds = [OURS, UNLIMITED, *BARE]
+    kinds = [OURS, *BARE]
     kinds += [PLAINLY] if augmented else []
     kinds += [EIGEN] if name in OTHER_KERNELS else []
     kinds += [PYTORCH] if _pytorch_has(name) else []
@@ -91,8 +90,6 @@ def compare(name: str, rounds: int, options: list[str]) -> list[dict[str, Any]]:
     plain = PLAINLY if augmented else OURS
     pairs = [(OURS, kind, WITH_AUGMENTATION) for kind in BARE if augmented]
     pairs += [(plain, kind, AS_FAST) for kind in BARE]
-    pairs += [(UNLIMITED, BARE[1], WITH_AUGMENTATION if augmented else AS_FAST)]
-    pairs += [(OURS, UNLIMITED, "")]
     pairs += [(OURS, EIGEN, "")] if EIGEN in kinds else []
     pairs += [(plain, PYTORCH, NEARLY)] if PYTORCH in kinds else []
     return [
@@ -205,24 +202,18 @@ def bare(
 
 
 OURS, PLAINLY = "ours", "ours without augmentation"
-UNLIMITED, EIGEN = "ours with all instructions", "ours without oneDNN"
+EIGEN = "ours without oneDNN"
 BARE = ("bare (XLA)", "bare (no XLA)")
 PYTORCH = "PyTorch"
 KINDS: dict[str, Callable[..., list[float]]] = {
     OURS: ours,
     PLAINLY: ours,
-    UNLIMITED: ours,
     EIGEN: ours,
     BARE[0]: partial(bare, xla=True),
     BARE[1]: partial(bare, xla=False),
 }
 PLAIN = Augment(**dict.fromkeys(Augment.model_fields, 0))
-ALL = {"ONEDNN_MAX_CPU_ISA": "ALL"}
-ENVIRONMENTS = {
-    UNLIMITED: ALL,
-    EIGEN: {"TF_ENABLE_ONEDNN_OPTS": "0"},
-    **dict.fromkeys((*BARE, PYTORCH), ALL),
-}
+ENVIRONMENTS = {EIGEN: {"TF_ENABLE_ONEDNN_OPTS": "0"}}
 OTHER_KERNELS = ("lenet5", "lenet5_v2")  # are measured with these, too
 AS_FAST, WITH_AUGMENTATION, NEARLY = ">= 1.0", ">= 0.95", ">= 0.9"
 

@@ -34,11 +34,10 @@ tf.nn.conv2d(tf.zeros((1, 9, 9, 1)), tf.zeros((3, 3, 1, 4)), 1, "SAME")
 
 @pytest.mark.slow
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="oneDNN is for x86")
-def test_every_processor_computes_with_instructions_that_all_have() -> None:
-    environment = {key: os.environ[key] for key in os.environ if key != "ONEDNN_MAX_CPU_ISA"}
+def test_avx512_can_be_left_alone_to_repeat_what_was_trained_without_it() -> None:
     done = subprocess.run(
         [sys.executable, "-c", CONVOLUTION],
-        env={**environment, "ONEDNN_VERBOSE": "1"},
+        env={**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2", "ONEDNN_VERBOSE": "1"},
         capture_output=True,
         text=True,
         check=True,
