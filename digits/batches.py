@@ -12,6 +12,7 @@ from digits.dataset import Dataset
 from digits.params import Architecture
 
 READ_AT_ONCE = 8192  # images, whose transforms are drawn together, too; bounds memory
+PREFETCHED = 8  # batches, as many as are learned without a return to Python
 
 
 class TrainingBatches:
@@ -43,8 +44,7 @@ class TrainingBatches:
             .rebatch(self.settings.batch_size)
             .map(self._augment)
         )
-        cardinality = tf.data.experimental.assert_cardinality(self.per_epoch)
-        return batches.apply(cardinality).prefetch(tf.data.AUTOTUNE)
+        return _epoch(batches.prefetch(PREFETCHED), self.per_epoch)
 
     def _draw(self) -> Iterator[tuple[npt.NDArray[np.generic], ...]]:
         """Decide the order of the images and what happens to each, and read them.
@@ -104,4 +104,15 @@ def dev_batches(data: Dataset, batch_size: int) -> tf.data.Dataset:
         tf.TensorSpec((None,), tf.uint8),
     )
     batches = tf.data.Dataset.from_generator(read, output_signature=signature).rebatch(batch_size)
-    return batches.apply(tf.data.experimental.assert_cardinality(math.ceil(len(rows) / batch_size)))
+    return _epoch(batches, math.ceil(len(rows) / batch_size))
+
+
+def _epoch(batches: tf.data.Dataset, count: int) -> tf.data.Dataset:
+    """Say how many batches there are, and let `tf.data` tune nothing.
+
+    The thread that tunes sleeps for seconds, later for a minute, and may miss that an epoch is
+    over; the next epoch then waits for it to wake up.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.apply(tf.data.experimental.assert_cardinality(count)).with_options(options)

@@ -116,6 +116,11 @@ def test_reading_in_parts_changes_nothing(data: Dataset, monkeypatch: pytest.Mon
         np.testing.assert_array_equal(labels, their_labels)
 
 
+def test_no_epoch_waits_for_a_sleeping_tuner(data: Dataset) -> None:
+    for batches in (TrainingBatches(data, settings(), seed=1).dataset(), dev_batches(data, 7)):
+        assert batches.options().autotune.enabled is False
+
+
 def test_dev_images_come_as_they_are(data: Dataset) -> None:
     images, labels = zip(*dev_batches(data, 8).as_numpy_iterator(), strict=True)
     assert np.concatenate(images)[:, 0, 0, 0].tolist() == list(range(260, 280))
