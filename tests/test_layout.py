@@ -112,6 +112,7 @@ STUDIES = [
     ("labels", "run", [], ["lenet5_v2"]),
     ("accuracy", "try", [], ["swift"]),
     ("accuracy", "try", [], ["champion"]),
+    ("accuracy", "try", [], ["champion_wide"]),
     ("accuracy", "run", [], ["swift"]),
     ("accuracy", "run", [], ["champion"]),
     ("accuracy", "summary", [], []),

@@ -132,6 +132,16 @@ def test_shifts_are_no_parameter_of_the_training_and_are_checked() -> None:
             + 2**2 * 9 * 128 * 128,
             2 * 2 * 128 * 128 + 128 * 10,
         ),
+        (
+            "champion_wide",
+            24**2 * 25 * 64
+            + 22**2 * 9 * 64 * 64
+            + 11**2 * 9 * 64 * 128
+            + 9**2 * 9 * 128 * 128
+            + 4**2 * 9 * 128 * 256
+            + 2**2 * 9 * 256 * 256,
+            2 * 2 * 256 * 256 + 256 * 10,
+        ),
     ],
 )
 def test_multiplications_are_those_of_convolutions_and_dense_layers(
