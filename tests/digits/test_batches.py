@@ -116,7 +116,7 @@ def test_reading_in_parts_changes_nothing(data: Dataset, monkeypatch: pytest.Mon
         np.testing.assert_array_equal(labels, their_labels)
 
 
-def test_no_epoch_waits_for_a_sleeping_tuner(data: Dataset) -> None:
+def test_tf_data_tunes_nothing(data: Dataset) -> None:
     for batches in (TrainingBatches(data, settings(), seed=1).dataset(), dev_batches(data, 7)):
         assert batches.options().autotune.enabled is False
 
