@@ -3,8 +3,9 @@
 The data are the project's own raw files so many times, each copy with other noise, written to disk
 copy by copy: 17 GB for fifty, beside the project. Measures convert, resplit, standardize and one
 epoch of training `dense`, as whole processes: seconds an image, as a multiple of those for the data
-as they are and for the size before, and the most memory. Starting a process weighs less with more
-images, so the second multiple tells more.
+as they are and for the size before, processor time likewise, and the most memory. Starting a
+process weighs less with more images, so the second multiple tells more; and what the disk takes,
+once more is written than the system keeps in memory, is in seconds and not in processor time.
 
     python -m bench.growth --times 10 50
 """
@@ -126,11 +127,13 @@ def figure(used: dict[int, dict[str, measuring.Used]], stage: str, copies: int) 
     fewer = max(size for size in used if size < copies)
     before = used[fewer][stage]
     share, more = WANTED
+    processor = many.processor / one.processor / copies
     return {
         "stage": stage,
         "times": copies,
         "seconds": round(many.seconds, 1),
         "seconds_an_image": float(f"{many.seconds / one.seconds / copies:.3g}"),
+        "processor_an_image": float(f"{processor:.3g}"),
         "of_the_size_before": float(f"{many.seconds / before.seconds * fewer / copies:.3g}"),
         "megabytes": round(many.memory / 1e6),
         "megabytes_wanted": round((share * one.memory + more) / 1e6),

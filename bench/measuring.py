@@ -27,12 +27,18 @@ KEYS = ("what", "profile", "stage", "times")  # whichever a figure has tell it f
 
 @dataclass(frozen=True)
 class Used:
-    """What a process took: seconds, and the most memory that was its own, in bytes.
+    """What a process took.
 
-    Pages of mapped files do not count: the system takes them back when it wants to.
+    Attributes:
+        seconds: from its start to its end.
+        processor: seconds that processors worked for it, user's and system's; waiting, e.g. for the
+            disk, does not count.
+        memory: the most that was its own, in bytes. Pages of mapped files do not count: the system
+            takes them back when it wants to.
     """
 
     seconds: float
+    processor: float
     memory: int
 
 
@@ -59,24 +65,26 @@ def run(command: Sequence[str | Path], folder: Path = ROOT, **environment: str) 
         text=True,
         errors="replace",
     )
-    most = [0]
-    watcher = threading.Thread(target=_watch, args=(psutil.Process(process.pid), most))
+    seen = {"processor": 0.0, "memory": 0}
+    watcher = threading.Thread(target=_watch, args=(psutil.Process(process.pid), seen))
     watcher.start()
     output, _ = process.communicate()
     seconds = time.perf_counter() - began
     watcher.join()
     if process.returncode:
         raise PipelineError(f"{' '.join(map(str, command))} failed: {output[-2000:]}")
-    return Used(seconds, most[0])
+    return Used(seconds, seen["processor"], int(seen["memory"]))
 
 
-def _watch(process: psutil.Process, most: list[int]) -> None:
-    """Keep the largest memory of a process in ``most`` until it ends."""
+def _watch(process: psutil.Process, seen: dict[str, float]) -> None:
+    """Keep a process's processor time and its largest memory in ``seen`` until it ends."""
     try:
         while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
             memory = process.memory_info()
             # macOS does not tell pages that are shared.
-            most[0] = max(most[0], memory.rss - getattr(memory, "shared", 0))
+            seen["memory"] = max(seen["memory"], memory.rss - getattr(memory, "shared", 0))
+            times = process.cpu_times()
+            seen["processor"] = times.user + times.system
             time.sleep(LOOK)
     except psutil.Error:
         pass  # it has ended
@@ -135,7 +143,11 @@ def _key(figure: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def machine() -> dict[str, Any]:
-    """Return the processor, its cores, the memory in GB, the system, and versions."""
+    """Return the processor, its cores, the memory in GB, the system, and versions.
+
+    And the newest instructions that oneDNN may use, where ``ONEDNN_MAX_CPU_ISA`` limits them.
+    """
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA")
     return {
         "processor": _processor(),
         "processors": os.cpu_count(),
@@ -143,6 +155,7 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release().partition('-')[0]}",  # any build of it
         "python": platform.python_version(),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        **({"onednn_max_cpu_isa": limit} if limit else {}),
     }
 
 

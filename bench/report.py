@@ -75,6 +75,7 @@ def _growth(one: Mapping[str, Any]) -> dict[str, str]:
         "seconds": f"{one['seconds']:,.1f}",
         "time an image, of that at 1x": f"{one['seconds_an_image']:.2f}",
         "of that at the size before": f"{one['of_the_size_before']:.2f}",
+        "processor time, of that at 1x": f"{one['processor_an_image']:.2f}",
         "memory, MB": f"{one['megabytes']:,}",
         "wanted, MB": f"<= {one['megabytes_wanted']:,}",
         "machine": one["machine"],
@@ -101,9 +102,11 @@ def _spread(values: Mapping[str, float]) -> str:
 def _machine(machine: Mapping[str, Any]) -> str:
     """Write what was measured on."""
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
+    limit = machine.get("onednn_max_cpu_isa")
+    limited = f", oneDNN with {limit} at most" if limit else ""
     return (
         f"{machine['processor']}, {machine['processors']} processors, {machine['memory_gb']} GB; "
-        f"{machine['system']}, Python {machine['python']}; {packages}."
+        f"{machine['system']}, Python {machine['python']}; {packages}{limited}."
     )
 
 

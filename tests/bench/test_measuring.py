@@ -21,6 +21,12 @@ def test_time_and_memory_are_those_of_the_process(tmp_path: Path) -> None:
     assert 200e6 < used.memory < 260e6
 
 
+def test_waiting_is_no_processor_time(tmp_path: Path) -> None:
+    work = "import time\nwhile time.process_time() < 0.5: pass\n"
+    used = measuring.run(module(tmp_path, f"{work}time.sleep(1)"), tmp_path)
+    assert 0.4 < used.processor < 1 < used.seconds
+
+
 def test_mapped_files_are_no_memory(tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(bytes(200_000_000))
     code = (
@@ -50,6 +56,15 @@ def test_results_say_on_what_machine(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert content["figures"] == [{"what": "speed"}]
     assert content["machine"]["processors"] >= 1
     assert content["machine"]["packages"]["tensorflow"].startswith("2.")
+
+
+def test_a_limit_to_older_instructions_makes_another_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    unlimited = measuring.machine()
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert measuring.machine() == {**unlimited, "onednn_max_cpu_isa": "AVX2"}
 
 
 def test_of_a_part_of_a_benchmark_only_that_part_is_new(
