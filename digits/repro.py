@@ -14,13 +14,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from graphlib import TopologicalSorter
 from pathlib import Path
-from types import FrameType
 
 from rich.console import Console
 from rich.live import Live
@@ -34,20 +34,21 @@ DVC = [sys.executable, "-m", "dvc"]
 BUSY = "is busy, it is being"  # DVC of a file that another of its processes holds
 PATIENCE = 5  # seconds until a stage that met such a file is tried again
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOPPED = threading.Event()  # one of them came
 MERCY = 60  # seconds until a stage that was asked to stop is killed
 TICK = 0.25  # seconds between looks at what runs
 
 
 class Running:
-    """A stage under way, its output in a file of ``folder``."""
+    """A ``dvc repro`` under way, its output in a file of ``folder``."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, *arguments: str) -> None:
         self.name = name
         self.began = time.monotonic()
         self.log = folder / f"{name}.log"
         with self.log.open("w", encoding="utf-8") as output:
             self.process = subprocess.Popen(  # noqa: S603
-                [*DVC, "--wait-for-lock", "repro", "--single-item", name],
+                [*DVC, "--wait-for-lock", "repro", *arguments],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is ours to pass on
@@ -55,7 +56,7 @@ class Running:
 
     @property
     def output(self) -> str:
-        """All that the stage has printed."""
+        """All that it has printed."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
     @property
@@ -64,7 +65,7 @@ class Running:
         return "{:d}:{:02d}".format(*divmod(round(time.monotonic() - self.began), 60))
 
     def send(self, how: signal.Signals) -> None:
-        """Send a signal to the stage and all it has started."""
+        """Send a signal to it and all it has started."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, how)
 
@@ -89,24 +90,22 @@ def main() -> None:
         raise PipelineError(f"--jobs must be at least 1, given {jobs}")
     for stop in STOPS:
         if signal.getsignal(stop) != signal.SIG_IGN:  # as nohup has it
-            signal.signal(stop, _interrupt)
+            signal.signal(stop, lambda number, frame: STOPPED.set())
     began = time.monotonic()
     stages = out_of_date(dvc("dag", "--dot", "dvc.yaml"), dvc("status", "--json", "dvc.yaml"))
     if stages:
         print(f"{len(stages)} stages to run, {jobs} at a time", flush=True)
         with tempfile.TemporaryDirectory() as logs:
             run(stages, jobs, Path(logs))
-        print("the rest, by `dvc repro`", flush=True)
-        if subprocess.run([*DVC, "repro", "--quiet"], check=False).returncode:  # noqa: S603
-            raise PipelineError("`dvc repro` failed; see above")
+            print("the rest, by `dvc repro`", flush=True)
+            finish(Path(logs))
     print(f"up to date after {time.monotonic() - began:.0f} s")
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Stop as on Ctrl-C; a second signal does not get in the way of that."""
-    for stop in STOPS:
-        signal.signal(stop, signal.SIG_IGN)
-    raise KeyboardInterrupt
+def _heed_stops() -> None:
+    """Raise KeyboardInterrupt if a stop was asked for, where nothing is half begun."""
+    if STOPPED.is_set():
+        raise KeyboardInterrupt
 
 
 def dvc(*arguments: str) -> str:
@@ -114,10 +113,12 @@ def dvc(*arguments: str) -> str:
 
     Raises:
         PipelineError: it failed.
+        KeyboardInterrupt: a stop was asked for meanwhile.
     """
     done = subprocess.run(  # noqa: S603
         [*DVC, *arguments], capture_output=True, text=True, check=False
     )
+    _heed_stops()
     if done.returncode:
         raise PipelineError(f"dvc {' '.join(arguments)}: {done.stderr.strip()}")
     return done.stdout
@@ -150,7 +151,7 @@ def run(stages: Mapping[str, set[str]], jobs: int, logs: Path) -> None:
 
     Raises:
         PipelineError: one failed; those under way were let finish.
-        KeyboardInterrupt: as it came; all that ran were stopped.
+        KeyboardInterrupt: a stop was asked for; all that ran were stopped.
     """
     console = Console()
     order = TopologicalSorter(stages)
@@ -167,9 +168,11 @@ def run(stages: Mapping[str, set[str]], jobs: int, logs: Path) -> None:
                 for name in due:
                     del later[name]
                 while ready and not failed and len(running) < jobs:
-                    running.append(Running(ready.popleft(), logs))
+                    name = ready.popleft()
+                    running.append(Running(name, logs, "--single-item", name))
                 live.update(_table(running, len(ready) + len(later)))
                 time.sleep(TICK)
+                _heed_stops()
                 for one in [one for one in running if one.process.poll() is not None]:
                     running.remove(one)
                     if not one.process.returncode:
@@ -187,6 +190,25 @@ def run(stages: Mapping[str, set[str]], jobs: int, logs: Path) -> None:
         for one in failed:
             print(one.output, file=sys.stderr)
         raise PipelineError(f"failed: {', '.join(one.name for one in failed)}; see above")
+
+
+def finish(logs: Path) -> None:
+    """Have a plain ``dvc repro`` look at everything.
+
+    Raises:
+        PipelineError: it failed.
+        KeyboardInterrupt: a stop was asked for; it was stopped.
+    """
+    rest = Running("repro", logs, "--quiet")
+    try:
+        while rest.process.poll() is None:
+            time.sleep(TICK)
+            _heed_stops()
+    finally:
+        _stop([rest])
+    if rest.process.returncode:
+        print(rest.output, file=sys.stderr)
+        raise PipelineError("`dvc repro` failed; see above")
 
 
 def _table(running: Iterable[Running], waiting: int) -> Table:

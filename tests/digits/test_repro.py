@@ -124,6 +124,25 @@ def test_a_stop_stops_everything_and_the_next_run_goes_on(
 
 
 @pytest.mark.slow
+def test_a_stop_stops_the_last_look_too(project: Path) -> None:
+    text = (project / "dvc.yaml").read_text()
+    (project / "dvc.yaml").write_text(text.replace(" 6", " 0"))
+    process = start(project, "--jobs", "2")
+    assert process.stdout
+    while process.stdout.readline() != "the rest, by `dvc repro`\n":
+        assert process.poll() is None
+    time.sleep(0.5)
+    (last,) = psutil.Process(process.pid).children()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert process.returncode == 130
+    assert errors == "repro: interrupted; the same command goes on from here\n"
+    assert not last.is_running()
+    output, errors = start(project, "--jobs", "2").communicate()
+    assert output.startswith("up to date"), errors
+
+
+@pytest.mark.slow
 def test_a_failure_is_shown_and_what_runs_beside_it_ends_well(project: Path) -> None:
     text = (project / "dvc.yaml").read_text()
     (project / "dvc.yaml").write_text(text.replace("work.py two 6", "work.py two no-number"))
