@@ -1,5 +1,6 @@
 """What the benchmarks share: commands that take turns, how they spread, and on what machine."""
 
+import datetime
 import importlib.metadata
 import os
 import platform
@@ -123,18 +124,34 @@ def pairs(
 
 
 def write(name: str, figures: Sequence[Mapping[str, Any]]) -> None:
-    """Write figures to bench/results/NAME.json, with the machine they are of.
+    """Write figures to bench/results/NAME.json, with the machine, the day and the code they are of.
 
     Others that are there stay, if they are of the same machine: of a part of a benchmark only that
     part is new.
     """
     path = RESULTS / f"{name}.json"
     here = machine()
-    there = read_json(path) if path.exists() else {}
-    kept = there["figures"] if there.get("machine") == here else []
-    merged = {_key(figure): figure for figure in [*kept, *figures]}
+    there = read_json(path) if path.exists() else {"machine": here, "figures": []}
+    kept = there["figures"] if there["machine"] == here else []
+    if dropped := len(there["figures"]) - len(kept):
+        print(f"{path.relative_to(ROOT)}: {dropped} figures of another machine make way")
+    of = {"day": datetime.date.today().isoformat(), "code": _code()}
+    merged = {_key(figure): figure for figure in [*kept, *({**one, **of} for one in figures)]}
     write_json(path, {"machine": here, "figures": list(merged.values())})
     print(f"wrote {path.relative_to(ROOT)}")
+
+
+def _code() -> str:
+    """Return the commit, with a + where Python files or parameters are not as it has them."""
+    git = ["git", "-C", str(ROOT)]
+    commit, changes = (
+        subprocess.run([*git, *arguments], capture_output=True, text=True, check=False).stdout  # noqa: S603
+        for arguments in (
+            ["rev-parse", "--short", "HEAD"],
+            ["status", "--porcelain", "*.py", "*.yaml"],
+        )
+    )
+    return commit.strip() + "+" * bool(changes)
 
 
 def _key(figure: Mapping[str, Any]) -> tuple[Any, ...]:

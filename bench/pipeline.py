@@ -1,8 +1,9 @@
 """How long the pipeline itself takes: the data stages, a `dvc repro` and an experiment of nothing.
 
-The data stages run in a new clone, from download to standardize, with the folder that MNIST_MIRROR
-names as mirror, or else the files in data/raw. A `dvc repro` with nothing to do runs here, where
-everything must be up to date, and so does an experiment of a stage that has not changed.
+The data stages run in a new clone of the last commit, from download to standardize, with the folder
+that MNIST_MIRROR names as mirror, or else the files in data/raw. A `dvc repro` with nothing to do
+runs here, where everything must be up to date, and so does an experiment of a stage that has not
+changed.
 
     MNIST_MIRROR=../mnist python -m bench.pipeline --rounds 3
 """
@@ -71,9 +72,10 @@ def data_stages(mirror: Path) -> float:
 
 def experiment() -> float:
     """Return the seconds of an experiment with nothing to do, and remove it."""
-    seconds = dvc("exp", "run", "--temp", "--name", EXPERIMENT, "resplit")
-    dvc("exp", "remove", EXPERIMENT)
-    return seconds
+    try:
+        return dvc("exp", "run", "--temp", "--name", EXPERIMENT, "resplit")
+    finally:
+        dvc("exp", "remove", EXPERIMENT)
 
 
 def dvc(*arguments: str) -> float:

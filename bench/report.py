@@ -59,10 +59,11 @@ def _row(one: Mapping[str, Any]) -> dict[str, str]:
     return {
         "what": one["what"],
         "unit": one["unit"],
-        "ours": _spread(one["ours"]),
+        "ours": _spread(one["ours"]) + (f", mean {one['mean']:.2f}" if "mean" in one else ""),
         "other": _spread(one["other"]) if "other" in one else "",
         "ratio": _spread(one["ratio"]) if "ratio" in one else "",
         "wanted": one["wanted"],
+        "day": one["day"],
         "machine": one["machine"],
     }
 
@@ -74,10 +75,12 @@ def _growth(one: Mapping[str, Any]) -> dict[str, str]:
         "data": f"{one['times']}x",
         "seconds": f"{one['seconds']:,.1f}",
         "time an image, of that at 1x": f"{one['seconds_an_image']:.2f}",
+        "wanted": "<= 1.20",
         "of that at the size before": f"{one['of_the_size_before']:.2f}",
         "processor time, of that at 1x": f"{one['processor_an_image']:.2f}",
         "memory, MB": f"{one['megabytes']:,}",
         "wanted, MB": f"<= {one['megabytes_wanted']:,}",
+        "day": one["day"],
         "machine": one["machine"],
     }
 
@@ -89,6 +92,7 @@ def _profile(one: Mapping[str, Any]) -> dict[str, str]:
         "what": one["profile"],
         "ms": f"{one['milliseconds']:,}" if "milliseconds" in one else "",
         "where it goes": ", ".join(f"{name} {share:.0%}" for name, share in parts),
+        "day": one["day"],
         "machine": one["machine"],
     }
 

@@ -4,7 +4,7 @@ Both learn MNIST's official training images in processes of their own, one after
 timed as whole processes. The short one's reads the PNGs, learns all 60,000 images and reads the
 test images; of the article's only the training counts, with 3,000 images left out for dev. The
 article's takes most of an hour; the short one runs five times for each of it, with another seed
-each time, and all five are held against it.
+each time, and all five are held against it. The recipe for the highest accuracy is timed once.
 
     python -m bench.time_to_accuracy
 """
@@ -24,7 +24,7 @@ from studies.accuracy import recipes
 from studies.accuracy.run import RUNS
 
 ARTICLE = "lenet5_v2"
-PURPOSE = "swift"
+PURPOSE, HIGHEST = "swift", "champion"  # of the recipes that are chosen
 TARGET = 99.41  # %; the best figure of the articles, lenet5_v2's
 
 
@@ -44,6 +44,7 @@ def main() -> None:
         raise PipelineError(f"{workspace.PNG} is missing; `dvc repro convert` makes it")
     seconds: list[tuple[float, float]] = []
     accuracies: dict[str, list[float]] = {PURPOSE: [], ARTICLE: []}
+    highest: list[float] = []
     for number in range(1, rounds + 1):
         with tempfile.TemporaryDirectory() as name:
             folder = prepare(Path(name))
@@ -52,11 +53,20 @@ def main() -> None:
             print(f"{ARTICLE}, seed {number}: {other[0]:.0f} s, {other[1]:.2%} of test", flush=True)
             write(seconds, accuracies)
             for seed in seeds:
-                ours = swift(folder, seed)
+                ours = train(folder, PURPOSE, seed)
                 accuracies[PURPOSE].append(ours[1])
                 seconds.append((ours[0], other[0]))
                 print(f"{PURPOSE}, seed {seed}: {ours[0]:.0f} s, {ours[1]:.2%}", flush=True)
                 write(seconds, accuracies)
+            highest.append(train(folder, HIGHEST, number)[0])
+            print(f"{HIGHEST}, seed {number}: {highest[-1]:.0f} s", flush=True)
+    figure = {
+        "what": f"{HIGHEST}, one training",
+        "unit": "s",
+        "wanted": "",
+        "ours": measuring.spread(highest),
+    }
+    measuring.write("time_to_accuracy", [figure])
 
 
 def write(seconds: list[tuple[float, float]], accuracies: dict[str, list[float]]) -> None:
@@ -66,13 +76,13 @@ def write(seconds: list[tuple[float, float]], accuracies: dict[str, list[float]]
         figures.append(measuring.pairs(f"{PURPOSE}, against {ARTICLE}", "s", seconds, "<= 0.1"))
     for name, values in accuracies.items():
         if values:
-            mean = f"mean {100 * np.mean(values):.2f}"
             figures.append(
                 {
                     "what": f"{name} on test",
                     "unit": "%",
-                    "wanted": f"mean >= {TARGET}; {mean}" if name == PURPOSE else mean,
+                    "wanted": f"mean >= {TARGET}" if name == PURPOSE else "",
                     "ours": measuring.spread([100 * value for value in values]),
+                    "mean": round(100 * float(np.mean(values)), 3),
                 }
             )
     measuring.write("time_to_accuracy", figures)
@@ -90,9 +100,9 @@ def prepare(folder: Path) -> Path:
     return folder
 
 
-def swift(folder: Path, seed: int) -> tuple[float, float]:
-    """Train by the short recipe; return seconds and accuracy on test."""
-    recipe = recipes.load().chosen[PURPOSE]
+def train(folder: Path, purpose: str, seed: int) -> tuple[float, float]:
+    """Train by the recipe chosen for a purpose; return seconds and accuracy on test."""
+    recipe = recipes.load().chosen[purpose]
     seconds = measuring.run(["studies.accuracy.run", recipe, str(seed)], folder).seconds
     images = jobs.read(workspace.PNG)
     labels = images.labels[images.sources == recipes.TESTING]

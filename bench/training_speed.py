@@ -9,9 +9,9 @@ some processors only.
 
 Each measurement is a process of its own, since determinism cannot be switched off again; the kinds
 take turns, so that all meet the same weather on the machine. Slow networks learn fewer images, as
-many as take ours some 10 seconds an epoch, and all read few dev images, so that an epoch is one of
-learning; a checkpoint after so short an epoch weighs more on ours than it does in the pipeline.
-Needs what standardize wrote.
+many as take ours some 10 seconds an epoch, fast ones more epochs, until ours has learned as long.
+All read few dev images, so that an epoch is one of learning; a checkpoint after so short an epoch
+weighs more on ours than it does in the pipeline. Needs what standardize wrote.
 
     python -m bench.training_speed lenet5 lenet5_v2 --rounds 5 --epochs 3
 """
@@ -34,11 +34,12 @@ import pandas as pd
 import tensorflow as tf
 
 from bench import measuring
-from digits import dataset, determinism, networks, params, training
+from digits import dataset, determinism, networks, params, splits, training
 from digits.errors import PipelineError, run_stage
 from digits.params import Architecture, Augment
 
-EPOCH = 10  # seconds, of ours
+STANDARDIZED, SPLIT = Path("data/standardized"), Path("data/split.csv")
+LEARNING = 10  # seconds, of ours, at least
 FIRST_LOOK = ["--epochs", "1", "--images", "4096"]
 RATE = 0.001  # of learning; the speed does not depend on it
 DEV = 256  # images
@@ -53,25 +54,33 @@ def main() -> None:
     )
     parser.add_argument("names", nargs="*", help="architectures of params.yaml (all of them)")
     parser.add_argument("--rounds", type=int, default=3, help="measurements of each kind (3)")
-    parser.add_argument("--epochs", type=int, default=2, help="timed, after one that is not (2)")
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        default=2,
+        help="timed, after one that is not (2, of fast networks more)",
+    )
     parser.add_argument("--images", type=int, help="train on the first so many (by speed)")
     parser.add_argument("--kind", choices=KINDS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     names = arguments.names or list(params.load().architectures)
     values = params.load()
     batch_sizes = {name: params.architecture(values, name).batch_size for name in names}
-    for path in ("data/standardized", "data/split.csv"):
-        if not Path(path).exists():
+    for path in (STANDARDIZED, SPLIT):
+        if not path.exists():
             raise PipelineError(f"{path} is missing; `dvc repro standardize` makes it")
     if arguments.rounds < 1 or arguments.epochs < 1:
         raise PipelineError("--rounds and --epochs must be at least 1")
     if arguments.kind:
         print(measure(arguments.kind, names[0], arguments.epochs, arguments.images))
         return
+    learned = len(splits.sets(splits.read(SPLIT))["train"])
     for name, batch_size in batch_sizes.items():
-        images = arguments.images or int(EPOCH * run(OURS, name, FIRST_LOOK))
+        images = int(LEARNING * run(OURS, name, FIRST_LOOK))
+        epochs = max(arguments.epochs, round(images / learned))
+        images = arguments.images or min(images, learned)
         images = max(images // batch_size, 1) * batch_size  # no batch of one image
-        options = ["--epochs", str(arguments.epochs), "--images", str(images)]
+        options = ["--epochs", str(epochs), "--images", str(images)]
         measuring.write("training", compare(name, arguments.rounds, options))
 
 
@@ -137,7 +146,7 @@ def measure(kind: str, name: str, epochs: int, images: int | None) -> float:
     if kind == PLAINLY:
         changed["augment"] = PLAIN
     settings = settings.model_copy(update=changed)
-    data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
+    data = dataset.load(STANDARDIZED, SPLIT)
     data.rows["train"] = data.rows["train"][:images]
     data.rows["dev"] = data.rows["dev"][:DEV]
     ends = KINDS[kind](name, settings, data, values.seed, values.threads)

@@ -1,5 +1,8 @@
+import datetime
+import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,7 +56,8 @@ def test_results_say_on_what_machine(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(measuring, "RESULTS", tmp_path / "results")
     measuring.write("speed", [{"what": "speed"}])
     content = read_json(tmp_path / "results/speed.json")
-    assert content["figures"] == [{"what": "speed"}]
+    today = datetime.date.today().isoformat()
+    assert content["figures"] == [{"what": "speed", "day": today, "code": ""}]  # no git here
     assert content["machine"]["processors"] >= 1
     assert content["machine"]["packages"]["tensorflow"].startswith("2.")
 
@@ -67,17 +71,39 @@ def test_a_limit_to_older_instructions_makes_another_machine(
     assert measuring.machine() == {**unlimited, "onednn_max_cpu_isa": "AVX2"}
 
 
+def test_results_say_of_which_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measuring, "ROOT", tmp_path)
+    monkeypatch.setattr(measuring, "RESULTS", tmp_path)
+    author = ["-c", "user.name=A", "-c", "user.email=a@b.c"]
+    (tmp_path / "work.py").write_text("1")
+    for arguments in (["init", "-q"], ["add", "."], [*author, "commit", "-qm", "Work"]):
+        subprocess.run(["git", *arguments], cwd=tmp_path, check=True)
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=tmp_path, capture_output=True, text=True
+    ).stdout.strip()
+    for code in (commit, f"{commit}+"):
+        measuring.write("speed", [{"what": "speed"}])
+        assert read_json(tmp_path / "speed.json")["figures"][0]["code"] == code
+        (tmp_path / "work.py").write_text("2")
+
+
 def test_of_a_part_of_a_benchmark_only_that_part_is_new(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(measuring, "ROOT", tmp_path)
     monkeypatch.setattr(measuring, "RESULTS", tmp_path)
+
+    def figures() -> list[dict[str, Any]]:
+        found = read_json(tmp_path / "speed.json")["figures"]
+        return [{key: one[key] for key in one if key not in ("day", "code")} for one in found]
+
     grown = [{"stage": "convert", "times": times, "seconds": times} for times in (10, 50)]
     measuring.write("speed", [{"what": "dense", "ours": 1}, {"what": "lenet5", "ours": 2}, *grown])
     measuring.write("speed", [{"what": "lenet5", "ours": 3}, {**grown[1], "seconds": 51}])
     expected = [{"what": "dense", "ours": 1}, {"what": "lenet5", "ours": 3}, grown[0]]
     expected.append({**grown[1], "seconds": 51})
-    assert read_json(tmp_path / "speed.json")["figures"] == expected
+    assert figures() == expected
     monkeypatch.setattr(measuring, "machine", lambda: {"processor": "another"})
     measuring.write("speed", [{"what": "lenet5", "ours": 4}])
-    assert read_json(tmp_path / "speed.json")["figures"] == [{"what": "lenet5", "ours": 4}]
+    assert figures() == [{"what": "lenet5", "ours": 4}]
+    assert "4 figures of another machine make way" in capsys.readouterr().out

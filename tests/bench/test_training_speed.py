@@ -1,8 +1,25 @@
 import pytest
 
 from bench import training_speed
+from digits.dataset import Dataset
+from digits.params import Architecture
 
 OPTIONS = ["--epochs", "1", "--images", "256"]
+
+
+@pytest.mark.usefixtures("standardized")
+def test_speed_is_that_of_the_median_epoch_without_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ends = [7.0, 9.0, 19.0, 23.0]  # of a first epoch, and of three that took 2, 10 and 4 seconds
+
+    def train(name: str, settings: Architecture, data: Dataset, *_: int) -> list[float]:
+        assert settings.plan[0].epochs == len(ends)
+        assert len(data.rows["train"]) == 256
+        return ends
+
+    monkeypatch.setitem(training_speed.KINDS, training_speed.OURS, train)
+    assert training_speed.measure(training_speed.OURS, "dense", 3, 256) == 256 / 4
 
 
 @pytest.mark.slow
