@@ -113,6 +113,7 @@ STUDIES = [
     ("accuracy", "try", [], ["swift"]),
     ("accuracy", "try", [], ["champion"]),
     ("accuracy", "try", [], ["champion_wide"]),
+    ("accuracy", "try", [], ["champion_soft", "champion"]),
     ("accuracy", "run", [], ["swift"]),
     ("accuracy", "run", [], ["champion"]),
     ("accuracy", "summary", [], []),
@@ -127,7 +128,7 @@ def test_a_study_depends_on_the_modules_it_imports_and_starts(
     stage = stages["stages"][name]
     if "foreach" in stage:
         text = yaml.safe_dump(stage["do"]).replace("${item.network}", networks[0])
-        stage = yaml.safe_load(text)
+        stage = yaml.safe_load(text.replace("${item.body}", networks[-1]))
     assert stage["wdir"] == "../.."
     module = stage["cmd"].split()[2]
     assert declared(stage) == imported([module, *started], networks) - IMPORTED_BUT_NO_DEP
@@ -161,6 +162,9 @@ def test_recipes_are_tried_and_those_chosen_are_run() -> None:
             assert key == f"{item['recipe']}-{item['seed']}"
             changes = {**content["base"], **content["recipes"][item["recipe"]]}
             assert item["network"] == changes["network"]
+            network = files_of([f"digits.networks.{item['network']}"])
+            names = {path.stem for path in network if path.parent.name == "networks"}
+            assert names - {"__init__"} == {item["network"], item["body"]}
 
 
 def test_every_stage_of_a_study_is_looked_at() -> None:

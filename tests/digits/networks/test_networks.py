@@ -6,6 +6,7 @@ import pytest
 
 from digits import networks, params
 from digits.errors import PipelineError
+from digits.networks import champion_soft
 
 ARCHITECTURES = params.load().architectures
 
@@ -48,6 +49,23 @@ LAYERS = {
         "dense 512, relu, norm, dropout 0.5, dense 10, softmax"
     ),
 }
+# Ours, as their docstrings say, with all that can be put into them.
+CHAMPION = (
+    "conv {0[0]} 5x5 l2 0.25, relu, conv {0[0]} 3x3 l2 0.25, max 2x2/2, norm, relu, dropout 0.125, "
+    "pad 1, conv {0[1]} 3x3 l2 0.25, norm, relu, conv {0[1]} 3x3 l2 0.25, norm, relu, "
+    "max 2x2/2, dropout 0.125, "
+    "pad 1, conv {0[2]} 3x3 l2 0.25, norm, relu, conv {0[2]} 3x3 l2 0.25, norm, relu, "
+    "dropout 0.125, flatten, dense {0[3]}, norm, relu, dropout 0.375, dense 10, softmax"
+)
+OURS = {
+    "swift": (
+        "conv 32 5x5 l2 0.25, relu, max 2x2/2, conv 64 3x3 l2 0.25, norm, relu, "
+        "conv 64 3x3 l2 0.25, norm, relu, max 2x2/2, dropout 0.125, "
+        "flatten, dense 128, norm, relu, dropout 0.375, dense 10, softmax"
+    ),
+    "champion": CHAMPION.format((32, 64, 128, 128)),
+    "champion_wide": CHAMPION.format((64, 128, 256, 256)),
+}
 WORDS = {
     "Add": "add",
     "BatchNormalization": "norm",
@@ -89,6 +107,12 @@ def described(layer: keras.Layer) -> str:
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers_are_those_of_the_source(name: str) -> None:
     assert ", ".join(map(described, build(name).layers[1:])) == LAYERS[name]
+
+
+@pytest.mark.parametrize("network", OURS)
+def test_layers_of_our_own_networks(network: str) -> None:
+    model = build("lenet5_v2", network=network, l2=0.25, dropout=0.125, dropout_head=0.375)
+    assert ", ".join(map(described, model.layers[1:])) == OURS[network]
 
 
 @pytest.mark.parametrize(
@@ -187,3 +211,22 @@ def test_a_network_refuses_what_it_has_no_place_for(
 def test_an_architecture_without_a_module_is_named() -> None:
     with pytest.raises(PipelineError, match=r"needs the module digits/networks/lenet6\.py"):
         build("lenet5", network="lenet6")
+
+
+def test_softer_labels_are_label_smoothing_as_keras_has_it() -> None:
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(7, 28, 28, 1)).astype(np.float32)
+    labels = rng.integers(0, 10, 7)
+    model = build("lenet5_v2", network="champion_soft", l2=0.0)
+    model.compile(loss="sparse_categorical_crossentropy")
+    smoothed = keras.losses.CategoricalCrossentropy(label_smoothing=champion_soft.SMOOTHING)
+    expected = smoothed(np.eye(10)[labels], model(images)) / (1 - champion_soft.SMOOTHING)
+    assert model.evaluate(images, labels, verbose=0) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_softer_labels_change_no_probability() -> None:
+    soft = build("lenet5_v2", network="champion_soft")
+    hard = build("lenet5_v2", network="champion")
+    hard.set_weights(soft.get_weights())
+    images = np.random.default_rng(0).normal(size=(7, 28, 28, 1)).astype(np.float32)
+    np.testing.assert_allclose(soft(images), hard(images), rtol=1e-5)

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import yaml
 
 from digits import networks, params
 from digits.errors import PipelineError
+from digits.params import Architecture
 from studies import jobs
 from studies.accuracy import recipes
 
@@ -149,3 +151,12 @@ def test_multiplications_are_those_of_convolutions_and_dense_layers(
 ) -> None:
     model = networks.build(name, recipes.load().settings(name), 33, 79)
     assert recipes.multiplications(model) == convolutions + dense
+
+
+def test_the_page_has_swift_as_an_architecture() -> None:
+    page = (Path(__file__).parents[3] / "docs/accuracy.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    study = recipes.load()
+    assert params.check(Architecture, yaml.safe_load(block)["swift"], "docs") == study.settings(
+        study.chosen["swift"]
+    )
