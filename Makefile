@@ -71,9 +71,9 @@ check: setup ## Lint, check formatting and types
 repro: setup ## Bring everything up to date on MNIST, as many stages at a time as fit, or JOBS=4
 	$(BIN)/python -m digits.repro $(if $(JOBS),--jobs $(JOBS))
 
-bench: setup ## Measure speed and memory on this machine, into docs/performance.md; takes hours
-	$(BIN)/python -m bench.convert
+bench: setup ## Measure speed and memory here, into docs/performance.md; hours, after make repro
 	$(BIN)/python -m bench.pipeline
+	$(BIN)/python -m bench.convert
 	$(BIN)/python -m bench.profiling
 	$(BIN)/python -m bench.training_speed
 	$(BIN)/python -m bench.time_to_accuracy
