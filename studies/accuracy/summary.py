@@ -89,26 +89,25 @@ def dev_accuracy(one: Mapping[str, Any], study: recipes.Study) -> float:
 
 
 def read_runs(recipe: str, seeds: list[int], count: int) -> NDArray[np.float64]:
-    """Return the probabilities of each seed, (seeds, count, 10).
+    """Return the probabilities of each seed that was trained, (seeds, count, 10).
 
     Raises:
-        PipelineError: a file is missing or damaged.
+        PipelineError: a file is damaged, or none is there.
     """
     runs = []
-    for seed in seeds:
-        path = RUNS / f"{recipe}-{seed}.npz"
+    for path in filter(Path.exists, (RUNS / f"{recipe}-{seed}.npz" for seed in seeds)):
         try:
             with np.load(path, allow_pickle=False) as content:
                 logarithms = content["log_probabilities"].astype(np.float64)
-        except FileNotFoundError:
-            raise PipelineError(
-                f"{path} is missing; `dvc repro {STUDY}/dvc.yaml` makes it"
-            ) from None
         except (ValueError, KeyError, EOFError, OSError) as error:
             raise PipelineError(f"{path} cannot be read: {error}") from None
         if logarithms.shape != (count, 10):
             raise PipelineError(f"{path}: expected ({count}, 10), found {logarithms.shape}")
         runs.append(np.exp(logarithms))
+    if not runs:
+        raise PipelineError(
+            f"{RUNS} has nothing of {recipe}; `dvc repro {STUDY}/dvc.yaml` trains it"
+        )
     return np.stack(runs)
 
 
@@ -161,6 +160,7 @@ def markdown(tried: list[dict[str, Any]], chosen: Mapping[str, Any]) -> str:
             {
                 "": purpose,
                 "recipe": one["recipe"],
+                "seeds": ensemble["networks"],
                 "single, %": f"{percent(single['mean'])} ± {percent(single['deviation'])} "
                 f"[{percent(single['low'])}, {percent(single['high'])}]",
                 "without label errors, %": percent(single["without_label_errors"]),

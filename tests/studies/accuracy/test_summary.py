@@ -66,6 +66,7 @@ def test_a_study_is_tried_trained_and_put_together(project: Path) -> None:
     tried = read_json(project / "studies/accuracy/tried/dense-1.json")
     assert tried["accuracy"] > 0.8
     assert tried["parameters"] == 407_050
+    assert "runs has nothing of dense; `dvc repro" in run(project, "summary", status=1)
     for seed in "12":
         run(project, "run", "dense", seed)
     assert "one is not chosen" in run(project, "run", "one", "1", status=1)
@@ -73,6 +74,7 @@ def test_a_study_is_tried_trained_and_put_together(project: Path) -> None:
     found = read_json(project / "studies/accuracy/summary.json")
     assert [one["recipe"] for one in found["tried"]] == ["dense", "one"]
     assert found["chosen"]["swift"]["ensemble"]["accuracy"] > 0.8
+    assert found["chosen"]["swift"]["ensemble"]["networks"] == 2
     assert "| dense " in written
     assert "| dense " in (project / "docs/accuracy.md").read_text(encoding="utf-8")
     assert (project / "studies/accuracy/misread.png").stat().st_size > 1000
