@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from digits import report
+from digits.files import read_json
 from studies.sources import files_of
 
 ROOT = Path(__file__).parents[1]
@@ -214,6 +215,18 @@ def test_every_network_module_belongs_to_an_architecture_or_a_recipe() -> None:
     text = (ROOT / "studies/accuracy/params.yaml").read_text(encoding="utf-8")
     recipes = yaml.safe_load(text)["recipes"].values()
     assert modules == {one["network"] for one in [*ARCHITECTURES.values(), *recipes]}
+
+
+def test_the_readme_has_the_accuracies_of_the_study() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    chosen = read_json(ROOT / "studies/accuracy/summary.json")["chosen"]
+    swift, champion = chosen["swift"], chosen["champion"]
+    for accuracy in (
+        swift["single"]["mean"],
+        champion["single"]["mean"],
+        champion["ensemble"]["accuracy"],
+    ):
+        assert f"{accuracy:.2%}".replace("%", " %") in text
 
 
 def test_every_make_target_in_the_readme_exists() -> None:
