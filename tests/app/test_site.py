@@ -18,7 +18,7 @@ from urllib.request import urlopen
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from app.classifier import Classifier
 from app.site.build import add_icons, add_service_worker, build, find_files
@@ -249,9 +249,13 @@ def test_what_is_drawn_stays_on_the_device(page: Page, address: str) -> None:
 
 @pytest.mark.browser
 def test_the_paper_stays_in_place_while_the_network_is_loaded(page: Page, address: str) -> None:
-    page.goto(address, wait_until="commit")
+    held: list[Route] = []
+    page.route("**/float32.tflite", lambda route: held.append(route))
+    with page.expect_request("**/float32.tflite"):
+        page.goto(address, wait_until="commit")
     expect(page.get_by_text("Loading the network …")).to_be_visible()
     before = page.locator("#pad").bounding_box()
+    held.pop().continue_()
     expect(page.get_by_text(OFFLINE)).to_be_visible()
     assert page.locator("#pad").bounding_box() == before
 
