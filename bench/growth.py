@@ -60,9 +60,8 @@ def main() -> None:
     for copies in sorted({1, *times}):
         with tempfile.TemporaryDirectory(dir=".", prefix=".growth-") as folder:
             used[copies] = measure(Path(folder), copies)
-        figures = [figure(used, stage, n) for stage in STAGES for n in used if n > 1]
-        if figures:
-            measuring.write("growth", figures)
+        figures = [figure(used, stage, n) for stage in STAGES for n in used]
+        measuring.write("growth", figures)
 
 
 def measure(folder: Path, copies: int) -> dict[str, measuring.Used]:
@@ -122,9 +121,9 @@ def _stream(path: Path, header: bytes, arrays: Iterator[NDArray[np.uint8]]) -> N
 
 
 def figure(used: dict[int, dict[str, measuring.Used]], stage: str, copies: int) -> dict[str, Any]:
-    """Describe how a stage grew."""
+    """Describe how a stage grew since 1x, and since the size before."""
     one, many = used[1][stage], used[copies][stage]
-    fewer = max(size for size in used if size < copies)
+    fewer = max((size for size in used if size < copies), default=1)
     before = used[fewer][stage]
     share, more = WANTED
     processor = many.processor / one.processor / copies

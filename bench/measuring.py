@@ -21,7 +21,7 @@ from digits.files import read_json, write_json
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench/results"
-PACKAGES = ("dvc", "keras", "numpy", "pillow", "pypng", "tensorflow", "torch")
+PACKAGES = ("dvc", "keras", "numpy", "pillow", "pypng", "tensorflow")
 LOOK = 0.02  # seconds between looks at a process's memory
 KEYS = ("what", "profile", "stage", "times")  # whichever a figure has tell it from others
 
@@ -135,13 +135,13 @@ def write(name: str, figures: Sequence[Mapping[str, Any]]) -> None:
     kept = there["figures"] if there["machine"] == here else []
     if dropped := len(there["figures"]) - len(kept):
         print(f"{path.relative_to(ROOT)}: {dropped} figures of another machine make way")
-    of = {"day": datetime.date.today().isoformat(), "code": _code()}
+    of = {"day": datetime.date.today().isoformat(), "code": CODE}
     merged = {_key(figure): figure for figure in [*kept, *({**one, **of} for one in figures)]}
     write_json(path, {"machine": here, "figures": list(merged.values())})
     print(f"wrote {path.relative_to(ROOT)}")
 
 
-def _code() -> str:
+def code() -> str:
     """Return the commit, with a + where Python files or parameters are not as it has them."""
     git = ["git", "-C", str(ROOT)]
     commit, changes = (
@@ -171,7 +171,7 @@ def machine() -> dict[str, Any]:
         "memory_gb": round(psutil.virtual_memory().total / 1e9),
         "system": f"{platform.system()} {platform.release().partition('-')[0]}",  # any build of it
         "python": platform.python_version(),
-        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "packages": {name: found for name in PACKAGES if (found := version(name))},
         **({"onednn_max_cpu_isa": limit} if limit else {}),
     }
 
@@ -187,9 +187,12 @@ def _processor() -> str:
     return next(names, platform.processor()) + " with AVX-512" * with_avx512
 
 
-def _version(package: str) -> str | None:
+def version(package: str) -> str | None:
     """Return a package's version; None where it is not installed."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+CODE = code()  # that is measured; a commit may come meanwhile

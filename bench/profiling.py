@@ -1,10 +1,10 @@
 """Where the time goes: in a training's step by kind of work, in other stages by module.
 
-A step is profiled by TensorFlow while an epoch of the first images is learned as the pipeline does,
-after one that is not; its parts are shares of the time that all kernels together take, those
-that prepare batches included. How long a step takes, `bench.training_speed` tells. Stages run under
-Python's own profiler, which makes small functions look slower than they are. Needs what `dvc repro`
-wrote.
+A step is profiled by TensorFlow while some seconds' images are learned as the pipeline does, in an
+epoch after one that is not profiled. The time in which kernels work, those that prepare batches
+among them, is divided by how long each kind takes; in the rest Python works or waits, for
+callbacks and a checkpoint. Stages run under Python's own profiler. Either makes what it looks at
+slower: `bench.training_speed` tells how fast a training is. Needs what `dvc repro` wrote.
 
     python -m bench.profiling lenet5 lenet5_v2
 """
@@ -14,7 +14,9 @@ import multiprocessing
 import pstats
 import re
 import tempfile
+import time
 from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,11 +25,11 @@ import pandas as pd
 import tensorflow as tf
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
-from bench import measuring
+from bench import measuring, training_speed
 from digits import dataset, determinism, networks, params, training
 from digits.errors import PipelineError, run_stage
 
-IMAGES = 4096  # learned while profiled
+LEARNING = 4  # seconds while profiled, of slow networks
 DEV = 256  # images; reading them is not a training's step
 KERNEL = re.compile(r"[^:]+:[^: ]+")  # the layer's place and the kernel
 INPUT = "tf_data"  # begins the names of threads that prepare batches
@@ -38,9 +40,10 @@ PARTS = {
     "BatchNorm": ("batch_normalization", "/batchnorm/", "/moments/"),
     "pooling": ("Pool",),
     "dense layers": ("MatMul",),
-    "optimizer": ("/adam/", "/rm_sprop/", "/adadelta/"),
+    "optimizer": ("/adam/", "/cycled_adam/", "/rm_sprop/", "/adadelta/"),
 }
-REST, PREPARING = "activations, dropout, loss", "preparing batches"
+REST, PREPARING = "activations, dropout, loss and others", "preparing batches"
+IDLE = "no kernel at work"
 MODULES = 6  # shown of a stage
 OWN = "digits, stages"
 BUILT_IN = re.compile(r"<built-in method (.+)\.\w+>|<method '.+' of '(.+)' objects>")
@@ -68,9 +71,10 @@ def main() -> None:
         figures.append(stage(name, names[0]))
         _show(figures[-1])
     for name in names:
+        speed = training_speed.run(training_speed.OURS, name, training_speed.FIRST_LOOK)
         # A process of its own: neither determinism nor a profile can be switched off again.
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            figures.append(pool.submit(step, name).result())
+            figures.append(pool.submit(step, name, int(LEARNING * speed)).result())
         _show(figures[-1])
     measuring.write("profiling", figures)
 
@@ -79,7 +83,8 @@ def stage(name: str, network: str) -> dict[str, Any]:
     """Run a stage under Python's profiler, in a folder with nothing but what it reads.
 
     Returns:
-        profile: the stage; milliseconds; parts: shares of the modules that take longest.
+        profile: the stage; milliseconds; parts: shares of the modules that take longest, and of
+            all others.
     """
     inputs = list(STAGES[name])
     command = [f"stages.{name}"]
@@ -99,58 +104,71 @@ def stage(name: str, network: str) -> dict[str, Any]:
     for function, (_, _, seconds, *_) in content.stats.items():  # type: ignore[attr-defined]
         own[_module(function)] += seconds
     total = own.total()
+    parts = {key: round(value / total, 3) for key, value in own.most_common(MODULES)}
     return {
         "profile": f"{name} {network}" if name == "evaluate" else name,
         "milliseconds": round(1000 * total),
-        "parts": {key: round(value / total, 3) for key, value in own.most_common(MODULES)},
+        "parts": {**parts, "others": round(1 - sum(parts.values()), 3)},
     }
 
 
-def step(name: str) -> dict[str, Any]:
-    """Train an architecture for two epochs and profile the second.
+def step(name: str, images: int) -> dict[str, Any]:
+    """Train an architecture for two epochs of some images, and profile the second.
+
+    Args:
+        name: of the architecture.
+        images: that it learns, in whole batches; fewer where there are no more.
 
     Returns:
-        profile: its name; parts: shares of the kernels' time.
+        profile: its name; milliseconds of a step; parts: shares of them.
     """
     values = params.load()
     settings = params.architecture(values, name)
     phase = settings.plan[-1].model_copy(update={"epochs": 2, "learning_rate": 0.001})
     settings = settings.model_copy(update={"phases": [phase]})
     data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
-    data.rows["train"] = data.rows["train"][:IMAGES]
+    batches = max(1, min(images, len(data.rows["train"])) // settings.batch_size)
+    data.rows["train"] = data.rows["train"][: batches * settings.batch_size]
     data.rows["dev"] = data.rows["dev"][:DEV]
     determinism.pin(values.seed, values.threads)
     model = networks.build(name, settings, data.mean, data.deviation)
-    epochs = 0
+    ends: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
 
         def note(curves: pd.DataFrame) -> None:
-            nonlocal epochs
-            epochs += 1
-            if epochs == 1:
-                tf.profiler.experimental.start(folder)
-            else:
+            if ends:
+                ends.append(time.perf_counter())
                 tf.profiler.experimental.stop()
+            else:
+                tf.profiler.experimental.start(folder)
+                ends.append(time.perf_counter())
 
         training.fit(model, settings, data, values.seed, Path(folder) / "state.npz", "", note)
         (path,) = Path(folder).rglob("*.xplane.pb")
-        return {"profile": f"{name}, a step", "parts": shares(path.read_bytes())}
+        seconds = ends[1] - ends[0]
+        return {
+            "profile": f"{name}, a step",
+            "milliseconds": float(f"{1000 * seconds / batches:.3g}"),
+            "parts": shares(path.read_bytes(), seconds),
+        }
 
 
-def shares(profile: bytes) -> dict[str, float]:
-    """Sort the kernels of a TensorFlow profile by kind of work.
+def shares(profile: bytes, seconds: float) -> dict[str, float]:
+    """Divide a time by what a TensorFlow profile of it says.
 
     Args:
         profile: an .xplane.pb file's content.
+        seconds: it is of.
 
     Returns:
-        The share of each kind, largest first.
+        The share of each kind of work, and that in which no kernel was at work.
 
     Raises:
         PipelineError: there are no kernels in it.
     """
     space = xplane_pb2.XSpace.FromString(profile)
     spent: Counter[str] = Counter()
+    times = []
     for plane in space.planes:
         for line in plane.lines:
             for event in line.events:
@@ -158,10 +176,23 @@ def shares(profile: bytes) -> dict[str, float]:
                 if KERNEL.fullmatch(name):
                     part = PREPARING if line.name.startswith(INPUT) else _part(name)
                     spent[part] += event.duration_ps
+                    begin = 1000 * line.timestamp_ns + event.offset_ps
+                    times.append((begin, begin + event.duration_ps))
     if not spent:
         raise PipelineError("TensorFlow's profile has no kernels; is it another version's?")
+    busy = covered(times) / 1e12 / seconds
     total = spent.total()
-    return {part: round(time / total, 3) for part, time in spent.most_common()}
+    parts = {part: round(busy * time / total, 3) for part, time in spent.items()}
+    return {**parts, IDLE: round(1 - busy, 3)}
+
+
+def covered(times: Iterable[tuple[int, int]]) -> int:
+    """Return how much time lies in one of these, at least, each from a begin to an end."""
+    total = last = 0
+    for begin, end in sorted(times):
+        total += max(0, end - max(begin, last))
+        last = max(last, end)
+    return total
 
 
 def _part(kernel: str) -> str:

@@ -85,7 +85,7 @@ def main() -> None:
     )
     jobs = parser.parse_args().jobs
     if jobs is None:
-        jobs = max(1, (os.cpu_count() or 1) // params.load().threads)
+        jobs = max(1, processors() // params.load().threads)
     if jobs < 1:
         raise PipelineError(f"--jobs must be at least 1, given {jobs}")
     for stop in STOPS:
@@ -100,6 +100,14 @@ def main() -> None:
             print("the rest, by `dvc repro`", flush=True)
             finish(Path(logs))
     print(f"up to date after {time.monotonic() - began:.0f} s")
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS
+        return os.cpu_count() or 1
 
 
 def _heed_stops() -> None:

@@ -57,7 +57,7 @@ def test_results_say_on_what_machine(tmp_path: Path, monkeypatch: pytest.MonkeyP
     measuring.write("speed", [{"what": "speed"}])
     content = read_json(tmp_path / "results/speed.json")
     today = datetime.date.today().isoformat()
-    assert content["figures"] == [{"what": "speed", "day": today, "code": ""}]  # no git here
+    assert content["figures"] == [{"what": "speed", "day": today, "code": measuring.CODE}]
     assert content["machine"]["processors"] >= 1
     assert content["machine"]["packages"]["tensorflow"].startswith("2.")
 
@@ -71,9 +71,10 @@ def test_a_limit_to_older_instructions_makes_another_machine(
     assert measuring.machine() == {**unlimited, "onednn_max_cpu_isa": "AVX2"}
 
 
-def test_results_say_of_which_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_code_is_the_commit_and_whether_it_was_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(measuring, "ROOT", tmp_path)
-    monkeypatch.setattr(measuring, "RESULTS", tmp_path)
     author = ["-c", "user.name=A", "-c", "user.email=a@b.c"]
     (tmp_path / "work.py").write_text("1")
     for arguments in (["init", "-q"], ["add", "."], [*author, "commit", "-qm", "Work"]):
@@ -81,10 +82,9 @@ def test_results_say_of_which_code(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=tmp_path, capture_output=True, text=True
     ).stdout.strip()
-    for code in (commit, f"{commit}+"):
-        measuring.write("speed", [{"what": "speed"}])
-        assert read_json(tmp_path / "speed.json")["figures"][0]["code"] == code
-        (tmp_path / "work.py").write_text("2")
+    assert measuring.code() == commit
+    (tmp_path / "work.py").write_text("2")
+    assert measuring.code() == f"{commit}+"
 
 
 def test_of_a_part_of_a_benchmark_only_that_part_is_new(

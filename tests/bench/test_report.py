@@ -1,4 +1,5 @@
 from bench import measuring, report
+from digits.files import read_json
 
 MACHINE = {
     "processor": "Fast",
@@ -55,3 +56,9 @@ def test_the_tables_have_every_figure() -> None:
         "1.Fast,2processors,24GB;Linux6,Python3.11.7;keras3.15.0.",
         "2.Slow,2processors,24GB;Linux6,Python3.11.7;keras3.15.0,oneDNNwithAVX2atmost.",
     ]
+
+
+def test_the_page_has_the_figures_of_the_results() -> None:
+    results = [read_json(path) for path in sorted(measuring.RESULTS.glob("*.json"))]
+    page = (measuring.ROOT / report.PAGE).read_text(encoding="utf-8")
+    assert report.markdown(results) in page

@@ -1,6 +1,6 @@
 import pytest
 
-from bench import training_speed
+from bench import measuring, training_speed
 from digits.dataset import Dataset
 from digits.params import Architecture
 
@@ -36,3 +36,26 @@ def test_ours_is_held_against_a_bare_fit_with_and_without_xla(
     for figure in figures:
         ratio = figure["ours"]["median"] / figure["other"]["median"]
         assert figure["ratio"]["median"] == pytest.approx(ratio, rel=0.01)
+
+
+def test_what_is_augmented_is_held_against_what_is_not_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    speeds = {
+        "ours": 190,
+        "ours without augmentation": 200,
+        "ours without oneDNN": 100,
+        "bare (XLA)": 50,
+        "bare (no XLA)": 80,
+        "PyTorch": 160,
+    }
+    monkeypatch.setattr(training_speed, "run", lambda kind, name, options: speeds[kind])
+    monkeypatch.setattr(training_speed, "_pytorch_has", lambda name: True)
+    monkeypatch.setattr(measuring, "version", lambda package: "2.0")
+    figures = training_speed.compare("lenet5_v2", 1, OPTIONS)
+    assert [(one["what"], one["wanted"], one["ratio"]["median"]) for one in figures] == [
+        ("training lenet5_v2, against bare (XLA)", ">= 0.95", 3.8),
+        ("training lenet5_v2, against bare (no XLA)", ">= 0.95", 2.375),
+        ("training lenet5_v2 without augmentation, against bare (XLA)", ">= 1.0", 4),
+        ("training lenet5_v2 without augmentation, against bare (no XLA)", ">= 1.0", 2.5),
+        ("training lenet5_v2, against ours without oneDNN", "", 1.9),
+        ("training lenet5_v2 without augmentation, against PyTorch 2.0", ">= 0.9", 1.25),
+    ]

@@ -179,6 +179,15 @@ def test_what_depends_on_a_change_runs_too() -> None:
     assert repro.out_of_date(dag, "{}") == {}
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="macOS binds no processors")
+def test_only_the_processors_it_may_use_count() -> None:
+    code = "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]); "
+    code += "from digits import repro; print(repro.processors())"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"
+
+
 @pytest.mark.parametrize("jobs", ["0", "-1"])
 def test_no_jobs_are_refused(project: Path, jobs: str) -> None:
     _, errors = start(project, "--jobs", jobs).communicate()

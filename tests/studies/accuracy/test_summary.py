@@ -91,3 +91,10 @@ def run(project: Path, module: str, *arguments: str, status: int = 0) -> str:
     )
     assert done.returncode == status, done.stderr
     return done.stderr if status else done.stdout
+
+
+def test_the_page_has_the_figures_of_the_summary() -> None:
+    content = read_json(ROOT / "studies/accuracy/summary.json")
+    page = (ROOT / summary.PAGE).read_text(encoding="utf-8").splitlines()
+    table = summary.markdown(content["tried"], content["chosen"]).splitlines()
+    assert [line for line in table if line not in page] == []
