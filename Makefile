@@ -77,6 +77,7 @@ bench: setup ## Measure speed and memory here, into docs/performance.md; hours, 
 	$(BIN)/python -m bench.profiling
 	$(BIN)/python -m bench.training_speed
 	$(BIN)/python -m bench.time_to_accuracy
+	$(BIN)/python -m bench.side_by_side
 	$(BIN)/python -m bench.study_speedup --epochs 6
 	$(BIN)/python -m bench.growth
 	$(BIN)/python -m bench.report

@@ -35,15 +35,11 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     if rounds < 1:
         raise PipelineError("--rounds must be at least 1")
-    mirror = Path(os.environ.get("MNIST_MIRROR", ""))
-    if mirror == Path() or not mirror.is_dir():  # it may be an address, too
-        mirror = Path("data/raw")
-    if not mirror.is_dir():
-        raise PipelineError(f"{mirror} is missing; `dvc repro download` makes it")
+    source = mirror()
     if repro.dvc("status", "--json", "dvc.yaml").strip() != "{}":
         raise PipelineError("something is out of date; `make repro` first")
     kinds: dict[str, Callable[[], float]] = {
-        "download to standardize, from a local mirror": lambda: data_stages(mirror.absolute()),
+        "download to standardize, from a local mirror": lambda: data_stages(source),
         "dvc repro, nothing to do": lambda: dvc("repro"),
         "dvc exp run, nothing to do": experiment,
     }
@@ -62,15 +58,33 @@ def main() -> None:
     )
 
 
-def data_stages(mirror: Path) -> float:
+def mirror() -> Path:
+    """Return a folder with the raw files.
+
+    Raises:
+        PipelineError: there is none.
+    """
+    named = Path(os.environ.get("MNIST_MIRROR", ""))  # an address is none
+    folder = named if named != Path() and named.is_dir() else Path("data/raw")
+    if not folder.is_dir():
+        raise PipelineError(f"{folder} is missing; `dvc repro download` makes it")
+    return folder.absolute()
+
+
+def clone(folder: Path) -> None:
+    """Clone the last commit."""
+    subprocess.run(  # noqa: S603
+        ["git", "clone", "--quiet", str(measuring.ROOT), str(folder)],  # noqa: S607
+        check=True,
+    )
+
+
+def data_stages(source: Path) -> float:
     """Return the seconds from nothing to standardized images, in a clone."""
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(  # noqa: S603
-            ["git", "clone", "--quiet", str(measuring.ROOT), folder],  # noqa: S607
-            check=True,
-        )
+    with tempfile.TemporaryDirectory() as name:
+        clone(Path(name))
         command = ["dvc", "repro", STANDARDIZED]
-        return measuring.run(command, Path(folder), MNIST_MIRROR=str(mirror)).seconds
+        return measuring.run(command, Path(name), MNIST_MIRROR=str(source)).seconds
 
 
 def experiment() -> float:
