@@ -118,7 +118,7 @@ STUDIES = [
     ("accuracy", "try", [], ["champion_wide"]),
     ("accuracy", "try", [], ["champion_soft", "champion"]),
     ("accuracy", "run", [], ["swift"]),
-    ("accuracy", "run", [], ["champion"]),
+    ("accuracy", "run", [], ["champion_wide"]),
     ("accuracy", "summary", [], []),
 ]
 
