@@ -40,7 +40,7 @@ PARTS = {
     "BatchNorm": ("batch_normalization", "/batchnorm/", "/moments/"),
     "pooling": ("Pool",),
     "dense layers": ("MatMul",),
-    "optimizer": ("/adam/", "/cycled_adam/", "/rm_sprop/", "/adadelta/"),
+    "optimizer": ("/adam", "/cycled_adam", "/rm_sprop", "/adadelta"),  # a second one is adam_1
 }
 REST, PREPARING = "activations, dropout, loss and others", "preparing batches"
 IDLE = "no kernel at work"

@@ -24,8 +24,10 @@ def test_a_step_of_every_optimizer_is_found(name: str) -> None:
     settings = params.architecture(params.load(), name)
     phase = settings.plan[-1].model_copy(update={"learning_rate": 0.001})
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    optimizer = optimizers.build(settings.optimizer.name, phase, 0.001, 10, model, name)
-    assert profiling._part(f"StatefulPartitionedCall/{optimizer.name}/mul:Mul") == "optimizer"
+    for _ in range(2):  # Keras numbers the second of a process
+        optimizer = optimizers.build(settings.optimizer.name, phase, 0.001, 10, model, name)
+        kernel = f"StatefulPartitionedCall/{optimizer.name}/mul:Mul"
+        assert profiling._part(kernel) == "optimizer"
 
 
 def test_what_overlaps_counts_once() -> None:
