@@ -72,11 +72,15 @@ def mirror() -> Path:
 
 
 def clone(folder: Path) -> None:
-    """Clone the last commit."""
-    subprocess.run(  # noqa: S603
-        ["git", "clone", "--quiet", str(measuring.ROOT), str(folder)],  # noqa: S607
-        check=True,
-    )
+    """Clone the last commit.
+
+    Raises:
+        PipelineError: git failed.
+    """
+    command = ["git", "clone", "--quiet", str(measuring.ROOT), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise PipelineError(f"{' '.join(command)}: {done.stderr.strip()}")
 
 
 def data_stages(source: Path) -> float:

@@ -57,7 +57,7 @@ def markdown(results: list[dict[str, Any]]) -> str:
 def _row(one: Mapping[str, Any]) -> dict[str, str]:
     """Return a comparison's row; of a single figure, what it was held against stays empty."""
     return {
-        "what": one["what"],
+        "what": one["what"] + (f" ({one['note']})" if "note" in one else ""),
         "unit": one["unit"],
         "ours": _spread(one["ours"]) + (f", mean {one['mean']:.2f}" if "mean" in one else ""),
         "other": _spread(one["other"]) if "other" in one else "",

@@ -101,14 +101,17 @@ def compare(name: str, rounds: int, options: list[str]) -> list[dict[str, Any]]:
     pairs += [(plain, kind, AS_FAST) for kind in BARE]
     pairs += [(OURS, EIGEN, "")] if EIGEN in kinds else []
     pairs += [(plain, PYTORCH, NEARLY)] if PYTORCH in kinds else []
-    names = {PYTORCH: f"PyTorch {measuring.version('torch')}"}
+    notes = {PYTORCH: {"note": measuring.version("torch")}}
     return [
-        measuring.pairs(
-            f"training {name}{one.removeprefix(OURS)}, against {names.get(other, other)}",
-            "images/s",
-            [(speed[one], speed[other]) for speed in speeds],
-            wanted,
-        )
+        {
+            **measuring.pairs(
+                f"training {name}{one.removeprefix(OURS)}, against {other}",
+                "images/s",
+                [(speed[one], speed[other]) for speed in speeds],
+                wanted,
+            ),
+            **notes.get(other, {}),
+        }
         for one, other, wanted in pairs
     ]
 

@@ -1,9 +1,12 @@
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from bench import convert
+from bench import convert, measuring
 from digits import idx
 
 
@@ -22,3 +25,29 @@ def test_the_other_method_writes_the_same_pixels(tmp_path: Path) -> None:
             written = Image.open(tmp_path / f"png/{name}/{label}/{number}.png")
             assert written.mode == "L"
             assert np.array_equal(np.asarray(written), image)
+
+
+@pytest.mark.usefixtures("standardized")
+def test_both_methods_are_timed_as_wholes_and_by_the_processor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = measuring.run
+    used: list[tuple[str, measuring.Used]] = []
+
+    def keep(command: list[str], folder: Path) -> measuring.Used:
+        used.append((command[0], run(command, folder)))
+        return used[-1][1]
+
+    written: list[Any] = []
+    monkeypatch.setattr(measuring, "run", keep)
+    monkeypatch.setattr(measuring, "write", lambda name, figures: written.extend(figures))
+    monkeypatch.setattr(sys, "argv", ["convert", "--rounds", "2"])
+    convert.main()
+    assert [name for name, _ in used] == [
+        *("stages.convert", "bench.convert"),
+        *("bench.convert", "stages.convert"),
+    ]
+    ours = [one for name, one in used if name == "stages.convert"]
+    whole, processor = written
+    assert whole["ours"] == measuring.spread([70_000 / one.seconds for one in ours])
+    assert processor["ours"] == measuring.spread([70_000 / one.processor for one in ours])

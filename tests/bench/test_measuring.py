@@ -99,8 +99,10 @@ def test_of_a_part_of_a_benchmark_only_that_part_is_new(
 
     grown = [{"stage": "convert", "times": times, "seconds": times} for times in (10, 50)]
     measuring.write("speed", [{"what": "dense", "ours": 1}, {"what": "lenet5", "ours": 2}, *grown])
-    measuring.write("speed", [{"what": "lenet5", "ours": 3}, {**grown[1], "seconds": 51}])
-    expected = [{"what": "dense", "ours": 1}, {"what": "lenet5", "ours": 3}, grown[0]]
+    lenet5 = {"what": "lenet5", "note": "2.0", "ours": 3}
+    measuring.write("speed", [{**lenet5, "note": "1.9"}])
+    measuring.write("speed", [lenet5, {**grown[1], "seconds": 51}])
+    expected = [{"what": "dense", "ours": 1}, lenet5, grown[0]]
     expected.append({**grown[1], "seconds": 51})
     assert figures() == expected
     monkeypatch.setattr(measuring, "machine", lambda: {"processor": "another"})

@@ -29,6 +29,7 @@ def test_the_tables_have_every_figure() -> None:
         "megabytes_wanted": 644,
     }
     profiled = {"profile": "lenet5", "milliseconds": 1500.5, "parts": {"pooling": 0.1, "rest": 0.9}}
+    single["note"] = "DVC 3"
     accuracy = {**single, "what": "read", "mean": 3.14259}
     compared, many, single, accuracy, grown, profiled = (
         {**one, **DAY} for one in (compared, many, single, accuracy, grown, profiled)
@@ -46,8 +47,8 @@ def test_the_tables_have_every_figure() -> None:
         "|convert|images/s|3,500[3,000,4,000]|1,000[1,000,1,000]|3.5[3,4]|>=2|2026-01-02|1|"
         in lines
     )
-    assert "|repro|s|3.142[3.142,3.142]|||<=4|2026-01-02|1|" in lines
-    assert "|read|s|3.142[3.142,3.142],mean3.14|||<=4|2026-01-02|1|" in lines
+    assert "|repro(DVC3)|s|3.142[3.142,3.142]|||<=4|2026-01-02|1|" in lines
+    assert "|read(DVC3)|s|3.142[3.142,3.142],mean3.14|||<=4|2026-01-02|1|" in lines
     assert "|train|images/s|48,120[48,120,48,120]|70,000[70,000,70,000]|" in "".join(lines)
     assert "|convert|50x|100.0|0.54|<=1.20|1.04|0.52|150|<=644|2026-01-02|2|" in lines
     assert "|convert|10x|100.0|0.54|<=1.20|1.04|0.52|150|<=644|2026-01-02|1|" in lines

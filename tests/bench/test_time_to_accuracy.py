@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 from bench import measuring, time_to_accuracy
 from digits import idx
+from digits.errors import PipelineError
 from studies.accuracy.recipes import load
 from studies.accuracy.run import RUNS
 
@@ -71,5 +72,11 @@ def test_every_short_training_is_held_against_the_articles(
     assert swift["mean"] == pytest.approx(np.mean(right[:2]), abs=0.001)
     (told,) = articles
     assert article["mean"] == pytest.approx(told, abs=0.001)
-    assert champion["what"] == f"champion ({highest}), one training"
+    assert (champion["what"], champion["note"]) == ("champion, one training", highest)
     assert len(right) == 3
+
+
+def test_what_is_not_timed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["time_to_accuracy", "champion", "swiftest"])
+    with pytest.raises(PipelineError, match="no swiftest here; swift and champion are"):
+        time_to_accuracy.main()
