@@ -68,7 +68,7 @@ check: setup ## Lint, check formatting and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-repro: setup ## Bring everything up to date on MNIST, as many stages at a time as fit, or JOBS=4
+repro: setup ## Bring everything up to date on MNIST, a stage on every processor, or JOBS=4
 	$(BIN)/python -m digits.repro $(if $(JOBS),--jobs $(JOBS))
 
 bench: setup ## Measure speed and memory here, into docs/performance.md; hours, after make repro

@@ -27,7 +27,6 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from digits import params
 from digits.errors import PipelineError, run_stage
 
 DVC = [sys.executable, "-m", "dvc"]
@@ -80,12 +79,12 @@ def main() -> None:
     parser.add_argument(
         "--jobs",
         type=int,
-        help="stages at a time; without it, as many as fit on the processors with the threads "
-        "that params.yaml gives each",
+        help="stages at a time; without it, as many as there are processors: a stage with more "
+        "threads leaves some of them idle, while it starts, reads and writes",
     )
     jobs = parser.parse_args().jobs
     if jobs is None:
-        jobs = max(1, processors() // params.load().threads)
+        jobs = processors()
     if jobs < 1:
         raise PipelineError(f"--jobs must be at least 1, given {jobs}")
     for stop in STOPS:

@@ -42,7 +42,7 @@ def make_project(folder: Path) -> Path:
         subprocess.run(command, cwd=folder, check=True)
     (folder / "work.py").write_text(WORK)
     (folder / "raw").write_text("raw")
-    (folder / "params.yaml").write_text("threads: 1\n")
+    (folder / "params.yaml").write_text("threads: 2\n")
     stages = {
         "data": stage("data", 0),
         "one": stage("one", 6, "data"),
@@ -186,6 +186,13 @@ def test_only_the_processors_it_may_use_count() -> None:
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)
     assert done.stdout == "1\n"
+
+
+def test_unless_told_otherwise_every_processor_has_a_stage(project: Path) -> None:
+    with start(project) as process:
+        assert process.stdout
+        assert process.stdout.readline() == f"5 stages to run, {repro.processors()} at a time\n"
+        process.send_signal(signal.SIGINT)
 
 
 @pytest.mark.parametrize("jobs", ["0", "-1"])
