@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ def markdown(results: list[dict[str, Any]]) -> str:
         for figure in result["figures"]
     ]
     compared = pd.DataFrame([_row(one) for one in figures if "ours" in one])
-    grown = pd.DataFrame([_growth(one) for one in figures if "stage" in one])
+    growth = sorted((one for one in figures if "stage" in one), key=itemgetter("times"))
+    grown = pd.DataFrame([_growth(one) for one in growth])
     profiled = pd.DataFrame([_profile(one) for one in figures if "parts" in one])
     tables = [
         table.to_markdown(
