@@ -24,7 +24,7 @@ RESULTS = ROOT / "bench/results"
 PACKAGES = ("dvc", "keras", "numpy", "pillow", "pypng", "tensorflow")
 LOOK = 0.02  # seconds between looks at a process's memory
 KEYS = ("what", "profile", "stage", "times")  # whichever a figure has tell it from others
-# A figure's "note", of a version or a setting, does not: what it is of may change.
+# Its "note", a version or a recipe, does not: with another one, it takes the old one's place.
 
 
 @dataclass(frozen=True)
