@@ -6,7 +6,7 @@ BIN := .venv/bin
 # The commands in dvc.yaml start `python`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help quickstart setup app site strokes test check repro readme png bench
+.PHONY: help quickstart setup app site strokes test check repro readme png same bench
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -70,6 +70,10 @@ check: setup ## Lint, check formatting and types
 
 repro: setup ## Bring everything up to date on MNIST, a stage on every processor, or JOBS=4
 	$(BIN)/python -m digits.repro $(if $(JOBS),--jobs $(JOBS))
+
+same: setup ## Show that no number changed since a revision: make same BASE=main; some minutes
+	@test -n "$(BASE)" || { echo 'Say since which revision: make same BASE=main'; exit 2; }
+	$(BIN)/python -m bench.same $(BASE)
 
 bench: setup ## Measure speed and memory here, into docs/performance.md; hours, after make repro
 	$(BIN)/python -m bench.pipeline

@@ -1,0 +1,324 @@
+"""Show that a change leaves every number as it is: python -m bench.same BASE.
+
+Trains every architecture of params.yaml and every setting of a study for two short epochs on
+scikit-learn's digits, with the code of the revision BASE and with that of this folder, each by its
+own parameters. Compares the files that dvc.lock hashes, the weights, curves and predictions byte
+for byte. Minutes, on two CPU cores. Exit status 1: something differs.
+"""
+
+import argparse
+import copy
+import hashlib
+import io
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+from ruamel.yaml import YAML
+from tqdm import tqdm
+
+from digits import params
+from digits.errors import PipelineError, run_stage
+from digits.files import read_json, write_json
+
+ROOT = Path(__file__).parents[1]
+LONG = "long"  # a training of more images than are read and drawn at once
+DATA = ["convert", "resplit", "standardize"]
+
+
+def main() -> None:
+    """Compare this folder with the revision named on the command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench.same", description=__doc__)
+    parser.add_argument("base", help="a revision of git; or, with --probe, a new folder")
+    parser.add_argument("--only", nargs="*", help="these cases alone")
+    parser.add_argument("--probe", action="store_true", help="train with this folder's code alone")
+    arguments = parser.parse_args()
+    if arguments.probe:
+        probe(Path(arguments.base).absolute(), arguments.only)
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        tree, found = Path(temporary) / "tree", Path(temporary) / "found"
+        git("worktree", "add", "--quiet", "--detach", str(tree), arguments.base)
+        try:
+            before, now = side_by_side([tree, ROOT], found, arguments.only)
+        finally:
+            git("worktree", "remove", "--force", str(tree))
+    report(before, now)
+
+
+def git(*command: str) -> None:
+    """Run git in this repository.
+
+    Raises:
+        PipelineError: it failed.
+    """
+    done = subprocess.run(  # noqa: S603
+        ["git", *command],  # noqa: S607
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise PipelineError(f"git {' '.join(command)}: {done.stderr.strip()}")
+
+
+def side_by_side(trees: list[Path], found: Path, only: list[str] | None) -> list[dict[str, Any]]:
+    """Return what the code of each tree computes, by case and kind.
+
+    Raises:
+        PipelineError: a tree has no such program, or its run failed.
+    """
+    running = []
+    for number, tree in enumerate(trees):
+        if not (tree / "bench/same.py").is_file():
+            raise PipelineError("the revision has no bench/same.py; name a later one")
+        folder = found / ("base", "now")[number]
+        command = [sys.executable, "-m", "bench.same", "--probe", str(folder)]
+        command += ["--only", *only] if only else []
+        environment = {**os.environ, "PYTHONPATH": str(tree), "TF_CPP_MIN_LOG_LEVEL": "3"}
+        running.append((folder, subprocess.Popen(command, cwd=tree, env=environment)))  # noqa: S603
+    codes = [process.wait() for _, process in running]
+    if any(codes):
+        raise PipelineError("a revision failed; see above")
+    return [read_json(folder / "found.json") for folder, _ in running]
+
+
+def report(before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Print what is equal.
+
+    Raises:
+        PipelineError: not everything is.
+    """
+    kinds = list(dict.fromkeys(kind for case in [*before.values(), *now.values()] for kind in case))
+    table = pd.DataFrame("", sorted({*before, *now}), kinds)
+    for case, kind in np.ndindex(*table.shape):
+        name, column = str(table.index[case]), str(table.columns[kind])
+        sides = [one.get(name, {}).get(column) for one in (before, now)]
+        if sides != [None, None]:
+            table.iloc[case, kind] = "equal" if sides[0] == sides[1] else "DIFFERS"
+        if None in sides and sides != [None, None]:
+            table.iloc[case, kind] = "only before" if sides[0] else "new"
+    print(table.to_markdown())
+    wrong = table.index[table.isin(["DIFFERS", "only before"]).any(axis=1)]
+    if len(wrong):
+        raise PipelineError(f"not the same: {', '.join(wrong)}")
+    print(f"{len(table)} cases, all the same")
+
+
+def probe(folder: Path, only: list[str] | None) -> None:
+    """Train all cases with the code beside this file; write the digests as found.json."""
+    content = shortened(YAML(typ="safe", pure=True).load(ROOT / "params.yaml"))
+    pen = content["architectures"]["lenet5_pen"]["augment"]
+    content["architectures"] |= settings_of_studies(content)
+    long = copy.deepcopy(content)
+    long["split"].update(train=9000, test=500)
+    long["architectures"][LONG] = {**content["architectures"]["dense"], "augment": pen}
+    found: dict[str, Any] = {}
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "log.txt").open("w") as log, redirect_stdout(log):
+        for values, repeats, names in (
+            (content, 1, list(content["architectures"])),
+            (long, 6, [LONG]),
+        ):
+            work = folder / f"work{repeats}"
+            write_raw(work / "data/raw", repeats)
+            YAML().dump(values, work / "params.yaml")
+            os.chdir(work)
+            for stage in DATA:
+                run(stage)
+            chosen = [name for name in names if not only or name in only]
+            for name in tqdm(chosen, desc=folder.name):
+                with redirect_stderr(log):
+                    found[name] = train(name)
+            if "lenet5_pen" in chosen:
+                with redirect_stderr(log):
+                    run("export")
+                files = sorted(Path("models/export").glob("*.tflite"))
+                found["export"] = {"file": [digest(file.read_bytes()) for file in files]}
+        os.chdir(ROOT)
+        if not only:
+            found |= studies(folder)
+    write_json(folder / "found.json", found)
+
+
+def shortened(content: Any) -> Any:
+    """Return the parameters with small data and short trainings."""
+    content = copy.deepcopy(content)
+    content |= {"dataset": "optdigits", "threads": 1}
+    content["split"].update(train=640, test=0.4)
+    content["pretrain"].update(images=300, epochs=1, batch_size=32)
+    content["lr_find"].update(batches=20, lowest=1e-4)
+    content["export"].update(largest_drop=1, calibration_images=100)
+    for entry in content["architectures"].values():
+        shorten(entry)
+    return content
+
+
+def shorten(entry: Any) -> None:
+    """Give an architecture two epochs, or one a phase, of few images a batch."""
+    entry["batch_size"] = 32
+    for phase in entry.get("phases", []):
+        phase["epochs"] = 1
+    if "phases" not in entry:
+        entry["epochs"] = 2
+
+
+def settings_of_studies(content: Any) -> dict[str, Any]:
+    """Return an architecture for each setting of a study that differs from all before."""
+    from studies import study
+    from studies.accuracy import recipes
+
+    found: dict[str, Any] = {}
+    own = params.check(
+        recipes.Study, params.read_yaml(ROOT / recipes.PATH), "studies/accuracy/params.yaml"
+    )
+    for name in own.recipes:
+        new = {"swift": "swift_rate_4"}.get(
+            name, name.replace("champion_weight", "champion_stroke")
+        )
+        found[f"accuracy_{new}"] = dumped(own.settings(name))
+    for name in ("claims", "labels", "ladder", "regularization"):
+        if name == "labels":
+            labels = YAML(typ="safe", pure=True).load(ROOT / "studies/labels/study.yaml")
+            chosen = labels["architecture"]
+            values = study.configure(content, chosen, 2, labels["changes"], "labels")
+            found["labels_held_out"] = dumped(values.architectures[chosen])
+            continue
+        one = study.read(ROOT / f"studies/{name}/study.yaml")
+        for setting in one.settings:
+            chosen = one.architecture_of(setting) or ""
+            values = study.configure(content, chosen, 2, one.changes(setting), name)
+            found[f"{name}_{setting}"] = dumped(values.architectures[chosen])
+    arms = YAML(typ="safe", pure=True).load(ROOT / "studies/transfer/params.yaml")["arms"]
+    for name, changes in arms.items():
+        found[f"transfer_{name}"] = {**content["architectures"]["resnet34"], **changes}
+    unique: dict[str, Any] = {}
+    for name, entry in found.items():
+        entry = copy.deepcopy(entry)  # YAML's anchors would change two at a time
+        shorten(entry)
+        if entry not in [*content["architectures"].values(), *unique.values()]:
+            unique[name] = entry
+    return unique
+
+
+def dumped(architecture: params.Architecture) -> Any:
+    """Return an architecture as params.yaml has it."""
+    entry = architecture.model_dump(mode="json", by_alias=True, exclude_none=True)
+    for section in [entry, *entry.get("phases", [])]:
+        if section.get("schedule", {}).get("name") == "one_cycle":
+            section["schedule"].setdefault("momentum", None)
+    return entry
+
+
+def write_raw(folder: Path, repeats: int) -> None:
+    """Write scikit-learn's digits so many times over, as the download stage leaves them."""
+    from sklearn.datasets import load_digits
+
+    from digits import idx
+
+    bunch = load_digits()
+    grey = (bunch.images * 255 / 16).round().astype(np.uint8).repeat(2, axis=1).repeat(2, axis=2)
+    images = np.tile(np.pad(grey, ((0, 0), (6, 6), (6, 6))), (repeats, 1, 1))
+    labels = np.tile(bunch.target.astype(np.uint8), repeats)
+    for prefix, rows in (("train", slice(0, -297)), ("t10k", slice(-297, None))):
+        idx.write(folder / f"{prefix}-images-idx3-ubyte.gz", images[rows])
+        idx.write(folder / f"{prefix}-labels-idx1-ubyte.gz", labels[rows])
+
+
+def run(stage: str, *arguments: str) -> None:
+    """Run a stage in this process, as ``python -m`` would."""
+    sys.argv = [f"stages.{stage}", *arguments]
+    runpy.run_module(f"stages.{stage}", run_name="__main__", alter_sys=False)
+
+
+def train(name: str) -> dict[str, Any]:
+    """Run the stages of an architecture; return digests of what they wrote."""
+    import keras  # after digits, which sets what TensorFlow reads when it is imported
+
+    for stage in ("pretrain", "lr_find", "train", "evaluate"):
+        keras.backend.clear_session()  # layers are named as in a process of their own
+        run(stage, name)
+    model, curves = Path(f"models/{name}/model.keras"), Path(f"plots/train/{name}.csv")
+    with zipfile.ZipFile(model) as archive:
+        weights = archive.read("model.weights.h5")
+    shutil.rmtree(f"models/pretrained/{name}", ignore_errors=True)
+    return {
+        "file": digest(model.read_bytes()),
+        "weights": digest(*_arrays(weights)),
+        "curves": digest(curves.read_bytes()),
+        "predictions": digest(*_predictions(name)),
+    }
+
+
+def _arrays(content: bytes) -> list[bytes]:
+    """Return all arrays of an HDF5 file, in the order of their names."""
+    found: list[bytes] = []
+
+    def keep(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            found.append(name.encode() + np.asarray(item).tobytes())
+
+    with h5py.File(io.BytesIO(content)) as file:
+        file.visititems(keep)
+    return found
+
+
+def _predictions(name: str) -> list[bytes]:
+    """Return the digits a network predicts, their probabilities and those of the labels."""
+    table = pd.read_csv(f"data/predictions/{name}.csv")
+    digits = table["predicted"].to_numpy(np.int64).tobytes()
+    probabilities = table[["probability", "label_probability"]].to_numpy(np.float32)
+    return [digits, probabilities.tobytes()]
+
+
+def studies(folder: Path) -> dict[str, Any]:
+    """Return digests of what the runs of the studies' kinds measure, on the data of `probe`."""
+    from digits import statistics
+    from studies import jobs, study
+    from studies.labels.fold import Fold, left_out
+    from studies.trial import Trial
+
+    images = jobs.read(folder / "work1/data/png")
+    content = shortened(YAML(typ="safe", pure=True).load(ROOT / "params.yaml"))
+    values = study.configure(content, "lenet5_v1", 2, {}, "params.yaml")
+    settings = values.architectures["lenet5_v1"]
+    trial = Trial("trial", settings, values.split, 42, 200, 3, 1)
+    constant = params.Architecture.model_validate(
+        {**dumped(settings), "schedule": {"name": "constant"}}
+    )
+    fold = Fold(constant, 1, 4, 3, 1)
+    probabilities = np.array(fold.run(images, folder / "fold")["probabilities"])
+    labels = images.labels[left_out(images.labels, 1, 4, 3)]
+    certainty = probabilities[range(len(labels)), labels]
+    results = {
+        "run": trial.run(images, folder / "trial"),
+        "fold": {
+            "test_accuracy": round(float((probabilities.argmax(axis=1) == labels).mean()), 6),
+            "test_loss": round(statistics.cross_entropy(certainty), 4),
+        },
+    }
+    print(results, file=sys.stderr)
+    return {
+        f"study_{name}": {"figures": digest(repr(sorted(result.items())).encode())}
+        for name, result in results.items()
+    }
+
+
+def digest(*parts: bytes) -> str:
+    """Return the SHA-256 of all parts."""
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:16]
+
+
+if __name__ == "__main__":
+    run_stage("same", main)
