@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from app.classifier import MODEL, Classifier
-from digits import kaggle
+from digits.data import kaggle
 from digits.errors import PipelineError
-from digits.files import write_csv
+from digits.io import write_csv
 
 IMAGES = 28_000  # in Kaggle's test.csv
 

@@ -14,7 +14,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from bench import measuring
-from digits import idx
+from digits.data import idx
 from digits.errors import PipelineError, run_stage
 
 RAW = Path("data/raw")

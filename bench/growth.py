@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
 from bench import measuring
-from digits import idx
+from digits.data import idx
 from digits.errors import PipelineError, run_stage
 
 RAW = Path("data/raw")

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from digits.errors import PipelineError
-from digits.files import read_json, write_json
+from digits.io import read_json, write_json
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench/results"

@@ -26,8 +26,10 @@ import tensorflow as tf
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from bench import measuring, training_speed
-from digits import dataset, determinism, networks, params, training
+from digits import config, networks
+from digits.data import dataset
 from digits.errors import PipelineError, run_stage
+from digits.training import determinism, fit
 
 LEARNING = 4  # seconds while profiled, of slow networks
 DEV = 256  # images; reading them is not a training's step
@@ -63,9 +65,9 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", help="architectures of params.yaml (all of them)")
-    names = parser.parse_args().names or list(params.load().architectures)
+    names = parser.parse_args().names or list(config.load().architectures)
     for name in names:
-        params.architecture(params.load(), name)
+        config.architecture(config.load(), name)
     figures: list[dict[str, Any]] = []
     for name in STAGES:
         figures.append(stage(name, names[0]))
@@ -122,8 +124,8 @@ def step(name: str, images: int) -> dict[str, Any]:
     Returns:
         profile: its name; milliseconds of a step; parts: shares of them.
     """
-    values = params.load()
-    settings = params.architecture(values, name)
+    values = config.load()
+    settings = config.architecture(values, name)
     phase = settings.plan[-1].model_copy(update={"epochs": 2, "learning_rate": 0.001})
     settings = settings.model_copy(update={"phases": [phase]})
     data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
@@ -143,7 +145,7 @@ def step(name: str, images: int) -> dict[str, Any]:
                 tf.profiler.experimental.start(folder)
                 ends.append(time.perf_counter())
 
-        training.fit(model, settings, data, values.seed, Path(folder) / "state.npz", "", note)
+        fit.fit(model, settings, data, values.seed, Path(folder) / "state.npz", "", note)
         (path,) = Path(folder).rglob("*.xplane.pb")
         seconds = ends[1] - ends[0]
         return {

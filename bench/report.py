@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from bench.measuring import RESULTS
-from digits import report
 from digits.errors import PipelineError, run_stage
-from digits.files import read_json, replacing
+from digits.evaluation import report
+from digits.io import read_json, replacing
 
 PAGE = Path("docs/performance.md")
 TEXT = "what", "stage", "where it goes"  # columns

@@ -20,10 +20,11 @@ import pandas as pd
 import psutil
 from sklearn.datasets import load_digits
 
-from digits import determinism, params
+from digits import config
+from digits.config import Split
 from digits.drawing import SIDE
 from digits.errors import PipelineError, run_stage
-from digits.params import Split
+from digits.training import determinism
 from studies import engine, jobs
 from studies.trial import Trial
 
@@ -77,7 +78,7 @@ def main() -> None:
     if runs < 1:
         raise PipelineError("--runs must be at least 1")
     determinism.pin(0, 1)
-    settings = params.architecture(params.load(), "dense").model_copy(update={"epochs": 1})
+    settings = config.architecture(config.load(), "dense").model_copy(update={"epochs": 1})
     split = Split(scheme="resplit", train=0.6, test=0.4, dev=0.05)
     first = Timed(Trial("tiny", settings, split, 1, 100, 0, 1))
     trainings = {

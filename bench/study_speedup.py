@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench import measuring
 from digits.errors import PipelineError, run_stage
-from digits.files import write_json
+from digits.io import write_json
 
 WITHOUT_RAY = """import runpy, sys
 sys.modules["ray"] = None

@@ -20,7 +20,7 @@ from ruamel.yaml import YAML
 
 from bench import measuring
 from digits.errors import PipelineError, run_stage
-from digits.files import read_json
+from digits.io import read_json
 from studies import jobs, workspace
 from studies.accuracy import recipes
 from studies.accuracy.run import RUNS

@@ -21,8 +21,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from digits import dataset, networks, params
-from digits.dataset import Dataset
+from digits import config, networks
+from digits.data import dataset
+from digits.data.dataset import Dataset
 from digits.errors import PipelineError, run_stage
 
 RATE = 0.001  # of learning; the speed does not depend on it
@@ -45,8 +46,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2, help="timed, after one that is not (2)")
     parser.add_argument("--images", type=int, help="train on the first so many only")
     arguments = parser.parse_args()
-    values = params.load()
-    settings = params.architecture(values, arguments.name)
+    values = config.load()
+    settings = config.architecture(values, arguments.name)
     data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
     data.rows["train"] = data.rows["train"][: arguments.images]
     data.rows["dev"] = data.rows["dev"][:DEV]

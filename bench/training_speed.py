@@ -34,9 +34,11 @@ import pandas as pd
 import tensorflow as tf
 
 from bench import measuring
-from digits import dataset, determinism, networks, params, splits, training
+from digits import config, networks
+from digits.config import Architecture, Augment
+from digits.data import dataset, splits
 from digits.errors import PipelineError, run_stage
-from digits.params import Architecture, Augment
+from digits.training import determinism, fit
 
 STANDARDIZED, SPLIT = Path("data/standardized"), Path("data/split.csv")
 LEARNING = 10  # seconds, of ours, at least
@@ -63,9 +65,9 @@ def main() -> None:
     parser.add_argument("--images", type=int, help="train on the first so many (by speed)")
     parser.add_argument("--kind", choices=KINDS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    names = arguments.names or list(params.load().architectures)
-    values = params.load()
-    batch_sizes = {name: params.architecture(values, name).batch_size for name in names}
+    names = arguments.names or list(config.load().architectures)
+    values = config.load()
+    batch_sizes = {name: config.architecture(values, name).batch_size for name in names}
     for path in (STANDARDIZED, SPLIT):
         if not path.exists():
             raise PipelineError(f"{path} is missing; `dvc repro standardize` makes it")
@@ -86,7 +88,7 @@ def main() -> None:
 
 def compare(name: str, rounds: int, options: list[str]) -> list[dict[str, Any]]:
     """Measure an architecture of each kind in turn; return ours against each other's."""
-    augmented = params.architecture(params.load(), name).augment != PLAIN
+    augmented = config.architecture(config.load(), name).augment != PLAIN
     kinds = [OURS, *BARE]
     kinds += [PLAINLY] if augmented else []
     kinds += [EIGEN] if name in OTHER_KERNELS else []
@@ -118,7 +120,7 @@ def compare(name: str, rounds: int, options: list[str]) -> list[dict[str, Any]]:
 
 def _pytorch_has(name: str) -> bool:
     """Return whether PyTorch is there, and the network is one that can be translated."""
-    plain = params.architecture(params.load(), name).network != "resnet34"
+    plain = config.architecture(config.load(), name).network != "resnet34"
     return plain and importlib.util.find_spec("torch") is not None
 
 
@@ -142,8 +144,8 @@ def run(kind: str, name: str, options: list[str]) -> float:
 
 def measure(kind: str, name: str, epochs: int, images: int | None) -> float:
     """Return the images a second, of the median epoch, the first one left out."""
-    values = params.load()
-    settings = params.architecture(values, name)
+    values = config.load()
+    settings = config.architecture(values, name)
     changes = {"epochs": epochs + 1, "learning_rate": RATE}
     phase = settings.plan[-1].model_copy(update=changes)  # the one that trains most
     changed: dict[str, Any] = {"phases": [phase]}
@@ -169,7 +171,7 @@ def ours(
         ends.append(time.perf_counter())
 
     with tempfile.TemporaryDirectory() as folder:
-        training.fit(model, settings, data, seed, Path(folder) / "state.npz", "", note)
+        fit.fit(model, settings, data, seed, Path(folder) / "state.npz", "", note)
     return ends
 
 

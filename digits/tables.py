@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from digits.errors import PipelineError
-from digits.files import write_csv
+from digits.io import write_csv
 
 CURVES = [
     "epoch",

@@ -16,10 +16,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from digits import comparison, params, plotting, report, splits, statistics, tables
-from digits.archive import Archive
+from digits import config, tables
+from digits.data import splits
+from digits.data.png_archive import Archive
 from digits.errors import PipelineError, run_stage
-from digits.files import read_json, write_csv, write_json
+from digits.evaluation import comparison, figures, report, statistics
+from digits.io import read_json, write_csv, write_json
 
 METRICS = {"accuracy", "bias", "epochs", "loss", "parameters", "test_interval", "variance"}
 
@@ -64,7 +66,7 @@ def draw_samples(png: Path, rows: NDArray[np.int64], count: int, seed: int) -> F
     chosen = np.random.RandomState(seed).permutation(rows)[:count]
     with Archive(png / "training.zip", png / "testing.zip") as archive:
         pictures = np.stack(list(archive.images(chosen)))
-        return plotting.images(pictures, [str(label) for label in archive.labels[chosen]])
+        return figures.images(pictures, [str(label) for label in archive.labels[chosen]])
 
 
 def draw(architectures: list[dict[str, Any]], pairs: list[dict[str, Any]]) -> dict[str, Figure]:
@@ -76,18 +78,18 @@ def draw(architectures: list[dict[str, Any]], pairs: list[dict[str, Any]]) -> di
         p_values.loc[pair["first"], pair["second"]] = pair["p_corrected"]
         p_values.loc[pair["second"], pair["first"]] = pair["p_corrected"]
     return {
-        "accuracy.png": plotting.accuracies(
+        "accuracy.png": figures.accuracies(
             names,
             test,
             [(one["test_interval"]["low"], one["test_interval"]["high"]) for one in architectures],
             [report.claim(one["published"]) for one in architectures],
         ),
-        "bias_variance.png": plotting.bias_and_variance(
+        "bias_variance.png": figures.bias_and_variance(
             names,
             [one["bias"] for one in architectures],
             [one["variance"] for one in architectures],
         ),
-        "mcnemar.png": plotting.comparisons(
+        "mcnemar.png": figures.comparisons(
             names, np.subtract.outer(test, test), p_values.to_numpy()
         ),
     }
@@ -95,7 +97,7 @@ def draw(architectures: list[dict[str, Any]], pairs: list[dict[str, Any]]) -> di
 
 def main() -> None:
     """Compare what evaluate wrote."""
-    settings = params.load()
+    settings = config.load()
     split = splits.read(Path("data/split.csv"))
     rows = splits.sets(split)
     on_mnist = settings.dataset == "mnist"  # the only data set the sources report on
@@ -103,7 +105,7 @@ def main() -> None:
     architectures, correct, curves = [], {}, {}
     for name in settings.architectures:
         metrics = read_metrics(Path("metrics") / f"{name}.json")
-        published = claims.get(name, params.Published())
+        published = claims.get(name, config.Published())
         architectures.append(comparison.describe(name, metrics, published))
         right = read_correct(Path("data/predictions") / f"{name}.csv", len(split))
         correct[name] = right[rows["test"]]
@@ -115,11 +117,11 @@ def main() -> None:
         Path("data/png"), rows["train"], settings.compare.samples_shown, settings.seed
     )
 
-    plotting.save(Path("plots/samples.png"), samples)
+    figures.save(Path("plots/samples.png"), samples)
     for name, figure in draw(architectures, pairs).items():
-        plotting.save(Path("plots/compare") / name, figure)
+        figures.save(Path("plots/compare") / name, figure)
     joined = comparison.join_curves(curves)
-    plotting.save(Path("plots/compare/curves.png"), plotting.curves(joined))
+    figures.save(Path("plots/compare/curves.png"), figures.curves(joined))
     write_csv(Path("plots/compare/curves.csv"), joined)
     write_json(Path("metrics/compare.json"), result)
     print(report.markdown(result))

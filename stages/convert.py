@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from digits import archive, idx
+from digits.data import idx, png_archive
 from digits.errors import run_stage
 
 RAW = Path("data/raw")
@@ -25,7 +25,7 @@ def main() -> None:
         )
         path = PNG / f"{name}.zip"
         with tqdm(images, desc=path.name, unit="image") as bar:
-            archive.write(path, bar, labels, first_id)
+            png_archive.write(path, bar, labels, first_id)
         print(f"{path}: {len(images)} images")
         first_id += len(images)
 

@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from digits import idx, kaggle, mirrors, params
+from digits import config
+from digits.data import idx, kaggle, mirrors
+from digits.data.idx import Bytes
 from digits.errors import PipelineError, run_stage
-from digits.idx import Bytes
 
 RAW = Path("data/raw")
 NAMES = {
@@ -30,7 +31,7 @@ NAMES = {
 
 def main() -> None:
     """Fill data/raw afresh: a killed run may have left something there."""
-    settings = params.load()
+    settings = config.load()
     dataset = settings.datasets[settings.dataset]
     if RAW.exists():
         shutil.rmtree(RAW)
@@ -63,7 +64,7 @@ def own_mirrors(value: str | None) -> list[str]:
 
 
 def fetch(
-    files: params.SourceFiles, addresses: list[str], folder: Path, patience: params.Download
+    files: config.SourceFiles, addresses: list[str], folder: Path, patience: config.Download
 ) -> str:
     """Fetch the four files, each from the first mirror that gives it; see `mirrors.fetch`.
 

@@ -6,8 +6,10 @@ Writes plots/networks/NAME.png.
 import argparse
 from pathlib import Path
 
-from digits import network_diagram, networks, params, plotting
+from digits import config, networks
 from digits.errors import run_stage
+from digits.evaluation import figures
+from digits.export import network_diagram
 
 
 def main() -> None:
@@ -15,10 +17,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.draw", description=__doc__)
     parser.add_argument("name", help="an architecture of params.yaml")
     name = parser.parse_args().name
-    settings = params.architecture(params.load(), name)
+    settings = config.architecture(config.load(), name)
     model = networks.build(name, settings, mean=0, deviation=1)  # which the picture does not show
     path = Path(f"plots/networks/{name}.png")
-    plotting.save(path, network_diagram.draw(model))
+    figures.save(path, network_diagram.draw(model))
     print(f"{path}: {name}, {model.count_params():,} parameters")
 
 

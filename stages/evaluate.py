@@ -13,9 +13,12 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from digits import dataset, determinism, evaluation, inference, params, plotting, tables
+from digits import config, tables
+from digits.data import dataset
 from digits.errors import run_stage
-from digits.files import write_csv, write_json
+from digits.evaluation import figures, metrics, predict
+from digits.io import write_csv, write_json
+from digits.training import determinism
 
 
 def draw_errors(data: dataset.Dataset, errors: pd.DataFrame) -> Figure:
@@ -25,7 +28,7 @@ def draw_errors(data: dataset.Dataset, errors: pd.DataFrame) -> Figure:
         f"is {row.label}, read as {row.predicted}\n{row.probability:.2%} sure"
         for row in errors.itertuples()
     ]
-    return plotting.images(pictures, titles)
+    return figures.images(pictures, titles)
 
 
 def main() -> None:
@@ -33,45 +36,45 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure a trained network.")
     parser.add_argument("name", help="an architecture in params.yaml")
     name = parser.parse_args().name
-    settings = params.load()
-    params.architecture(settings, name)
+    settings = config.load()
+    config.architecture(settings, name)
     determinism.pin(0, settings.threads)  # nothing here is random, but threads change roundings
 
     data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
-    model = inference.load_network(Path("models") / name / "model.keras")
-    predictions = evaluation.tabulate(data.labels, inference.predict(model, data.images))
+    model = predict.load_network(Path("models") / name / "model.keras")
+    predictions = metrics.tabulate(data.labels, predict.predict(model, data.images))
     unseen = predictions.iloc[data.rows["test"]]
-    metrics = {
-        **evaluation.measure(predictions, data.rows, settings.evaluate.bayes_error),
+    measured = {
+        **metrics.measure(predictions, data.rows, settings.evaluate.bayes_error),
         "parameters": model.count_params(),
         "epochs": len(tables.read(Path("plots/train") / f"{name}.csv", tables.CURVES)),
     }
-    if phases := evaluation.measure_phases(Path("models") / name / "phases", data):
-        metrics["phases"] = phases
+    if phases := metrics.measure_phases(Path("models") / name / "phases", data):
+        measured["phases"] = phases
 
     pictures = Path("plots/evaluate") / name
     title = f"{name} on {len(unseen):,} test images it never saw"
-    matrix = plotting.confusion(unseen["label"], unseen["predicted"], title)
-    plotting.save(pictures / "confusion.png", matrix)
-    errors = evaluation.worst_errors(unseen, settings.evaluate.errors_shown)
-    plotting.save(pictures / "errors.png", draw_errors(data, errors))
+    matrix = figures.confusion(unseen["label"], unseen["predicted"], title)
+    figures.save(pictures / "confusion.png", matrix)
+    errors = metrics.worst_errors(unseen, settings.evaluate.errors_shown)
+    figures.save(pictures / "errors.png", draw_errors(data, errors))
     write_csv(Path("data/predictions") / f"{name}.csv", predictions)
-    write_json(Path("metrics") / f"{name}.json", metrics)
-    print(_summary(name, metrics))
+    write_json(Path("metrics") / f"{name}.json", measured)
+    print(_summary(name, measured))
 
 
-def _summary(name: str, metrics: dict[str, Any]) -> str:
+def _summary(name: str, measured: dict[str, Any]) -> str:
     """Write the figures that matter in one line."""
-    accuracy, interval = metrics["accuracy"], metrics["test_interval"]
+    accuracy, interval = measured["accuracy"], measured["test_interval"]
     by_phase = "".join(
         f"; after phase {number}: dev {figures['dev']:.2%}, test {figures['test']:.2%}"
-        for number, figures in metrics.get("phases", {}).items()
+        for number, figures in measured.get("phases", {}).items()
     )
     return (
         f"{name}: train {accuracy['train']:.2%}, dev {accuracy['dev']:.2%}, "
         f"test {accuracy['test']:.2%} (95 % interval {interval['low']:.2%} to "
-        f"{interval['high']:.2%}), bias {metrics['bias']:+.2%}, variance {metrics['variance']:+.2%}"
-        + by_phase
+        f"{interval['high']:.2%}), bias {measured['bias']:+.2%}, "
+        f"variance {measured['variance']:+.2%}" + by_phase
     )
 
 

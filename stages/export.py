@@ -17,32 +17,38 @@ from pathlib import Path
 
 import numpy as np
 
-from digits import dataset, determinism, forms, inference, model_card, params
+from digits import config
+from digits.data import dataset
 from digits.errors import run_stage
-from digits.files import read_json, write_json
+from digits.evaluation import predict
+from digits.export import formats, model_card
+from digits.io import read_json, write_json
+from digits.training import determinism
 
 
 def main() -> None:
     """Write the network in every form, read all test images with each, and put them in place."""
-    settings = params.load()
+    settings = config.load()
     name = settings.export.architecture
     determinism.pin(settings.seed, settings.threads)
     data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
     metrics = read_json(Path(f"metrics/{name}.json"))
-    trained = inference.load_network(Path(f"models/{name}/model.keras"))
+    trained = predict.load_network(Path(f"models/{name}/model.keras"))
     shuffled = np.random.RandomState(settings.seed).permutation(data.rows["train"])
-    calibration = forms.raw_pixels(data, shuffled[: settings.export.calibration_images])
+    calibration = formats.raw_pixels(data, shuffled[: settings.export.calibration_images])
     rows = data.rows["test_as_published"]
     labels, unseen = data.labels[rows], np.isin(rows, data.rows["test"])
-    expected = inference.predict(trained, data.images[rows])
+    expected = predict.predict(trained, data.images[rows])
 
     with tempfile.TemporaryDirectory(dir="models", prefix=".export.part.") as temporary:
         folder = Path(temporary) / "export"
         folder.mkdir()
-        forms.write(forms.take_raw_pixels(trained, data.mean, data.deviation), folder, calibration)
-        answers = forms.read(folder, forms.raw_pixels(data, rows), settings.threads)
-        compared = forms.compare(answers, expected, labels, unseen)
-        forms.check(compared, settings.export.largest_drop)
+        formats.write(
+            formats.take_raw_pixels(trained, data.mean, data.deviation), folder, calibration
+        )
+        answers = formats.read(folder, formats.raw_pixels(data, rows), settings.threads)
+        compared = formats.compare(answers, expected, labels, unseen)
+        formats.check(compared, settings.export.largest_drop)
         card = model_card.describe(settings, data, metrics, compared, folder)
         write_json(folder / "model-card.json", card)
         shutil.rmtree("models/export", ignore_errors=True)

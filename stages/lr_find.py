@@ -12,9 +12,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from digits import params
+from digits import config
 from digits.errors import run_stage
-from digits.files import write_csv, write_json
+from digits.io import write_csv, write_json
 
 
 def main() -> None:
@@ -22,8 +22,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.lr_find", description=__doc__)
     parser.add_argument("name", help="an architecture of params.yaml")
     name = parser.parse_args().name
-    values = params.load()
-    settings = params.architecture(values, name)
+    values = config.load()
+    settings = config.architecture(values, name)
     result = Path(f"data/learning_rates/{name}.json")
     folder = Path("plots/lr_find") / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,10 @@ def main() -> None:
         return
 
     # Imported here since TensorFlow takes seconds to load, and most architectures need none.
-    from digits import dataset, determinism, layer_groups, networks, plotting, range_test
+    from digits import networks
+    from digits.data import dataset
+    from digits.evaluation import figures
+    from digits.training import determinism, layer_groups, range_test
 
     determinism.pin(values.seed, values.threads)
     data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
@@ -46,7 +49,7 @@ def main() -> None:
         )
     write_csv(folder / "curve.csv", curve.map(lambda value: float(f"{value:.7g}")))
     suggested = range_test.suggest(curve)
-    plotting.save(folder / "curve.png", plotting.range_test(curve, suggested))
+    figures.save(folder / "curve.png", figures.range_test(curve, suggested))
     write_json(result, {"suggested": suggested})
     print(
         f"{name}: suggested learning rate {suggested:g}, after {len(curve)} batches from "

@@ -9,9 +9,9 @@ checkpoints/<name>-letters.npz.
 import argparse
 from pathlib import Path
 
-from digits import params
+from digits import config
 from digits.errors import run_stage
-from digits.files import replacing
+from digits.io import replacing
 
 
 def main() -> None:
@@ -19,8 +19,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.pretrain", description=__doc__)
     parser.add_argument("name", help="an architecture of params.yaml")
     name = parser.parse_args().name
-    values = params.load()
-    settings = params.architecture(values, name)
+    values = config.load()
+    settings = config.architecture(values, name)
     folder = Path("models/pretrained") / name
     folder.mkdir(parents=True, exist_ok=True)
     if settings.pretrained == "none":
@@ -28,7 +28,9 @@ def main() -> None:
         return
 
     # Imported here since TensorFlow takes seconds to load, and most architectures need none.
-    from digits import dataset, determinism, pretraining
+    from digits.data import dataset
+    from digits.training import determinism
+    from digits.transfer import pretraining
 
     determinism.pin(values.seed, values.threads)
     mean, deviation = dataset.statistics(Path("data/standardized/statistics.json"))

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from digits import params, splits
-from digits.archive import Archive
+from digits import config
+from digits.data import splits
+from digits.data.png_archive import Archive
 from digits.errors import PipelineError, run_stage
-from digits.files import write_csv, write_json
+from digits.io import write_csv, write_json
 
 PNG = Path("data/png")
 SPLIT = Path("data/split.csv")
@@ -22,7 +23,7 @@ METRICS = Path("metrics/resplit.json")
 
 
 def divide(
-    labels: NDArray[np.uint8], sources: NDArray[np.uint8], split: params.Split, seed: int
+    labels: NDArray[np.uint8], sources: NDArray[np.uint8], split: config.Split, seed: int
 ) -> pd.DataFrame:
     """Put all images into one queue; training takes from its front, testing from its end.
 
@@ -36,7 +37,7 @@ def divide(
         seed: decides the draw; the same on every machine.
 
     Returns:
-        Columns id, label, train, dev, test as `digits.splits.read` describes them.
+        Columns id, label, train, dev, test as `digits.data.splits.read` describes them.
 
     Raises:
         PipelineError: the sizes are impossible with n images.
@@ -112,7 +113,7 @@ def _check(train: int, dev: int, test: int, images: int) -> None:
 
 def main() -> None:
     """Draw the split and count it."""
-    settings = params.load()
+    settings = config.load()
     with Archive(PNG / "training.zip", PNG / "testing.zip") as archive:
         labels, sources = archive.labels, archive.sources
     table = divide(labels, sources, settings.split, settings.seed)

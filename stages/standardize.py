@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from digits import splits
-from digits.archive import SIDE, Archive
+from digits.data import splits
+from digits.data.png_archive import SIDE, Archive
 from digits.errors import PipelineError, run_stage
-from digits.files import replacing, write_json
+from digits.io import replacing, write_json
 
 PNG = Path("data/png")
 SPLIT = Path("data/split.csv")

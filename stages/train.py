@@ -13,21 +13,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from digits import (
-    checkpoint,
-    dataset,
-    determinism,
-    inference,
-    layer_groups,
-    model_file,
-    networks,
-    params,
-    statistics,
-    tables,
-    training,
-)
+from digits import config, networks, tables
+from digits.data import dataset
 from digits.errors import PipelineError, run_stage
-from digits.files import read_json, replacing
+from digits.evaluation import predict, statistics
+from digits.io import read_json, replacing
+from digits.training import checkpoint, determinism, fit, layer_groups, model_file
 
 
 def main() -> None:
@@ -35,8 +26,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.train", description=__doc__)
     parser.add_argument("name", help="an architecture of params.yaml")
     name = parser.parse_args().name
-    values = params.load()
-    settings = params.architecture(values, name)
+    values = config.load()
+    settings = config.architecture(values, name)
     determinism.pin(values.seed, values.threads)
 
     standardized, split = Path("data/standardized"), Path("data/split.csv")
@@ -51,7 +42,7 @@ def main() -> None:
     ends = [Path(f"checkpoints/{name}-{n}.keras") for n, _ in enumerate(settings.plan, 1)]
     inputs = [standardized / "statistics.json", split, learning_rate, *pretrained.glob("*.h5")]
     print(f"{name}: {model.count_params():,} parameters, {len(data.rows['train']):,} images")
-    training.fit(
+    fit.fit(
         model,
         settings,
         data,
@@ -100,7 +91,7 @@ def best_on_dev(paths: list[Path], data: dataset.Dataset) -> int:
     rows = data.rows["dev"]
 
     def merit(path: Path) -> tuple[float, float]:
-        probabilities = inference.predict(inference.load_network(path), data.images[rows])
+        probabilities = predict.predict(predict.load_network(path), data.images[rows])
         right = probabilities.argmax(axis=1) == data.labels[rows]
         certainty = probabilities[range(len(rows)), data.labels[rows]]
         return statistics.accuracy(right), -statistics.cross_entropy(certainty)

@@ -20,9 +20,9 @@ from typing import Any
 import sklearn
 from tqdm import tqdm
 
-from digits import determinism, memory
 from digits.errors import PipelineError
-from digits.files import read_json, write_json
+from digits.io import read_json, write_json
+from digits.training import determinism, memory
 from studies import jobs, sources
 
 TRIES = 4  # of a training whose worker or machine was lost

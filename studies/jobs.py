@@ -13,16 +13,18 @@ import pandas as pd
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from digits import dataset, determinism, networks, training
-from digits.archive import Archive
-from digits.params import Architecture
+from digits import networks
+from digits.config import Architecture
+from digits.data import dataset
+from digits.data.png_archive import Archive
+from digits.training import determinism, fit
 from stages.standardize import mean_and_deviation
 from studies import sources
 
 Result = dict[str, Any]
 
 # The schema of the parameters can only refuse values; how images are read shows in their digest.
-WITHOUT_EFFECT = ("digits/params.py", "digits/archive.py")
+WITHOUT_EFFECT = ("digits/config.py", "digits/data/png_archive.py")
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def train(
     keras.backend.clear_session()  # nothing of an earlier training in this process
     determinism.pin(seed, threads)
     model = networks.build(settings.network, settings, data.mean, data.deviation)
-    training.fit(model, settings, data, seed, folder / "state.npz", "", on_curves)
+    fit.fit(model, settings, data, seed, folder / "state.npz", "", on_curves)
     return model
 
 

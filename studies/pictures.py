@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from digits.plotting import COLOURS, MARKERS
+from digits.evaluation.figures import COLOURS, MARKERS
 
 TITLES = {
     "bias": "bias (train error - Bayes error)",

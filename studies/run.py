@@ -16,9 +16,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from digits import determinism, params, plotting
+from digits import config
 from digits.errors import PipelineError, run_stage
-from digits.files import write_csv, write_json
+from digits.evaluation import figures
+from digits.io import write_csv, write_json
+from digits.training import determinism
 from studies import engine, jobs, pictures, study, summary, workspace
 from studies.workspace import STUDIES
 
@@ -46,10 +48,10 @@ def main() -> None:
     write_json(folder / "summary.json", described)
     written = ["runs.csv", "summary.json"]
     if described["differences"]:
-        plotting.save(folder / "gaps.png", pictures.gaps(described))
+        figures.save(folder / "gaps.png", pictures.gaps(described))
         written.append("gaps.png")
     if len(configured.study.images) > 1:
-        plotting.save(folder / "sizes.png", pictures.sizes(described))
+        figures.save(folder / "sizes.png", pictures.sizes(described))
         written.append("sizes.png")
     tables = summary.markdown(described)
     page = Path(f"docs/{name}.md")
@@ -61,7 +63,7 @@ def main() -> None:
 def _known() -> list[str]:
     """Return the studies that can be run; others have a program of their own."""
     paths = sorted(STUDIES.glob("*/study.yaml"))
-    return [path.parent.name for path in paths if "settings" in (params.read_yaml(path) or ())]
+    return [path.parent.name for path in paths if "settings" in (config.read_yaml(path) or ())]
 
 
 def train(configured: study.Configured, images: jobs.Images, path: Path) -> pd.DataFrame:

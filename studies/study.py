@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, model_validator
 
-from digits import layer_groups, networks, params
+from digits import config, networks
+from digits.config import Architecture, Epochs, Section
 from digits.errors import PipelineError
-from digits.params import Architecture, Epochs, Section
+from digits.training import layer_groups
 from studies import jobs
 from studies.trial import Trial, draw
 
@@ -119,7 +120,7 @@ def read(path: Path) -> Study:
     Raises:
         PipelineError: with file, key, what is expected and what is given.
     """
-    return params.check(Study, params.read_yaml(path), str(path))
+    return config.check(Study, config.read_yaml(path), str(path))
 
 
 def expand(study: Study, path: Path, images: jobs.Images) -> Configured:
@@ -128,8 +129,8 @@ def expand(study: Study, path: Path, images: jobs.Images) -> Configured:
     Raises:
         PipelineError: with ``path``, where it was read, setting, key, what is expected and given.
     """
-    content = params.read_yaml(params.PATH)
-    plain = params.check(params.Params, content, str(params.PATH))
+    content = config.read_yaml(config.PATH)
+    plain = config.check(config.Params, content, str(config.PATH))
     trials = list(_trials(path, study, content, images))
     first: dict[str, str] = {}
     for trial in trials:
@@ -164,14 +165,14 @@ def _trials(path: Path, study: Study, content: Any, images: jobs.Images) -> Iter
 
 def recipe(
     content: Any, architecture: str, epochs: int | None, changes: dict[str, Any], where: str
-) -> tuple[params.Params, Architecture]:
+) -> tuple[config.Params, Architecture]:
     """Return params.yaml's ``content`` with ``changes``, and of it how to train ``architecture``.
 
     Raises:
         PipelineError: the recipe is impossible, or not one that starts from random weights.
     """
     values = configure(content, architecture, epochs, changes, where)
-    settings = params.architecture(values, architecture)
+    settings = config.architecture(values, architecture)
     if settings.pretrained != "none" or settings.first_to_ask:
         raise PipelineError(
             f"{where}: {architecture} is pretrained or asks for a suggested learning rate, which "
@@ -194,7 +195,7 @@ def _told(where: str) -> Iterator[None]:
 
 def configure(
     content: Any, architecture: str, epochs: int | None, changes: dict[str, Any], where: str
-) -> params.Params:
+) -> config.Params:
     """Return params.yaml's ``content`` with ``changes``, by dotted keys, made to it.
 
     Raises:
@@ -219,4 +220,4 @@ def configure(
         if not isinstance(section, dict):
             raise PipelineError(f"{where}: {key} is not a known parameter; given {value!r}")
         section[last] = value
-    return params.check(params.Params, content, where)
+    return config.check(config.Params, content, where)

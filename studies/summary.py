@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from digits import statistics
 from digits.errors import PipelineError
+from digits.evaluation import statistics
 from studies.jobs import Result
 from studies.study import Study
 from studies.trial import SETS, Trial

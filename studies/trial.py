@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from digits import evaluation, inference, splits
-from digits.params import Architecture, Split
+from digits.config import Architecture, Split
+from digits.data import splits
+from digits.evaluation import metrics, predict
 from stages.resplit import divide, shuffle
 from studies import jobs
 
@@ -66,8 +67,8 @@ class Trial:
         data = jobs.standardize(images, rows)
         curves: list[pd.DataFrame] = []
         model = jobs.train(self.settings, data, self.seed, self.threads, folder, curves.append)
-        predictions = evaluation.tabulate(data.labels, inference.predict(model, data.images))
-        measured = evaluation.measure(predictions, data.rows, bayes_error=0)
+        predictions = metrics.tabulate(data.labels, predict.predict(model, data.images))
+        measured = metrics.measure(predictions, data.rows, bayes_error=0)
         return {
             "images": len(rows["train"]),
             "epochs": len(curves[-1]),

@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from digits import report
 from digits.errors import PipelineError
-from digits.files import replacing
+from digits.evaluation import report
+from digits.io import replacing
 from studies import jobs
 
 STUDIES = Path("studies")

@@ -20,8 +20,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from digits import determinism, networks
-from digits.params import Architecture
+from digits import networks
+from digits.config import Architecture
+from digits.training import determinism
 from stages import download
 
 # A job in the background starts with Ctrl-C ignored, and would hand that on to the stages it runs.
@@ -54,7 +55,7 @@ def mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def mapped(tmp_path_factory: pytest.TempPathFactory) -> Callable[[np.ndarray], np.ndarray]:
-    """Return what maps an array from a file, as `digits.dataset.load` does."""
+    """Return what maps an array from a file, as `digits.data.dataset.load` does."""
     folder = tmp_path_factory.mktemp("mapped")
 
     def save_and_map(array: np.ndarray) -> np.ndarray:

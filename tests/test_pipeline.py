@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from digits.files import read_json
+from digits.io import read_json
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {

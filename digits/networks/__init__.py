@@ -4,8 +4,8 @@ import importlib
 
 import keras
 
+from digits.config import Architecture
 from digits.errors import PipelineError
-from digits.params import Architecture
 
 CLASSES = 10
 SIDE = 28

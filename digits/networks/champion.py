@@ -6,8 +6,8 @@ the places.
 
 import keras
 
+from digits.config import Architecture
 from digits.networks import classify, conv, dropout, hidden, l2
-from digits.params import Architecture
 
 
 def build(settings: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:

@@ -2,8 +2,8 @@
 
 import keras
 
+from digits.config import Architecture
 from digits.networks import CLASSES, champion
-from digits.params import Architecture
 
 SMOOTHING = 0.1  # the share of a label that is spread
 SMALLEST = 1e-7  # probability, as in Keras's cross-entropy

@@ -5,8 +5,8 @@ The article leaves both widths open; these are the usual tutorial values.
 
 import keras
 
+from digits.config import Architecture
 from digits.networks import classify, conv, dropout, hidden
-from digits.params import Architecture
 
 
 def build(settings: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:

@@ -2,8 +2,8 @@
 
 import keras
 
+from digits.config import Architecture
 from digits.networks import classify, conv, dropout, hidden
-from digits.params import Architecture
 
 
 def build(settings: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:

@@ -2,8 +2,8 @@
 
 import keras
 
+from digits.config import Architecture
 from digits.networks import classify, dropout, l2, refuse
-from digits.params import Architecture
 
 GROUPS = ((64, 3), (128, 4), (256, 6), (512, 3))  # filters, blocks
 LAYER_GROUPS = ("stem", "group1", "group2", "group3", "group4", "head")

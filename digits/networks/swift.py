@@ -5,8 +5,8 @@ A quarter of the work of lenet5_v2, most of it on images of 12x12 and less.
 
 import keras
 
+from digits.config import Architecture
 from digits.networks import classify, conv, dropout, hidden
-from digits.params import Architecture
 
 
 def build(settings: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:

@@ -12,9 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from digits import checkpoint, determinism, inference, networks, params, tables, training
+from digits import config, networks, tables
+from digits.config import Architecture, Count, Plateau, Section
 from digits.errors import PipelineError
-from digits.params import Architecture, Count, Plateau, Section
+from digits.evaluation import predict
+from digits.training import checkpoint, determinism, fit
 from stages.resplit import shuffle
 from studies import jobs, workspace
 
@@ -84,7 +86,7 @@ class Study(Section):
             if not isinstance(section, dict):
                 raise PipelineError(f"{PATH}: recipes.{name}: {key} is not a known parameter")
             section[last] = value
-        settings = params.check(Architecture, content, f"{PATH}: recipes.{name}")
+        settings = config.check(Architecture, content, f"{PATH}: recipes.{name}")
         if settings.early_stopping or any(isinstance(p.schedule, Plateau) for p in settings.plan):
             raise PipelineError(
                 f"{PATH}: recipes.{name}: plateau and early_stopping act on dev, which here only "
@@ -99,7 +101,7 @@ def load() -> Study:
     Raises:
         PipelineError: with key, what is expected and what is given.
     """
-    return params.check(Study, params.read_yaml(PATH), str(PATH))
+    return config.check(Study, config.read_yaml(PATH), str(PATH))
 
 
 def divide(images: jobs.Images, dev: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -134,7 +136,7 @@ def train_and_read(
         file with the training's state, to be removed when what came of it is written.
     """
     settings = study.settings(name)
-    threads = params.load().threads
+    threads = config.load().threads
     determinism.pin(seed, threads)
     images = workspace.read_images()
     learned, unseen = divide(images, dev)
@@ -149,7 +151,7 @@ def train_and_read(
     def keep(table: pd.DataFrame) -> None:
         tables.write_curves(curves, table)
 
-    training.fit(model, settings, data, seed, state, identity, keep)
+    fit.fit(model, settings, data, seed, state, identity, keep)
     rows = data.rows["test"]
     black = -data.mean / data.deviation
     readings = [read(model, data.images[rows], shifts, black) for shifts in all_shifts]
@@ -171,7 +173,7 @@ def read(
     side = images.shape[1]
     padded = np.pad(images, ((0, 0), (shifts, shifts), (shifts, shifts)), constant_values=black)
     places = itertools.product(range(2 * shifts + 1), repeat=2)
-    moved = [inference.predict(model, padded[:, y : y + side, x : x + side]) for y, x in places]
+    moved = [predict.predict(model, padded[:, y : y + side, x : x + side]) for y, x in places]
     mean: NDArray[np.float32] = np.mean(moved, axis=0, dtype=np.float32)
     return mean
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from digits.errors import PipelineError, run_stage
-from digits.files import replacing
-from digits.statistics import SMALLEST_PROBABILITY
+from digits.evaluation.statistics import SMALLEST_PROBABILITY
+from digits.io import replacing
 from studies.accuracy import recipes
 
 RUNS = Path("studies/accuracy/runs")

@@ -14,9 +14,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from digits import plotting, statistics
 from digits.errors import PipelineError, run_stage
-from digits.files import read_json, write_json
+from digits.evaluation import figures, statistics
+from digits.io import read_json, write_json
 from studies import jobs, workspace
 from studies.accuracy import recipes
 from studies.accuracy.run import RUNS
@@ -44,13 +44,13 @@ def main() -> None:
         for purpose, recipe in study.chosen.items()
     }
     write_json(STUDY / "summary.json", {"tried": tried, "chosen": chosen})
-    plotting.save(STUDY / "tried.png", draw_tried(tried, study))
+    figures.save(STUDY / "tried.png", draw_tried(tried, study))
     best = max(
         (one for one in tried if one["recipe"] in study.chosen.values()),
         key=lambda one: dev_accuracy(one, study),
     )
     mean = read_runs(best["recipe"], study.seeds, len(labels)).mean(axis=0)
-    plotting.save(STUDY / "misread.png", draw_misread(images, testing, mean))
+    figures.save(STUDY / "misread.png", draw_misread(images, testing, mean))
     tables = markdown(tried, chosen)
     workspace.put_into_page(PAGE, tables, f"dvc repro {STUDY}/dvc.yaml")
     print(f"{tables}\n\n{STUDY}: wrote summary.json, tried.png, misread.png")
@@ -203,7 +203,7 @@ def draw_tried(tried: list[dict[str, Any]], study: recipes.Study) -> Figure:
             row,
             xerr=[[100 * (high - accuracy)], [100 * (accuracy - low)]],
             fmt="D" if chosen else "o",
-            color=plotting.COLOURS[int(chosen)],
+            color=figures.COLOURS[int(chosen)],
             capsize=3,
         )
     axes.set(
@@ -229,7 +229,7 @@ def draw_misread(
         f"{read[number]}? {probabilities[number, read[number]]:.0%}"
         for number in wrong
     ]
-    return plotting.images(images.pixels[testing[wrong]], titles)
+    return figures.images(images.pixels[testing[wrong]], titles)
 
 
 if __name__ == "__main__":

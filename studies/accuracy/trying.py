@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from digits import statistics
 from digits.errors import run_stage
-from digits.files import write_json
+from digits.evaluation import statistics
+from digits.io import write_json
 from studies.accuracy import recipes
 
 TRIED = Path("studies/accuracy/tried")

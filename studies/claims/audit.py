@@ -13,10 +13,11 @@ from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 from scipy import stats
 
-from digits import params, plotting
+from digits import config
+from digits.config import Section
 from digits.errors import PipelineError, run_stage
-from digits.files import write_json
-from digits.params import Section
+from digits.evaluation import figures
+from digits.io import write_json
 from studies import summary, workspace
 
 STUDY = Path("studies/claims")
@@ -61,7 +62,7 @@ class Claims(Section):
 def main() -> None:
     """Judge what is there, also while trainings are missing."""
     path = STUDY / "claims.yaml"
-    claims = params.check(Claims, params.read_yaml(path), str(path)).claims
+    claims = config.check(Claims, config.read_yaml(path), str(path)).claims
     try:
         runs = summary.read_table(STUDY / "runs.csv")
     except FileNotFoundError as error:
@@ -70,7 +71,7 @@ def main() -> None:
         ) from None
     verdicts = [judge(claim, runs) for claim in claims]
     write_json(STUDY / "verdicts.json", verdicts)
-    plotting.save(STUDY / "verdicts.png", draw(verdicts))
+    figures.save(STUDY / "verdicts.png", draw(verdicts))
     for page, table in (
         (Path("docs/claims.md"), markdown(verdicts)),
         (Path("README.md"), short(verdicts)),
@@ -200,14 +201,14 @@ def draw(verdicts: list[dict[str, Any]]) -> Figure:
         error = 100 * (1 - one["mean"])
         if one["low"] is not None:
             ends = [max(0, 100 * (1 - one["high"])), 100 * (1 - one["low"])]
-            axes.plot(ends, [row, row], color=plotting.COLOURS[0], linewidth=3, alpha=0.5)
-        axes.plot(error, row, "o", color=plotting.COLOURS[0])
+            axes.plot(ends, [row, row], color=figures.COLOURS[0], linewidth=3, alpha=0.5)
+        axes.plot(error, row, "o", color=figures.COLOURS[0])
         axes.plot(
             100 * (1 - one["published"]),
             row,
             "D",
             markerfacecolor="none",
-            markeredgecolor=plotting.COLOURS[2],
+            markeredgecolor=figures.COLOURS[2],
             markersize=8,
         )
     names = [
@@ -219,10 +220,10 @@ def draw(verdicts: list[dict[str, Any]]) -> Figure:
     axes.set_xlim(left=0)
     axes.set_xlabel("error, % of images")
     axes.grid(axis="x", alpha=0.3)
-    axes.plot([], [], "o", color=plotting.COLOURS[0], label="mean of our seeds")
-    axes.plot([], [], color=plotting.COLOURS[0], linewidth=3, alpha=0.5, label="one more run, 95 %")
+    axes.plot([], [], "o", color=figures.COLOURS[0], label="mean of our seeds")
+    axes.plot([], [], color=figures.COLOURS[0], linewidth=3, alpha=0.5, label="one more run, 95 %")
     axes.plot(
-        [], [], "D", markerfacecolor="none", markeredgecolor=plotting.COLOURS[2], label="published"
+        [], [], "D", markerfacecolor="none", markeredgecolor=figures.COLOURS[2], label="published"
     )
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure

@@ -9,8 +9,8 @@ import sklearn
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
-from digits import inference
-from digits.params import Architecture
+from digits.config import Architecture
+from digits.evaluation import predict
 from studies import jobs
 
 WATCHED = 100  # training images that stand in for dev, which nothing here depends on
@@ -50,7 +50,7 @@ class Fold:
         learned = np.setdiff1d(np.arange(len(images.labels)), out)
         data = jobs.standardize(images, {"train": learned, "dev": learned[:WATCHED], "test": out})
         model = jobs.train(self.settings, data, self.seed, self.threads, folder)
-        probabilities = inference.predict(model, data.images[data.rows["test"]])
+        probabilities = predict.predict(model, data.images[data.rows["test"]])
         return {"probabilities": np.round(probabilities.astype(np.float64), DECIMALS).tolist()}
 
 

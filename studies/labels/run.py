@@ -17,10 +17,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from digits import determinism, params, plotting, statistics
+from digits import config
+from digits.config import Architecture, Count, Epochs, Plateau, Section
 from digits.errors import PipelineError, run_stage
-from digits.files import replacing, write_csv, write_json
-from digits.params import Architecture, Count, Epochs, Plateau, Section
+from digits.evaluation import figures, statistics
+from digits.io import replacing, write_csv, write_json
+from digits.training import determinism
 from studies import engine, jobs, workspace
 from studies.label_errors import LABEL_ERRORS
 from studies.labels import confident
@@ -64,7 +66,7 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_args()
     path = STUDY / "study.yaml"
-    study = params.check(Labels, params.read_yaml(path), str(path))
+    study = config.check(Labels, config.read_yaml(path), str(path))
     images = workspace.read_images()
     determinism.pin(0, study.threads)  # before the check, which builds the network
     settings = read_recipe(study, path)
@@ -76,7 +78,7 @@ def main() -> None:
         np.savez_compressed(temporary, log_probabilities=logarithms.astype(np.float16))
     write_csv(STUDY / "doubtful.csv", table.round(6))
     write_json(STUDY / "summary.json", summary)
-    plotting.save(STUDY / "sheet.png", draw(images, table.head(study.shown)))
+    figures.save(STUDY / "sheet.png", draw(images, table.head(study.shown)))
     workspace.put_into_page(PAGE, markdown(summary), f"dvc repro {STUDY}/dvc.yaml")
     written = "doubtful.csv, probabilities.npz, summary.json, sheet.png"
     print(f"{markdown(summary)}\n\n{STUDY}: wrote {written}")
@@ -88,7 +90,7 @@ def read_recipe(study: Labels, path: Path) -> Architecture:
     Raises:
         PipelineError: the recipe is impossible, or depends on dev, of which there is none.
     """
-    content = params.read_yaml(params.PATH)
+    content = config.read_yaml(config.PATH)
     _, settings = recipe(content, study.architecture, study.epochs, study.changes, str(path))
     if isinstance(settings.schedule, Plateau) or settings.early_stopping:
         raise PipelineError(
@@ -163,7 +165,7 @@ def draw(images: jobs.Images, table: pd.DataFrame) -> Figure:
         f"label {row.label}\n{row.suggested}? {row.suggested_probability:.0%}"
         for row in table.itertuples()
     ]
-    return plotting.images(images.pixels[table["id"].to_numpy()], titles)
+    return figures.images(images.pixels[table["id"].to_numpy()], titles)
 
 
 def markdown(summary: dict[str, Any]) -> str:

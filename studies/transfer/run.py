@@ -19,9 +19,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from ruamel.yaml import YAML
 
-from digits import dataset, determinism, evaluation, forms, inference, params
+from digits import config
+from digits.data import dataset
 from digits.errors import PipelineError, run_stage
-from digits.files import read_json, replacing, write_json
+from digits.evaluation import metrics, predict
+from digits.export import formats
+from digits.io import read_json, replacing, write_json
+from digits.training import determinism
 from studies.transfer import settings
 from studies.transfer.settings import Small
 
@@ -50,7 +54,7 @@ def main() -> None:
     for stage, result in RESULTS.items():
         run(folder, stage, name, result.format(name))
 
-    determinism.pin(0, params.load(folder / "params.yaml").threads)
+    determinism.pin(0, config.load(folder / "params.yaml").threads)
     data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
     metrics: dict[str, Any] = measure(folder / "models" / name, data, study.small)
     metrics["learning_rate"] = read_json(folder / RESULTS["lr_find"].format(name))["suggested"]
@@ -81,7 +85,7 @@ def workspace(name: str, changes: dict[str, Any], seed: int) -> Path:
             link.symlink_to(Path("data", target).absolute())
     with replacing(folder / "params.yaml") as temporary:
         yaml.dump(content, temporary)
-    params.load(folder / "params.yaml")  # refuses what cannot be
+    config.load(folder / "params.yaml")  # refuses what cannot be
     return folder
 
 
@@ -111,11 +115,11 @@ def measure(models: Path, data: dataset.Dataset, small: Small) -> dict[str, dict
         "small": (shrink(data, test, small), data.labels[test]),
     }
     phases = {}
-    ends = evaluation.phase_ends(models / "phases") or [models / "model.keras"]
+    ends = metrics.phase_ends(models / "phases") or [models / "model.keras"]
     for number, end in enumerate(ends, 1):
-        model = inference.load_network(end)
+        model = predict.load_network(end)
         phases[f"phase{number}"] = {
-            name: evaluation.accuracy_of(model, *one) for name, one in sets.items()
+            name: metrics.accuracy_of(model, *one) for name, one in sets.items()
         }
     return phases
 
@@ -127,7 +131,7 @@ def shrink(data: dataset.Dataset, rows: NDArray[np.int64], small: Small) -> NDAr
     """
     rng = np.random.default_rng(small.seed)
     lowest, highest = round(small.lowest * SIDE), round(small.highest * SIDE)
-    pixels = forms.raw_pixels(data, rows)
+    pixels = formats.raw_pixels(data, rows)
     result = np.zeros_like(pixels)
     for image, canvas in zip(pixels, result, strict=True):
         side = int(rng.integers(lowest, highest + 1))

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 
+from digits.config import Count, Section
 from digits.errors import PipelineError
-from digits.params import Count, Section
 
 PATH = Path("studies/transfer/params.yaml")
 

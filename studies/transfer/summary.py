@@ -13,9 +13,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import stats
 
-from digits import plotting, report
 from digits.errors import PipelineError, run_stage
-from digits.files import read_json, replacing, write_json
+from digits.evaluation import figures, report
+from digits.io import read_json, replacing, write_json
 from studies.transfer import settings
 
 STUDY = Path("studies/transfer")
@@ -35,7 +35,7 @@ def main() -> None:
     table = read(STUDY / "runs", settings.load().seeds)
     summary = {"states": describe(table), "differences": compare(table)}
     write_json(STUDY / "summary.json", summary)
-    plotting.save(PICTURE, draw(table))
+    figures.save(PICTURE, draw(table))
     text = report.replace_table(
         PAGE.read_text(encoding="utf-8"),
         f"{markdown(summary)}\n\n![Error of each training, and the means]({PICTURE.name})",
@@ -159,7 +159,7 @@ def draw(table: pd.DataFrame) -> Figure:
     for panel, (kind, title) in zip(panels, SETS.items(), strict=True):
         for row, name in enumerate(NAMES.values()):
             errors = table["error"][(table["state"] == name) & (table["set"] == kind)]
-            colour = plotting.COLOURS[row]
+            colour = figures.COLOURS[row]
             panel.plot(errors, [row] * len(errors), "o", color=colour, alpha=0.6)
             panel.plot([errors.mean()] * 2, [row - 0.3, row + 0.3], color=colour, linewidth=2)
         panel.set(title=title, xlabel="error, %")

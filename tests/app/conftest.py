@@ -14,7 +14,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from sklearn.datasets import load_digits
 
 from bench import strokes
-from digits import drawing, litert
+from digits import drawing
+from digits.export import litert
 from tests.app.serving import Server
 from tests.app.visitor import CHROMIUM, DIGITS, watch
 

@@ -23,7 +23,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from app.classifier import Classifier
 from app.site.build import add_icons, add_service_worker, build, find_files
 from digits.errors import PipelineError
-from digits.files import read_json
+from digits.io import read_json
 from tests.app.serving import ROOT
 from tests.app.visitor import (
     ALL_OVER,

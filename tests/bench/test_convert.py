@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from bench import convert, measuring
-from digits import idx
+from digits.data import idx
 
 
 def test_the_other_method_writes_the_same_pixels(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bench import growth, measuring
-from digits import idx
+from digits.data import idx
 
 
 def test_copies_follow_the_data_with_little_noise(

@@ -8,7 +8,7 @@ import pytest
 
 from bench import measuring
 from digits.errors import PipelineError
-from digits.files import read_json
+from digits.io import read_json
 
 
 def module(folder: Path, code: str) -> list[str]:

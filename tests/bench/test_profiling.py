@@ -4,7 +4,8 @@ import keras
 import pytest
 
 from bench import profiling
-from digits import optimizers, params
+from digits import config
+from digits.training import optimizers
 
 
 @pytest.mark.slow
@@ -21,7 +22,7 @@ def test_a_step_is_sorted_into_kinds_of_work() -> None:
 
 @pytest.mark.parametrize("name", ["dense", "convnet_dropout", "lenet5", "resnet34"])
 def test_a_step_of_every_optimizer_is_found(name: str) -> None:
-    settings = params.architecture(params.load(), name)
+    settings = config.architecture(config.load(), name)
     phase = settings.plan[-1].model_copy(update={"learning_rate": 0.001})
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     for _ in range(2):  # Keras numbers the second of a process

@@ -1,5 +1,5 @@
 from bench import measuring, report
-from digits.files import read_json
+from digits.io import read_json
 
 MACHINE = {
     "processor": "Fast",

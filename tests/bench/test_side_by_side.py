@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench import side_by_side
-from digits import params, repro
+from digits import config, repro
 
 
 @pytest.mark.slow
@@ -14,7 +14,7 @@ from digits import params, repro
 def test_an_epoch_of_each_of_four_networks_is_left_to_do(tmp_path: Path) -> None:
     folder = tmp_path / "prepared"
     side_by_side.prepare(folder, Path(os.environ["MNIST_MIRROR"]))
-    values = params.check(params.Params, params.read_yaml(folder / "params.yaml"), "params.yaml")
+    values = config.check(config.Params, config.read_yaml(folder / "params.yaml"), "params.yaml")
     assert tuple(values.architectures) == side_by_side.NAMES
     assert {one.epochs for one in values.architectures.values()} == {1}
     dag, status = (

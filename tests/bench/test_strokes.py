@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 
 from bench import strokes
-from digits import drawing, litert
+from digits import drawing
 from digits.errors import PipelineError
+from digits.export import litert
 
 ROOT = Path(__file__).parents[2]
 SEVEN = {"label": 7, "source": "abc/1.dat", "strokes": [[[0.0, 5.0], [40, 5.0], [20.5, 60.0]]]}

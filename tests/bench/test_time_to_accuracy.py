@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from bench import measuring, time_to_accuracy
-from digits import idx
+from digits.data import idx
 from digits.errors import PipelineError
 from studies.accuracy.recipes import load
 from studies.accuracy.run import RUNS

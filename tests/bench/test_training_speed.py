@@ -1,8 +1,8 @@
 import pytest
 
 from bench import measuring, training_speed
-from digits.dataset import Dataset
-from digits.params import Architecture
+from digits.config import Architecture
+from digits.data.dataset import Dataset
 
 OPTIONS = ["--epochs", "1", "--images", "256"]
 

@@ -6,7 +6,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
-from digits import drawing, idx
+from digits import drawing
+from digits.data import idx
 from digits.errors import PipelineError
 
 # Its centre of mass is well inside a pixel: a small change does not move the image by a whole one.

@@ -10,7 +10,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from digits import archive, tables
+from digits import tables
+from digits.data import png_archive
 from digits.errors import PipelineError
 from stages import compare
 from tests.stages.running import ROOT, run
@@ -64,8 +65,8 @@ def workspace(tmp_path: Path) -> Path:
     split = split.assign(dev=dev, test=(ids >= 20) & ~dev).astype(int)
     split.to_csv(tmp_path / "data/split.csv", index=False)
     pixels = np.broadcast_to(ids[:, None, None] * 4, (60, 28, 28)).astype(np.uint8)
-    archive.write(tmp_path / "data/png/training.zip", pixels[:40], LABELS[:40], 0)
-    archive.write(tmp_path / "data/png/testing.zip", pixels[40:], LABELS[40:], 40)
+    png_archive.write(tmp_path / "data/png/training.zip", pixels[:40], LABELS[:40], 0)
+    png_archive.write(tmp_path / "data/png/testing.zip", pixels[40:], LABELS[40:], 40)
 
     for name, wrong in {**WRONG, "gone": range(0)}.items():
         table = pd.DataFrame({"id": ids, "label": LABELS, "predicted": LABELS})

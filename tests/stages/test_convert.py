@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digits import idx
-from digits.archive import Archive
+from digits.data import idx
+from digits.data.png_archive import Archive
 from tests.stages.running import start
 
 IdxMaker = Callable[..., None]

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from sklearn.datasets import load_digits
 
-from digits import idx
+from digits.data import idx
 from digits.errors import PipelineError
 from stages import download
 from tests.conftest import kaggle_csv

@@ -16,8 +16,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from digits import evaluation, tables
-from digits.dataset import Dataset
+from digits import tables
+from digits.data.dataset import Dataset
+from digits.evaluation import metrics
 from stages import evaluate
 from tests.stages.running import ROOT, run
 
@@ -136,8 +137,8 @@ def test_worst_errors_are_the_most_confident_ones_first() -> None:
             "probability": [0.99, 0.5, 0.9, 0.7, 0.9],
         }
     )
-    assert evaluation.worst_errors(table, 3)["id"].tolist() == [2, 4, 3]
-    assert evaluation.worst_errors(table, 9)["id"].tolist() == [2, 4, 3, 1]
+    assert metrics.worst_errors(table, 3)["id"].tolist() == [2, 4, 3]
+    assert metrics.worst_errors(table, 9)["id"].tolist() == [2, 4, 3, 1]
 
 
 def test_errors_are_drawn_in_their_grey_levels_with_both_digits() -> None:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from digits.files import write_json
+from digits.io import write_json
 from tests.stages.running import ROOT, run
 
 

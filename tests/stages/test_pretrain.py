@@ -12,8 +12,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from digits import layer_groups, networks, params
-from digits.files import write_json
+from digits import config, networks
+from digits.io import write_json
+from digits.training import layer_groups
 from tests.stages.running import ROOT, run, start
 
 
@@ -87,7 +88,7 @@ def test_a_body_learns_letters_and_a_killed_pretraining_ends_alike(workspace: Pa
 
 @pytest.mark.slow
 def test_a_body_comes_from_a_weights_file(workspace: Path) -> None:
-    model = networks.build("resnet34", params.load().architectures["resnet34"], 33.0, 78.0)
+    model = networks.build("resnet34", config.load().architectures["resnet34"], 33.0, 78.0)
     body = layer_groups.body(model, "resnet34")
     body.save_weights(workspace / "mine.weights.h5")
     change(workspace, "architectures", "resnet34", pretrained="mine.weights.h5")

@@ -7,10 +7,10 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from digits import archive, splits
+from digits.config import Split
+from digits.data import png_archive, splits
 from digits.errors import PipelineError
-from digits.files import read_json
-from digits.params import Split
+from digits.io import read_json
 from stages import resplit
 from tests.stages.running import ROOT, run
 
@@ -131,8 +131,8 @@ def workspace(tmp_path: Path) -> Path:
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     images = np.zeros((140, 28, 28), np.uint8)
     kinds = np.arange(140) % 10
-    archive.write(tmp_path / "data/png/training.zip", images[:120], kinds[:120], 0)
-    archive.write(tmp_path / "data/png/testing.zip", images[120:], kinds[120:], 120)
+    png_archive.write(tmp_path / "data/png/training.zip", images[:120], kinds[:120], 0)
+    png_archive.write(tmp_path / "data/png/testing.zip", images[120:], kinds[120:], 120)
     return tmp_path
 
 

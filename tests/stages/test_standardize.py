@@ -5,9 +5,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from digits import archive, dataset
+from digits.data import dataset, png_archive
 from digits.errors import PipelineError
-from digits.files import read_json
+from digits.io import read_json
 from stages import standardize
 from tests.stages.running import ROOT, run
 
@@ -29,8 +29,8 @@ def noise(count: int) -> Images:
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
     """Return a folder with four images, the first two of them in train, and their split."""
-    archive.write(tmp_path / "data/png/training.zip", noise(4)[:3], [0, 1, 2], 0)
-    archive.write(tmp_path / "data/png/testing.zip", noise(4)[3:], [3], 3)
+    png_archive.write(tmp_path / "data/png/training.zip", noise(4)[:3], [0, 1, 2], 0)
+    png_archive.write(tmp_path / "data/png/testing.zip", noise(4)[3:], [3], 3)
     (tmp_path / "data/split.csv").write_text(SPLIT)
     return tmp_path
 

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from digits import params
-from digits.checkpoint import identify
-from digits.dataset import Dataset
+from digits import config
+from digits.data.dataset import Dataset
 from digits.errors import PipelineError
-from digits.files import write_json
+from digits.io import write_json
+from digits.training.checkpoint import identify
 from stages.train import best_on_dev, read_suggested
 from tests.stages.running import ROOT, start
 
@@ -78,7 +78,7 @@ def test_a_training_stopped_by_ctrl_c_goes_on_and_ends_as_if_undisturbed(workspa
 
 def test_identity_changes_with_the_code_of_the_stage(tmp_path: Path) -> None:
     script = tmp_path / "stage.py"
-    text = "from digits.checkpoint import identify\nprint(identify([], 1, 1, []))\n"
+    text = "from digits.training.checkpoint import identify\nprint(identify([], 1, 1, []))\n"
     identities = []
     for version in (text, text, text + "# changed\n"):
         script.write_text(version)
@@ -89,7 +89,7 @@ def test_identity_changes_with_the_code_of_the_stage(tmp_path: Path) -> None:
 
 
 def test_identity_changes_with_all_that_determines_a_training(tmp_path: Path) -> None:
-    settings = params.load(ROOT / "params.yaml").architectures["dense"]
+    settings = config.load(ROOT / "params.yaml").architectures["dense"]
     longer = settings.model_copy(update={"epochs": 6})
     file = tmp_path / "split.csv"
     file.write_text("id,label\n")

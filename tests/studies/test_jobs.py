@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from digits import params
-from digits.params import Architecture, Split
+from digits import config
+from digits.config import Architecture, Split
 from studies import jobs, sources
 from studies.trial import Trial, draw
 from tests.studies.conftest import noise
@@ -15,7 +15,7 @@ SPLIT = Split(scheme="resplit", train=0.6, test=0.4, dev=0.1)
 
 @pytest.fixture(scope="module")
 def lenet5() -> Architecture:
-    return params.load(Path(__file__).parents[2] / "params.yaml").architectures["lenet5"]
+    return config.load(Path(__file__).parents[2] / "params.yaml").architectures["lenet5"]
 
 
 def trial(settings: Architecture) -> Trial:

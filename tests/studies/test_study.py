@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from digits import params
+from digits import config
 from digits.errors import PipelineError
 from studies import jobs, study
 from studies.trial import Trial
@@ -160,10 +160,10 @@ def test_a_name_that_comes_twice_is_refused(project: Path) -> None:
 def test_the_committed_studies_are_possible(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path(__file__).parents[2])
     one = study.read(Path(f"studies/{name}/study.yaml"))
-    content = params.read_yaml(params.PATH)
+    content = config.read_yaml(config.PATH)
     for setting in one.settings:
         architecture = str(one.architecture_of(setting))
         values, settings = study.recipe(
             content, architecture, one.epochs, one.changes(setting), setting
         )
-        assert settings == params.architecture(values, architecture)
+        assert settings == config.architecture(values, architecture)

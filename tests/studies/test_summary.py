@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from digits.config import Split
 from digits.errors import PipelineError
-from digits.files import write_csv
-from digits.params import Split
+from digits.io import write_csv
 from studies import summary
 from studies.study import Study
 from studies.trial import Trial

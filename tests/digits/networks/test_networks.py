@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from digits import networks, params
+from digits import config, networks
 from digits.errors import PipelineError
 from digits.networks import champion_soft
 
-ARCHITECTURES = params.load().architectures
+ARCHITECTURES = config.load().architectures
 
 
 # What the sources say of their networks, in the words of `described`. He et al. 2016 for the blocks

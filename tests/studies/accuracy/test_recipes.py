@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import yaml
 
-from digits import networks, params
+from digits import config, networks
+from digits.config import Architecture
 from digits.errors import PipelineError
-from digits.params import Architecture
 from studies import jobs
 from studies.accuracy import recipes
 
@@ -16,7 +16,7 @@ COMMITTED = yaml.safe_load(Path("studies/accuracy/params.yaml").read_text(encodi
 
 
 def study(**changes: Any) -> recipes.Study:
-    return params.check(
+    return config.check(
         recipes.Study, {**COMMITTED, "chosen": {"swift": "swift"}, **changes}, "here"
     )
 
@@ -157,6 +157,6 @@ def test_the_page_has_swift_as_an_architecture() -> None:
     page = (Path(__file__).parents[3] / "docs/accuracy.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     study = recipes.load()
-    assert params.check(Architecture, yaml.safe_load(block)["swift"], "docs") == study.settings(
+    assert config.check(Architecture, yaml.safe_load(block)["swift"], "docs") == study.settings(
         study.chosen["swift"]
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from digits.files import read_json
+from digits.io import read_json
 from studies.accuracy import summary
 from studies.label_errors import LABEL_ERRORS
 

@@ -7,9 +7,9 @@ import pytest
 import yaml
 from scipy import stats
 
-from digits import params
+from digits import config
 from digits.errors import PipelineError
-from digits.files import write_csv
+from digits.io import write_csv
 from studies import summary
 from studies.claims import audit
 from studies.claims.audit import Claim
@@ -118,7 +118,7 @@ def test_the_picture_has_a_row_for_each_accuracy_that_was_run() -> None:
 
 def test_every_claim_names_a_setting_of_the_study() -> None:
     path = ROOT / "studies/claims/claims.yaml"
-    claims = params.check(audit.Claims, params.read_yaml(path), str(path)).claims
+    claims = config.check(audit.Claims, config.read_yaml(path), str(path)).claims
     study = yaml.safe_load((ROOT / "studies/claims/study.yaml").read_text(encoding="utf-8"))
     used = {one.setting for one in claims} - {None}
     assert used == set(study["settings"])
@@ -127,8 +127,8 @@ def test_every_claim_names_a_setting_of_the_study() -> None:
 
 def test_figures_that_params_yaml_has_too_are_the_same() -> None:
     path = ROOT / "studies/claims/claims.yaml"
-    claims = params.check(audit.Claims, params.read_yaml(path), str(path)).claims
-    values = params.load(ROOT / "params.yaml").compare.published
+    claims = config.check(audit.Claims, config.read_yaml(path), str(path)).claims
+    values = config.load(ROOT / "params.yaml").compare.published
     figures: dict[tuple[str, str], float] = {
         (one.setting, one.figure): one.published for one in claims if one.setting
     }

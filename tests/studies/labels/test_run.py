@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from digits.config import check
 from digits.errors import PipelineError
-from digits.params import check
 from studies import jobs
 from studies.labels import confident, run
 from studies.labels.fold import left_out

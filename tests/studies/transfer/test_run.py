@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import yaml
 
-from digits import params
-from digits.dataset import Dataset
+from digits import config
+from digits.data.dataset import Dataset
 from digits.errors import PipelineError
 from studies.transfer import run, settings
 from studies.transfer.settings import Small
@@ -71,10 +71,10 @@ def test_a_training_has_a_folder_of_its_own(project: Path) -> None:
         for seed in (1, 2)
     }
     assert len(set(folders.values())) == 4
-    values = {key: params.load(folder / "params.yaml") for key, folder in folders.items()}
+    values = {key: config.load(folder / "params.yaml") for key, folder in folders.items()}
     assert [values["letters", seed].seed for seed in (1, 2)] == [1, 2]
     letters, scratch = (values[arm, 1].architectures["resnet34"] for arm in ("letters", "scratch"))
-    assert letters == params.load(ROOT / "params.yaml").architectures["resnet34"]
+    assert letters == config.load(ROOT / "params.yaml").architectures["resnet34"]
     assert scratch.pretrained == "none"
     assert [phase.trainable for phase in scratch.plan] == ["all"]
     folder = folders["letters", 1]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from digits.errors import PipelineError
-from digits.files import write_json
+from digits.io import write_json
 from studies.transfer import summary
 
 SEEDS = [1, 2, 3, 4]

@@ -1,0 +1,1 @@
+"""From the raw files to standardized images and their sets."""

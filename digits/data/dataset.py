@@ -1,0 +1,83 @@
+"""The standardized images and their sets, as training and evaluation use them."""
+
+import math
+import tokenize
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digits.data import splits
+from digits.errors import PipelineError
+from digits.io import read_json
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """All images with what is known about them; row number and id are the same.
+
+    Attributes:
+        images: float32 (n, 28, 28), (pixel - mean) / deviation; `load` maps them from disk.
+        labels: uint8 (n,), 0 to 9.
+        mean: of the training pixels, in grey levels from 0 to 255.
+        deviation: likewise, above 0.
+        rows: int64 row numbers by set: train, dev, test, test_as_published (`splits.sets`).
+    """
+
+    images: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+    mean: float
+    deviation: float
+    rows: dict[str, NDArray[np.int64]]
+
+
+def load(standardized: Path, split: Path) -> Dataset:
+    """Open what the standardize and resplit stages wrote.
+
+    Args:
+        standardized: the folder with images.npy and statistics.json.
+        split: the table of sets.
+
+    Raises:
+        PipelineError: a file does not hold what it should, or the two differ in number.
+        FileNotFoundError: a file is missing.
+    """
+    table = splits.read(split)
+    images = _map(standardized / "images.npy", (len(table), 28, 28))
+    mean, deviation = statistics(standardized / "statistics.json")
+    labels = table["label"].to_numpy(np.uint8)
+    return Dataset(images, labels, mean, deviation, splits.sets(table))
+
+
+def _map(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Map an .npy file of float32 into memory."""
+    try:
+        array: NDArray[np.float32] = np.lib.format.open_memmap(path, mode="r")
+    except (ValueError, EOFError, SyntaxError, tokenize.TokenError) as error:
+        raise PipelineError(f"{path} is not a whole .npy file: {error}") from None
+    if array.dtype != np.float32 or array.shape != shape:
+        raise PipelineError(
+            f"{path}: expected float32 {shape}, as many images as in the split, "
+            f"found {array.dtype} {array.shape}"
+        )
+    return array
+
+
+def statistics(path: Path) -> tuple[float, float]:
+    """Read the training pixels' mean and deviation, in grey levels.
+
+    Raises:
+        PipelineError: they are no finite numbers, or the deviation is not above 0.
+        FileNotFoundError: there is no such file.
+    """
+    try:
+        content = read_json(path)
+        mean, deviation = float(content["mean"]), float(content["deviation"])
+    except (ValueError, TypeError, KeyError):
+        raise PipelineError(f"{path}: expected numbers named mean and deviation") from None
+    if not (math.isfinite(mean) and 0 < deviation < math.inf):
+        raise PipelineError(
+            f"{path}: expected a finite mean and a deviation above 0, found {mean} and {deviation}"
+        )
+    return mean, deviation

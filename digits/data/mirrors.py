@@ -1,0 +1,155 @@
+"""Fetching a file from the first of several mirrors that gives it whole."""
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import pooch
+import requests
+import urllib3
+from tqdm import tqdm
+
+from digits.config import Download, SourceFile
+
+CHUNK = 2**14  # bytes
+SLOWEST = 10_000  # bytes per second on average; a mirror that only drips is given up
+
+pooch.get_logger().setLevel("WARNING")  # the progress bar says the same
+
+
+class MirrorError(Exception):
+    """Why a mirror does not give a file, and will not if asked again."""
+
+
+class TemporaryMirrorError(MirrorError):
+    """Why a mirror did not give a file this time."""
+
+
+def fetch(source: SourceFile, mirrors: list[str], path: Path, patience: Download) -> str:
+    """Fetch one file from the first mirror that gives it whole.
+
+    Each mirror that fails is named on standard error, with its reason. One fails when it sends
+    nothing for the timeout, or has sent less than ``SLOWEST`` makes of the time since twice that.
+
+    Args:
+        source: the file's name on every mirror, size and SHA-256.
+        mirrors: http or https URLs or absolute paths of local folders, in the order to ask them.
+        path: where to put the file; it appears there whole or not at all.
+        patience: attempts at each mirror, and seconds without an answer or a byte.
+
+    Returns:
+        The mirror that gave the file.
+
+    Raises:
+        MirrorError: none did; lists each with its reason.
+        OSError: the file cannot be written.
+    """
+    failures = []
+    for mirror in mirrors:
+        address = f"{mirror.rstrip('/')}/{source.name}"
+        try:
+            _fetch_patiently(source, address, path, patience)
+        except MirrorError as error:
+            failures.append(f"{address}: {error}")
+            print(failures[-1], file=sys.stderr)
+        else:
+            return mirror
+    raise MirrorError("; ".join(failures) or "no mirror is listed")
+
+
+def _fetch_patiently(source: SourceFile, address: str, path: Path, patience: Download) -> None:
+    """Try again while the failure may pass, with a pause of 1 s, 2 s, ... in between."""
+    for attempt in range(1, patience.attempts + 1):
+        try:
+            return _fetch_once(source, address, path, patience.timeout)
+        except TemporaryMirrorError as error:
+            if attempt == patience.attempts:
+                raise MirrorError(f"{error} (attempts: {attempt})") from None
+            time.sleep(min(attempt, patience.timeout))
+
+
+def _fetch_once(source: SourceFile, address: str, path: Path, timeout: float) -> None:
+    """Have pooch save to a temporary file, compare the SHA-256 and move the file into place."""
+
+    def save(address: str, temporary: str, _: object) -> None:
+        chunks = _local(Path(address)) if address.startswith("/") else _remote(address, timeout)
+        bar = tqdm(
+            desc=source.name,
+            total=source.bytes,
+            unit="B",
+            unit_scale=True,
+            leave=False,
+            disable=None,  # where standard error is no terminal
+        )
+        with Path(temporary).open("wb") as file, bar, _time_limit(2 * timeout) as allow:
+            for chunk in chunks:
+                allow(len(chunk) / SLOWEST)
+                bar.update(file.write(chunk))
+                if file.tell() > source.bytes:
+                    raise MirrorError(f"size: expected {source.bytes} bytes, found more")
+            if file.tell() < source.bytes:
+                raise MirrorError(f"size: expected {source.bytes} bytes, found {file.tell()}")
+
+    try:
+        pooch.retrieve(address, source.sha256, path.name, path.parent, downloader=save)
+        path.chmod(0o644)  # pooch leaves its temporary file's mode, which is for the owner alone
+    except ValueError as error:
+        raise MirrorError(error) from None
+
+
+def _local(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+    except OSError as error:
+        raise MirrorError(error.strerror) from None
+
+
+def _remote(url: str, timeout: float) -> Iterator[bytes]:
+    """Yield the file's own bytes, with any Content-Encoding left on: the hash is of these."""
+    identity = {"Accept-Encoding": "identity"}
+    try:
+        with requests.get(url, headers=identity, stream=True, timeout=timeout) as response:
+            response.raise_for_status()
+            yield from response.raw.stream(CHUNK, decode_content=False)
+    except requests.HTTPError as error:
+        status = error.response.status_code
+        passing = status >= 500 or status in {408, 429}
+        kind = TemporaryMirrorError if passing else MirrorError
+        raise kind(f"answered {status} {error.response.reason}") from None
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        raise TemporaryMirrorError(_root_cause(error)) from None
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[Callable[[float], None]]:
+    """Interrupt the block after so many seconds; call what is yielded to allow some more.
+
+    An alarm, since the timeout of requests starts anew with every byte, in the headers too.
+    """
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise TemporaryMirrorError(f"slower than {SLOWEST:,} bytes/s for {seconds:g} s")
+
+    def allow(more: float) -> None:
+        signal.setitimer(signal.ITIMER_REAL, signal.getitimer(signal.ITIMER_REAL)[0] + more)
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield allow
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _root_cause(error: BaseException) -> str:
+    """Return the innermost message; requests and urllib3 wrap it in several of their own."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return str(error) or type(error).__name__

@@ -1,0 +1,115 @@
+"""The forms a trained network is exported in: writing them, reading with them, comparing them.
+
+All take raw grey levels, 0 to 255, white ink on black; the standardization is their first layer.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from digits.data.dataset import Dataset
+from digits.errors import PipelineError
+from digits.evaluation import predict, statistics
+from digits.export import litert
+from digits.io import write_json
+from digits.training import model_file
+
+FORMS = {  # and the files each consists of
+    "keras": ["model.keras"],
+    "weights": ["architecture.json", "model.weights.h5"],
+    "float32": ["float32.tflite"],
+    "int8": ["int8.tflite"],
+}
+
+
+def take_raw_pixels(trained: keras.Model, mean: float, deviation: float) -> keras.Model:
+    """Put the standardization before a trained network, and fix the batch to one image."""
+    pixels = keras.Input((28, 28, 1), batch_size=1, name="pixels")
+    standardize = keras.layers.Rescaling(1 / deviation, -mean / deviation, name="standardize")
+    return keras.Model(pixels, trained(standardize(pixels)), name=trained.name)
+
+
+def raw_pixels(data: Dataset, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Undo the standardization of the images of ``rows``: exact, as grey levels are whole."""
+    pixels: NDArray[np.floating] = np.rint(data.images[rows] * data.deviation + data.mean)
+    return pixels.astype(np.uint8)
+
+
+def write(model: keras.Model, folder: Path, calibration: NDArray[np.uint8]) -> None:
+    """Write a network that takes raw pixels in every form; ``calibration`` as in `litert`."""
+    model_file.save(model, folder / "model.keras")
+    write_json(folder / "architecture.json", json.loads(model.to_json()))
+    model.save_weights(folder / "model.weights.h5")
+    litert.write_float32(model, folder / "float32.tflite")
+    litert.write_int8(model, folder / "int8.tflite", calibration)
+
+
+def read(folder: Path, pixels: NDArray[np.uint8], threads: int) -> dict[str, NDArray[np.float32]]:
+    """Load every form and return the probabilities, (n, 10), it gives for pixels (n, 28, 28)."""
+    whole = keras.models.load_model(folder / "model.keras", compile=False, safe_mode=True)
+    parts = keras.models.model_from_json((folder / "architecture.json").read_text(encoding="utf-8"))
+    parts.load_weights(folder / "model.weights.h5")
+    images = pixels.astype(np.float32)
+    return {
+        "keras": predict.predict(whole, images),
+        "weights": predict.predict(parts, images),
+        "float32": litert.run(folder / "float32.tflite", pixels, threads),
+        "int8": litert.run(folder / "int8.tflite", pixels, threads),
+    }
+
+
+def compare(
+    answers: dict[str, NDArray[np.float32]],
+    expected: NDArray[np.float32],
+    labels: NDArray[np.uint8],
+    unseen: NDArray[np.bool_],
+) -> list[dict[str, Any]]:
+    """Compare every form with the trained network.
+
+    Args:
+        answers: probabilities, (n, 10), as from `read`.
+        expected: probabilities of the trained network, (n, 10).
+        labels: (n,), 0 to 9.
+        unseen: (n,), whether the image is in test; the accuracies are over these.
+    """
+    forms = []
+    for name, probabilities in answers.items():
+        classes = probabilities.argmax(axis=1)
+        difference = float(np.abs(probabilities - expected).max())
+        forms.append(
+            {
+                "name": name,
+                "files": FORMS[name],
+                "test_accuracy": round(statistics.accuracy((classes == labels)[unseen]), 6),
+                "classes_differing": int(np.count_nonzero(classes != expected.argmax(axis=1))),
+                "largest_difference": float(f"{difference:.2g}"),
+            }
+        )
+    return forms
+
+
+def check(forms: list[dict[str, Any]], largest_drop: float) -> None:
+    """Refuse forms, as from `compare`, that do not read as the trained network does.
+
+    Raises:
+        PipelineError: int8 loses ``largest_drop`` of the accuracy or more, or another form gives
+            an image another class; the message says which, and how far it is off.
+    """
+    *floats, int8 = forms
+    for form in floats:
+        if form["classes_differing"]:
+            raise PipelineError(
+                f"{' with '.join(form['files'])} reads {form['classes_differing']} test images "
+                "otherwise than the trained network; nothing was exported"
+            )
+    accuracy = floats[0]["test_accuracy"]
+    if accuracy - int8["test_accuracy"] >= largest_drop:
+        raise PipelineError(
+            f"int8.tflite has a test accuracy of {int8['test_accuracy']}, the trained network of "
+            f"{accuracy}; the difference must be below export.largest_drop in params.yaml, "
+            f"{largest_drop}; nothing was exported"
+        )

@@ -1,0 +1,62 @@
+"""What a program, or a person, must know to use an exported network."""
+
+import hashlib
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from digits.config import Params
+from digits.data.dataset import Dataset
+
+PACKAGES = ("ai-edge-litert", "keras", "numpy", "tensorflow")
+
+
+def describe(
+    settings: Params,
+    data: Dataset,
+    metrics: dict[str, Any],
+    forms: list[dict[str, Any]],
+    folder: Path,
+) -> dict[str, Any]:
+    """Return the model card of the network that the parameters export.
+
+    Args:
+        settings: the parameters.
+        data: what the network was trained and measured on.
+        metrics: of the trained network, as evaluate measured them.
+        forms: name and files of each form, and how it compares with the trained network.
+        folder: with all files that are to be described.
+    """
+    source = settings.datasets[settings.dataset].model_dump(exclude={"mirrors"}, exclude_none=True)
+    return {
+        "name": settings.export.architecture,
+        "input": {
+            "shape": [1, 28, 28, 1],
+            "type": "float32; of int8.tflite uint8",
+            "values": "grey levels from 0 to 255, white ink on black; the network scales them",
+            "drawings": "must be cropped, fitted and centred as MNIST's: digits/drawing.py does it",
+        },
+        "output": {
+            "shape": [1, 10],
+            "type": "float32; of int8.tflite uint8, with scale and zero point in the file",
+            "values": "the probability of each label",
+        },
+        "labels": list(range(10)),
+        "data_set": {"name": settings.dataset, "images": len(data.labels), **source},
+        "split": {
+            "scheme": settings.split.scheme,
+            "seed": settings.seed,
+            "images": {name: len(rows) for name, rows in data.rows.items()},
+        },
+        "standardization": {"mean": data.mean, "deviation": data.deviation},
+        "metrics": metrics,
+        "forms": forms,
+        "files": {path.name: _identify(path) for path in sorted(folder.iterdir())},
+        "versions": {package: version(package) for package in PACKAGES},
+    }
+
+
+def _identify(path: Path) -> dict[str, Any]:
+    """Return size and SHA-256 of a file."""
+    content = path.read_bytes()
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}

@@ -1,0 +1,1 @@
+"""Training one network so that it repeats bit for bit."""

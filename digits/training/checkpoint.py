@@ -1,0 +1,129 @@
+"""Keeping a training's state after every epoch, so that it goes on where it was stopped."""
+
+import hashlib
+import json
+import sys
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from digits.config import Section
+from digits.io import replacing
+
+Arrays = dict[str, npt.NDArray[np.generic]]
+
+
+def identify(sections: Sequence[Section], seed: int, threads: int, files: Sequence[Path]) -> str:
+    """Return a SHA-256 of all that determines a training.
+
+    That is: ``sections`` of the parameters, seed, threads, the content of ``files``, this project's
+    modules in use, and the versions of the libraries that compute.
+    """
+    modules = [
+        getattr(module, "__file__", None)
+        for name, module in sys.modules.items()
+        if name.split(".")[0] in ("digits", "stages", "__main__")
+    ]
+    digest = hashlib.sha256(repr([section.model_dump_json() for section in sections]).encode())
+    digest.update(repr((seed, threads)).encode())
+    digest.update(repr((tf.__version__, keras.__version__, np.__version__)).encode())
+    for path in [*files, *sorted(Path(module) for module in modules if module)]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
+    """Writes the whole state into one ``.npz`` file after every epoch, and reads it back.
+
+    The state: all variables of model and optimizer, the curves, and the best weights that an
+    `keras.callbacks.EarlyStopping` holds. What the watchers remember is not stored: on resuming
+    they are shown their phase's epochs again. Must be the last callback.
+
+    Attributes:
+        rows: the curves so far, one dictionary an epoch, each with its phase.
+        phase: the one under way, from 1.
+        finished: whether that phase has come to its end.
+        watchers: that act on the dev loss in this phase.
+    """
+
+    def __init__(self, path: Path, identity: str) -> None:
+        """Read the state at ``path``, unless it is of another ``identity``, damaged or missing."""
+        super().__init__()
+        self.path = path
+        self.identity = identity
+        self.watchers: list[keras.callbacks.Callback] = []
+        self.rows: list[dict[str, float]] = []
+        self.finished = False
+        self._arrays: Arrays = {}
+        self._read()
+        self.phase = int(self.rows[-1]["phase"]) if self.rows else 1
+
+    @property
+    def done_in_phase(self) -> int:
+        """Epochs of this phase that are behind us."""
+        return len(self._rows_of_phase())
+
+    def begin(self, phase: int, watchers: list[keras.callbacks.Callback]) -> None:
+        """Get ready for a phase, or for going on with it."""
+        if phase != self.phase:
+            self.finished, self._arrays = False, {}
+        self.phase, self.watchers = phase, watchers
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Bring model, optimizer and watchers to where they were."""
+        for row in self._rows_of_phase():
+            for watcher in self.watchers:
+                watcher.on_epoch_end(int(row["epoch"]) - 1, {"val_loss": row["dev_loss"]})
+        for watcher in self._keepers_of_best():
+            watcher.best_weights = self._best() or None
+        if self._arrays:
+            self._assign_variables()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Write the state."""
+        self.finished = self.model.stop_training or epoch + 1 == self.params["epochs"]
+        arrays = {f"variable_{i}": np.asarray(v) for i, v in enumerate(self._variables())}
+        for watcher in self._keepers_of_best():
+            arrays |= {f"best_{i}": w for i, w in enumerate(watcher.best_weights or [])}
+        state = {"identity": self.identity, "rows": self.rows, "finished": self.finished}
+        with replacing(self.path) as temporary:
+            np.savez(temporary, state=np.array(json.dumps(state)), **arrays)  # type: ignore[arg-type]
+
+    def finish(self, model: keras.Model) -> None:
+        """Give ``model`` the final weights of a phase that had already come to its end."""
+        self.set_model(model)
+        self._assign_variables()
+        if best := self._best():
+            model.set_weights(best)
+
+    def _rows_of_phase(self) -> list[dict[str, float]]:
+        return [row for row in self.rows if row["phase"] == self.phase]
+
+    def _read(self) -> None:
+        try:
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as content:
+                state = json.loads(str(content["state"]))
+                arrays = {name: content[name] for name in content.files if name != "state"}
+        except (FileNotFoundError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return
+        if state["identity"] == self.identity:
+            self.rows, self.finished, self._arrays = state["rows"], state["finished"], arrays
+
+    def _assign_variables(self) -> None:
+        for index, variable in enumerate(self._variables()):
+            variable.assign(self._arrays[f"variable_{index}"])
+
+    def _variables(self) -> list[keras.Variable]:
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def _keepers_of_best(self) -> list[keras.callbacks.EarlyStopping]:
+        return [w for w in self.watchers if isinstance(w, keras.callbacks.EarlyStopping)]
+
+    def _best(self) -> list[npt.NDArray[np.generic]]:
+        count = sum(name.startswith("best_") for name in self._arrays)
+        return [self._arrays[f"best_{i}"] for i in range(count)]

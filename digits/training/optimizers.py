@@ -1,0 +1,90 @@
+"""The optimizer of a phase: rates that rise and fall, momentum that does the opposite."""
+
+from typing import Any, TypeAlias
+
+import keras
+
+from digits.config import OneCycle, Phase, Spread
+from digits.training import layer_groups
+
+KINDS = {
+    "adam": keras.optimizers.Adam,
+    "rmsprop": keras.optimizers.RMSprop,
+    "adadelta": keras.optimizers.Adadelta,
+}
+
+Schedule: TypeAlias = keras.optimizers.schedules.LearningRateSchedule
+
+
+def build(
+    kind: str, phase: Phase, rate: float | Spread, steps: int, model: keras.Model, network: str
+) -> keras.optimizers.Optimizer:
+    """Return an optimizer built for the trainable variables of ``model``.
+
+    Args:
+        kind: a key of `KINDS`.
+        phase: its schedule.
+        rate: the highest one, or that of stem and head.
+        steps: batches in the phase.
+        model: frozen as the phase has it.
+        network: a module of digits/networks/.
+    """
+    if isinstance(rate, Spread):
+        by_group = {
+            group: _one(kind, phase, peak, steps)
+            for group, peak in layer_groups.rates(rate, network).items()
+        }
+        by_path = {
+            variable.path: by_group[layer_groups.of_layer(layer, network)]
+            for layer in model.layers
+            for variable in layer.variables
+        }
+        optimizer = keras.optimizers.MultiOptimizer(lambda variable: by_path[variable.path])
+    else:
+        optimizer = _one(kind, phase, rate, steps)
+    optimizer.build(model.trainable_variables)
+    return optimizer
+
+
+def rate_now(optimizer: keras.optimizers.Optimizer) -> float:
+    """Return the learning rate of the next step; with several, the head's."""
+    if isinstance(optimizer, keras.optimizers.MultiOptimizer):
+        optimizer = optimizer.optimizers[-1]
+    return float(optimizer.learning_rate)
+
+
+class CycledAdam(keras.optimizers.Adam):  # type: ignore[misc]
+    """Adam whose ``beta_1`` follows a schedule, as its learning rate does."""
+
+    def __init__(self, learning_rate: Schedule, momentum: Schedule) -> None:
+        super().__init__(learning_rate)
+        self.momentum = momentum
+
+    def apply(self, grads: list[Any], trainable_variables: list[Any] | None = None) -> None:
+        """Take this step's momentum from the schedule, then step as Adam does."""
+        self.beta_1 = self.momentum(self.iterations)
+        super().apply(grads, trainable_variables)
+
+
+def _one(kind: str, phase: Phase, peak: float, steps: int) -> keras.optimizers.Optimizer:
+    schedule = phase.schedule
+    if not isinstance(schedule, OneCycle):
+        return KINDS[kind](learning_rate=peak)
+    ends = peak / schedule.start_divisor, peak / schedule.end_divisor
+    rate = _cycle(schedule, ends[0], peak, ends[1], steps)
+    if schedule.momentum is None:
+        return KINDS[kind](learning_rate=rate)
+    highest, lowest = schedule.momentum.highest, schedule.momentum.lowest
+    return CycledAdam(rate, _cycle(schedule, highest, lowest, highest, steps))
+
+
+def _cycle(schedule: OneCycle, start: float, turn: float, end: float, steps: int) -> Schedule:
+    """From ``start`` in a straight line to ``turn``, then along a cosine to ``end``."""
+    warmup = min(round(schedule.warmup * steps), steps - 1)  # a step at least is left to go back
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=start,
+        warmup_target=turn,
+        warmup_steps=warmup,
+        decay_steps=steps - warmup,
+        alpha=end / turn,
+    )

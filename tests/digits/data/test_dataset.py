@@ -1,0 +1,91 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from digits.data import dataset
+from digits.errors import PipelineError
+
+SPLIT = "id,label,train,dev,test\n0,5,1,0,0\n1,0,0,1,0\n2,4,0,0,1\n"
+IMAGES = np.arange(3 * 28 * 28, dtype=np.float32).reshape(3, 28, 28)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    """Return a folder of standardized images and the split that belongs to it."""
+    standardized, split = tmp_path / "standardized", tmp_path / "split.csv"
+    standardized.mkdir()
+    np.save(standardized / "images.npy", IMAGES)
+    (standardized / "statistics.json").write_text('{"mean": 33.5, "deviation": 78.25}')
+    split.write_text(SPLIT)
+    return standardized, split
+
+
+def test_everything_is_loaded(files: tuple[Path, Path]) -> None:
+    loaded = dataset.load(*files)
+    assert isinstance(loaded.images, np.memmap)
+    assert np.array_equal(loaded.images, IMAGES)
+    assert loaded.labels.dtype == np.uint8
+    assert loaded.labels.tolist() == [5, 0, 4]
+    assert (loaded.mean, loaded.deviation) == (33.5, 78.25)
+    rows = {name: row.tolist() for name, row in loaded.rows.items()}
+    assert rows == {"train": [0], "dev": [1], "test_as_published": [2], "test": [2]}
+
+
+@pytest.mark.parametrize(
+    ("array", "found"),
+    [
+        (IMAGES[:2], r"float32 \(2, 28, 28\)"),
+        (IMAGES.reshape(3, 784), r"float32 \(3, 784\)"),
+        (IMAGES.astype(np.float64), r"float64 \(3, 28, 28\)"),
+    ],
+)
+def test_other_arrays_are_refused(
+    files: tuple[Path, Path], array: np.ndarray[tuple[int, ...], np.dtype[np.generic]], found: str
+) -> None:
+    np.save(files[0] / "images.npy", array)
+    with pytest.raises(PipelineError, match=rf"expected float32 \(3, 28, 28\), .* found {found}"):
+        dataset.load(*files)
+
+
+def test_array_with_a_damaged_header_is_refused(files: tuple[Path, Path]) -> None:
+    path = files[0] / "images.npy"
+    whole = path.read_bytes()
+    for closing in (b"}", b"'", b")"):
+        path.write_bytes(whole.replace(closing, b"(", 1))
+        with pytest.raises(PipelineError, match=r"images\.npy is not a whole \.npy file"):
+            dataset.load(*files)
+
+
+@pytest.mark.parametrize("kept", [0, 4, 100, 1000])
+def test_cut_array_is_refused(files: tuple[Path, Path], kept: int) -> None:
+    path = files[0] / "images.npy"
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(PipelineError, match=r"images\.npy is not a whole \.npy file"):
+        dataset.load(*files)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        '{"mean": 1}',
+        '{"mean": 1, "deviation": null}',
+        '{"mean": 1, "deviation": 0}',
+        '{"mean": NaN, "deviation": 1}',
+    ],
+)
+def test_wrong_statistics_are_refused(files: tuple[Path, Path], content: str) -> None:
+    (files[0] / "statistics.json").write_text(content)
+    with pytest.raises(PipelineError, match=r"statistics\.json: expected"):
+        dataset.load(*files)
+
+
+@pytest.mark.parametrize("name", ["standardized/images.npy", "standardized/statistics.json"])
+def test_missing_file_keeps_its_name(files: tuple[Path, Path], name: str) -> None:
+    path = files[0].parent / name
+    path.unlink()
+    with pytest.raises(FileNotFoundError) as caught:
+        dataset.load(*files)
+    assert caught.value.filename == str(path)

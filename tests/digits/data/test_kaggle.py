@@ -1,0 +1,85 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from digits.data import kaggle
+from digits.errors import PipelineError
+from tests.conftest import kaggle_csv
+
+IMAGES = np.random.default_rng(2).integers(0, 256, (2500, 28, 28), dtype=np.uint8)
+LABELS = (np.arange(len(IMAGES)) % 10).astype(np.uint8)
+HEADER = ",".join(f"pixel{number}" for number in range(784))
+BLACK = ",".join(["0"] * 784)
+
+
+def write(folder: Path, content: str) -> Path:
+    path = folder / "some.csv"
+    path.write_bytes(content.encode())
+    return path
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_all_rows_are_read_in_order(tmp_path: Path, newline: str) -> None:
+    path = tmp_path / "train.csv"
+    kaggle_csv(path, IMAGES, LABELS)
+    path.write_bytes(path.read_bytes().replace(b"\n", newline.encode()))
+    rows = np.concatenate(list(kaggle.read(path, kaggle.TRAIN_COLUMNS)))
+    assert rows.dtype == np.uint8
+    np.testing.assert_array_equal(rows[:, 0], LABELS)
+    np.testing.assert_array_equal(rows[:, 1:].reshape(-1, 28, 28), IMAGES)
+
+
+def test_the_last_line_may_lack_its_end(tmp_path: Path) -> None:
+    (rows,) = kaggle.read(write(tmp_path, f"{HEADER}\n{BLACK[:-1]}7"), kaggle.TEST_COLUMNS)
+    assert rows.shape == (1, 784)
+    assert rows[0, -1] == 7
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("", "line 1: expected the 784 columns pixel0 to pixel783, found 1, '' to ''"),
+        (f"label,{HEADER}\n", "found 785, 'label' to 'pixel783'"),
+        (
+            HEADER.replace("pixel9,", "pixel10,", 1),
+            "line 1, column 10: expected pixel9, found 'pix",
+        ),
+        (f"{HEADER}\n", "expected rows of images, found none"),
+        (f"{HEADER}\n{BLACK}\n{BLACK},0\n", "line 3: expected 784 values, found 785"),
+        (f"{HEADER}\n{BLACK}\n0,0", "line 3: expected 784 values, found 2"),
+        (f"{HEADER}\n\n", "line 2: expected 784 values, found 1"),
+        (f"{HEADER}\n{BLACK}\n\n{BLACK}\n", "line 3: expected 784 values, found 1"),
+        (f"{HEADER}\n{BLACK[:-1]}256\n", "line 2, pixel783: .* from 0 to 255, found '256'"),
+        (f"{HEADER}\n-1{BLACK[1:]}\n", "line 2, pixel0: .*, found '-1'"),
+        (f"{HEADER}\n0.5{BLACK[1:]}\n", "line 2, pixel0: .*, found '0.5'"),
+        (f"{HEADER}\n{BLACK[:-1]}\n", "line 2, pixel783: .*, found ''"),
+        (f"{HEADER}\n{BLACK[2:]},é\n", "line 2, pixel783: .*, found"),
+        ((f"{HEADER}\n" + f"{BLACK}\n" * 1500) + "x", "line 1502: expected 784 values, found 1"),
+    ],
+)
+def test_another_file_is_refused(tmp_path: Path, content: str, complaint: str) -> None:
+    path = write(tmp_path, content)
+    with pytest.raises(PipelineError, match=complaint) as caught:
+        list(kaggle.read(path, kaggle.TEST_COLUMNS))
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_label_above_nine_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, f"label,{HEADER}\n1,{BLACK}\n10,{BLACK}\n")
+    with pytest.raises(PipelineError, match=r"line 3, label: .* from 0 to 9, found '10'"):
+        list(kaggle.read(path, kaggle.TRAIN_COLUMNS))
+
+
+def test_too_large_a_file_is_refused_unread(tmp_path: Path) -> None:
+    path = write(tmp_path, f"{HEADER}\n{BLACK}\n")
+    with path.open("r+b") as file:
+        file.truncate(kaggle.MOST_BYTES + 1)  # a hole, which takes no space
+    with pytest.raises(PipelineError, match="at most 1,073,741,824 bytes, found 1,073,741,825"):
+        next(kaggle.read(path, kaggle.TEST_COLUMNS))
+
+
+def test_a_missing_file_is_named_with_where_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match=r"no file .*/train\.csv; log in to Kaggle, download"):
+        next(kaggle.read(tmp_path / "train.csv", kaggle.TRAIN_COLUMNS))

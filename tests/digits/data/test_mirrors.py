@@ -1,0 +1,243 @@
+import gzip
+import hashlib
+import itertools
+import os
+import socket
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler as Request
+from pathlib import Path
+
+import pytest
+
+from digits.config import Download, SourceFile
+from digits.data import mirrors
+
+Serve = Callable[[Callable[[Request], None]], str]
+
+CONTENT = gzip.compress(bytes(range(256)) * 400, mtime=0)
+SOURCE = SourceFile(
+    name="digits.gz", bytes=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest()
+)
+ONCE = Download(attempts=1, timeout=1)
+HALF = len(CONTENT) // 2
+
+
+def send(request: Request, body: bytes, length: int | None = len(CONTENT)) -> None:
+    request.send_response(200)
+    if length is not None:
+        request.send_header("Content-Length", str(length))
+    request.end_headers()
+    request.wfile.write(body)
+
+
+def good(request: Request) -> None:
+    send(request, CONTENT)
+
+
+def not_found(request: Request) -> None:
+    request.send_error(404)
+
+
+def unavailable(request: Request) -> None:
+    request.send_error(503)
+
+
+def silent(request: Request) -> None:
+    request.connection.recv(1)  # ends when the client hangs up
+
+
+def stalling(request: Request) -> None:
+    send(request, CONTENT[:HALF])
+    request.connection.recv(1)
+
+
+def cut_off(request: Request) -> None:
+    send(request, CONTENT[:HALF])
+
+
+def short(request: Request) -> None:
+    send(request, b"<html>Sign in to this network</html>", length=None)
+
+
+def wrong(request: Request) -> None:
+    send(request, CONTENT[::-1])
+
+
+def endless(request: Request) -> None:
+    send(request, b"", length=None)
+    while True:
+        request.wfile.write(CONTENT)
+
+
+def dripping(request: Request) -> None:
+    send(request, b"")
+    for byte in CONTENT:
+        request.wfile.write(bytes([byte]))
+        time.sleep(0.05)
+
+
+def dripping_headers(request: Request) -> None:
+    for letter in itertools.repeat(b"x"):
+        request.wfile.write(letter)
+        time.sleep(0.05)
+
+
+def hanging_up(request: Request) -> None:
+    request.connection.shutdown(socket.SHUT_RDWR)
+
+
+def redirecting_to_a_file(request: Request) -> None:
+    request.send_response(302)
+    request.send_header("Location", "file:///etc/hostname")
+    request.end_headers()
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (not_found, "answered 404 Not Found"),
+        (unavailable, "answered 503 Service Unavailable"),
+        (silent, "timed out"),
+        (stalling, "timed out"),
+        (cut_off, f"IncompleteRead({HALF} bytes read, {len(CONTENT) - HALF} more expected)"),
+        (short, f"size: expected {len(CONTENT)} bytes, found 36"),
+        (wrong, "SHA256 hash of downloaded file (file.gz) does not match"),
+        (endless, f"size: expected {len(CONTENT)} bytes, found more"),
+        (dripping, "slower than 10,000 bytes/s for 2 s"),
+        (dripping_headers, "slower than 10,000 bytes/s for 2 s"),
+        (hanging_up, "Remote end closed connection without response"),
+        (redirecting_to_a_file, "No connection adapters were found for 'file:///etc/hostname'"),
+    ],
+)
+def test_a_failing_mirror_is_named_with_its_reason_and_the_next_one_asked(
+    tmp_path: Path,
+    serve: Serve,
+    capsys: pytest.CaptureFixture[str],
+    answer: Callable[[Request], None],
+    reason: str,
+) -> None:
+    bad, fine = serve(answer), serve(good)
+    assert mirrors.fetch(SOURCE, [bad, fine], tmp_path / "raw" / "file.gz", ONCE) == fine
+    told = capsys.readouterr().err
+    assert told.startswith(f"{bad}/digits.gz: {reason}")
+    assert told.count("\n") == 1
+    assert [path.name for path in (tmp_path / "raw").iterdir()] == ["file.gz"]
+    assert (tmp_path / "raw" / "file.gz").read_bytes() == CONTENT
+
+
+def test_when_none_works_each_is_listed_and_nothing_is_left(tmp_path: Path, serve: Serve) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        refusing, missing = f"http://127.0.0.1:{port}", serve(not_found)
+        with pytest.raises(mirrors.MirrorError) as caught:
+            mirrors.fetch(SOURCE, [refusing, missing], tmp_path / "file.gz", ONCE)
+    first, second = str(caught.value).split("; ")
+    assert first.startswith(f"{refusing}/digits.gz: ")
+    assert first.endswith("Connection refused (attempts: 1)")
+    assert second == f"{missing}/digits.gz: answered 404 Not Found"
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_mirror_at_all_is_told(tmp_path: Path) -> None:
+    with pytest.raises(mirrors.MirrorError, match=r"^no mirror is listed$"):
+        mirrors.fetch(SOURCE, [], tmp_path / "file.gz", ONCE)
+
+
+@pytest.mark.parametrize(("answer", "tries"), [(unavailable, 3), (not_found, 1), (wrong, 1)])
+def test_only_failures_that_may_pass_are_tried_again(
+    tmp_path: Path, serve: Serve, answer: Callable[[Request], None], tries: int
+) -> None:
+    asked = []
+
+    def counting(request: Request) -> None:
+        asked.append(request.path)
+        answer(request)
+
+    with pytest.raises(mirrors.MirrorError):
+        mirrors.fetch(
+            SOURCE, [serve(counting)], tmp_path / "file.gz", Download(attempts=3, timeout=0.3)
+        )
+    assert asked == ["/digits.gz"] * tries
+
+
+def test_a_mirror_that_recovers_is_used(
+    tmp_path: Path, serve: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = iter([unavailable, cut_off, good])
+    url = serve(lambda request: next(answers)(request))
+    mirrors.fetch(SOURCE, [url], tmp_path / "file.gz", Download(attempts=3, timeout=0.3))
+    assert (tmp_path / "file.gz").read_bytes() == CONTENT
+    assert capsys.readouterr().err == ""
+
+
+def test_bytes_are_taken_as_stored_whatever_encoding_is_declared(
+    tmp_path: Path, serve: Serve
+) -> None:
+    def encoded(request: Request) -> None:
+        request.send_response(200)
+        request.send_header("Content-Encoding", "gzip")
+        request.end_headers()
+        request.wfile.write(CONTENT)
+
+    mirrors.fetch(SOURCE, [serve(encoded)], tmp_path / "file.gz", ONCE)
+    assert (tmp_path / "file.gz").read_bytes() == CONTENT
+
+
+def test_a_redirect_to_another_server_is_followed(tmp_path: Path, serve: Serve) -> None:
+    target = serve(good)
+
+    def moved(request: Request) -> None:
+        request.send_response(301)
+        request.send_header("Location", f"{target}/elsewhere")
+        request.end_headers()
+
+    mirrors.fetch(SOURCE, [serve(moved) + "/"], tmp_path / "file.gz", ONCE)
+    assert (tmp_path / "file.gz").read_bytes() == CONTENT
+
+
+def test_a_local_folder_is_a_mirror(tmp_path: Path) -> None:
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    (folder / "digits.gz").write_bytes(CONTENT)
+    assert mirrors.fetch(SOURCE, [str(folder)], tmp_path / "file.gz", ONCE) == str(folder)
+    assert (tmp_path / "file.gz").read_bytes() == CONTENT
+
+
+def missing_file(path: Path) -> None:
+    assert not path.exists()
+
+
+def folder_instead(path: Path) -> None:
+    path.mkdir()
+
+
+def pipe_without_end(path: Path) -> None:
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (missing_file, "No such file or directory"),
+        (folder_instead, "Is a directory"),
+        (pipe_without_end, "slower than 10,000 bytes/s for 2 s (attempts: 1)"),
+    ],
+)
+def test_a_local_folder_without_the_file_is_named(
+    tmp_path: Path, make: Callable[[Path], None], reason: str
+) -> None:
+    make(tmp_path / "digits.gz")
+    with pytest.raises(mirrors.MirrorError) as caught:
+        mirrors.fetch(SOURCE, [str(tmp_path)], tmp_path / "raw" / "file.gz", ONCE)
+    assert str(caught.value) == f"{tmp_path}/digits.gz: {reason}"
+    assert not list((tmp_path / "raw").iterdir())
+
+
+def test_a_folder_that_cannot_be_written_is_no_fault_of_the_mirror(
+    tmp_path: Path, serve: Serve
+) -> None:
+    (tmp_path / "raw").write_text("in the way")
+    with pytest.raises(NotADirectoryError):
+        mirrors.fetch(SOURCE, [serve(good)], tmp_path / "raw" / "file.gz", ONCE)

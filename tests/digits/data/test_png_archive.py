@@ -1,0 +1,228 @@
+import hashlib
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from digits.data import png_archive
+from digits.data.png_archive import Archive
+from digits.errors import PipelineError
+
+Images = npt.NDArray[np.uint8]
+
+LABELS = [5, 0, 4, 1, 9, 2]
+
+
+@pytest.fixture
+def images() -> Images:
+    """Six images: all black, all white, and four of noise."""
+    noise = np.random.RandomState(1).randint(0, 256, (6, 28, 28)).astype(np.uint8)
+    noise[0], noise[1] = 0, 255
+    return noise
+
+
+@pytest.fixture
+def training(tmp_path: Path, images: Images) -> Path:
+    path = tmp_path / "training.zip"
+    png_archive.write(path, images, LABELS, first_id=0)
+    return path
+
+
+def png(pixels: npt.NDArray[np.generic]) -> bytes:
+    """Return a PNG as Pillow writes it."""
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "PNG")
+    return content.getvalue()
+
+
+def pack(path: Path, entries: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> None:
+    """Write a ZIP as another tool would."""
+    with zipfile.ZipFile(path, "w", compression) as file:
+        for name, content in entries.items():
+            file.writestr(name, content)
+
+
+def read(*paths: Path) -> Images:
+    with Archive(*paths) as found:
+        return np.stack(list(found.images(range(len(found)))))
+
+
+def test_images_and_labels_come_back_as_written(training: Path, images: Images) -> None:
+    with Archive(training) as found:
+        assert found.labels.tolist() == LABELS
+    assert np.array_equal(read(training), images)
+
+
+def test_zipfile_and_pillow_read_what_was_written(training: Path, images: Images) -> None:
+    with zipfile.ZipFile(training) as file:
+        assert file.testzip() is None
+        assert file.namelist() == [f"training/{k}/{i:05d}.png" for i, k in enumerate(LABELS)]
+        for image, name in zip(images, file.namelist(), strict=True):
+            Image.open(file.open(name)).verify()
+            picture = Image.open(file.open(name))
+            assert picture.mode == "L"
+            assert np.array_equal(np.asarray(picture), image)
+
+
+def test_bytes_are_the_same_everywhere(training: Path) -> None:
+    digest = hashlib.sha256(training.read_bytes()).hexdigest()
+    assert digest == "d413b28eccdf31c130f518d9fe024f211d3161b56ddf60ed3abaf6dc34021e1a"
+
+
+def test_several_archives_are_one_sequence(training: Path, images: Images) -> None:
+    testing = training.with_name("testing.zip")
+    png_archive.write(testing, images[::-1], LABELS[::-1], first_id=6)
+    with Archive(training, testing) as found:
+        assert found.labels.tolist() == LABELS + LABELS[::-1]
+        assert found.sources.tolist() == [0] * 6 + [1] * 6
+        assert np.array_equal(next(found.images([7])), images[4])
+    assert np.array_equal(read(training, testing), np.concatenate([images, images[::-1]]))
+
+
+def test_a_full_archive_goes_on_in_others(
+    tmp_path: Path, images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(png_archive, "MOST_ENTRIES", 2)
+    training, testing = tmp_path / "training.zip", tmp_path / "testing.zip"
+    png_archive.write(training, images, LABELS, first_id=0)
+    png_archive.write(testing, images[:3], LABELS[:3], first_id=6)
+    names = {path.name: len(zipfile.ZipFile(path).namelist()) for path in tmp_path.iterdir()}
+    assert names == {
+        "training.zip": 2,
+        "training-1.zip": 2,
+        "training-2.zip": 2,
+        "testing.zip": 2,
+        "testing-1.zip": 1,
+    }
+    with Archive(training, testing) as found:
+        assert found.labels.tolist() == LABELS + LABELS[:3]
+        assert found.sources.tolist() == [0] * 6 + [1] * 3
+        rows = [8, 0, 5, 3, 1, 7]
+        expected = np.concatenate([images, images[:3]])[rows]
+        assert np.array_equal(np.stack(list(found.images(rows))), expected)
+
+
+def test_what_an_earlier_archive_went_on_in_is_removed(
+    tmp_path: Path, images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "training.zip"
+    with monkeypatch.context() as small:
+        small.setattr(png_archive, "MOST_ENTRIES", 2)
+        png_archive.write(path, images, LABELS, first_id=0)
+    png_archive.write(path, images, LABELS, first_id=0)
+    assert [one.name for one in tmp_path.iterdir()] == ["training.zip"]
+    assert np.array_equal(read(path), images)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_archive_rewritten_by_another_tool_is_read(
+    training: Path, images: Images, compression: int
+) -> None:
+    entries = {f"training/{k}/{i:05d}.png": png(images[i]) for i, k in enumerate(LABELS)}
+    folders = {"training/": b"", "training/5/": b""}
+    pack(training, folders | dict(reversed(entries.items())), compression)
+    assert np.array_equal(read(training), images)
+
+
+def test_failed_write_leaves_the_earlier_archive(training: Path, images: Images) -> None:
+    before = training.read_bytes()
+    with pytest.raises(ValueError, match="shorter"):
+        png_archive.write(training, images[::-1], LABELS[:3], first_id=0)
+    assert training.read_bytes() == before
+    assert list(training.parent.iterdir()) == [training]
+
+
+SMALL = png(np.zeros((27, 28), np.uint8))
+COLOUR = png(np.zeros((28, 28, 3), np.uint8))
+DEEP = png(np.zeros((28, 28), np.uint16))
+GREY = png(np.zeros((28, 28), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (SMALL, "expected 8-bit grey .* found L of 28x27"),
+        (COLOUR, ".* found RGB of 28x28"),
+        (DEEP, ".* found I;16 of 28x28"),
+        (b"", "not a PNG"),
+        (b"\x89PNG\r\n\x1a\n", "."),
+        (GREY[:50], "."),
+        (GREY.replace(b"IDAT", b"iDAT"), "."),
+        (GREY[:45] + b"\x00" + GREY[46:], "broken PNG"),
+    ],
+    ids=["size", "colour", "depth", "empty", "header only", "cut", "no data", "changed"],
+)
+def test_wrong_png_is_named_with_its_archive(training: Path, content: bytes, reason: str) -> None:
+    pack(training, {"training/7/00000.png": content})
+    where = r"training\.zip: training/7/00000\.png cannot be read: "
+    with pytest.raises(PipelineError, match=where + reason):
+        read(training)
+
+
+def test_changed_pixel_in_our_own_png_is_noticed(training: Path) -> None:
+    with zipfile.ZipFile(training) as file:
+        content = bytearray(file.read("training/5/00000.png"))
+    content[100] ^= 1
+    pack(training, {"training/5/00000.png": bytes(content)})
+    with pytest.raises(PipelineError, match=r"00000\.png cannot be read: broken PNG"):
+        read(training)
+
+
+def test_changed_byte_in_the_archive_is_noticed(training: Path) -> None:
+    content = bytearray(training.read_bytes())
+    content[500] ^= 1
+    training.write_bytes(content)
+    with pytest.raises(PipelineError, match=r"00000\.png cannot be read: Bad CRC-32"):
+        read(training)
+
+
+@pytest.mark.parametrize("kept", [0, 500, -1])
+def test_cut_archive_is_refused(training: Path, kept: int) -> None:
+    training.write_bytes(training.read_bytes()[:kept])
+    with pytest.raises(PipelineError, match=r"training\.zip is not a ZIP, or a damaged one"):
+        Archive(training)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "training/12/00000.png",
+        "training/x/00000.png",
+        "training/7/0.png",
+        "training/7/00000.jpg",
+        "testing/7/00000.png",
+        "00000.png",
+        "training/7/" + 5000 * "0" + ".png",
+    ],
+)
+def test_unexpected_entry_is_named(training: Path, name: str) -> None:
+    pack(training, {name: GREY})
+    with pytest.raises(PipelineError, match=rf"expected entries like training/7/.* '{name}'"):
+        Archive(training)
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        ([], r"no images in .*training\.zip"),
+        (["training/7/00001.png"], r"00001\.png follows a gap: no image has id 00000"),
+        (["training/7/00000.png", "training/7/00002.png"], "no image has id 00001"),
+        (
+            ["training/7/00000.png", "training/8/00000.png"],
+            r"7/00000\.png and .*8/00000\.png have the same id",
+        ),
+    ],
+)
+def test_ids_must_count_from_zero(training: Path, names: list[str], reason: str) -> None:
+    pack(training, dict.fromkeys(names, GREY))
+    with pytest.raises(PipelineError, match=reason):
+        Archive(training)
+
+
+def test_missing_archive_is_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Archive(tmp_path / "training.zip")

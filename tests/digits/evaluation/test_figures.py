@@ -1,0 +1,208 @@
+"""The pictures: that they can be read back and show what they were given."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.container import BarContainer
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from PIL import Image
+
+from digits.evaluation import figures
+
+NAMES = [f"network_{number}" for number in range(9)]
+
+
+def curves() -> Figure:
+    rows = [
+        (name, epoch, 1, kind, 1 / epoch, 1 - 0.1 / epoch)
+        for name in NAMES
+        for epoch in range(1, 6)
+        for kind in ("train", "dev")
+    ]
+    table = pd.DataFrame(
+        rows, columns=["architecture", "epoch", "phase", "set", "cross_entropy", "accuracy"]
+    )
+    return figures.curves(table)
+
+
+def images() -> Figure:
+    return figures.images(np.full((5, 28, 28), 128), ["a", "b", "c", "d", "e"])
+
+
+def confusion() -> Figure:
+    return figures.confusion([0, 1, 1, 9], [0, 1, 7, 9], "four images")
+
+
+def bias_and_variance() -> Figure:
+    return figures.bias_and_variance(NAMES, [-0.001] * 9, [0.01] * 9)
+
+
+def accuracies() -> Figure:
+    claims = [("test", 0.98), ("dev", 0.97), None] * 3
+    return figures.accuracies(NAMES, [0.98] * 9, [(0.97, 0.985)] * 9, claims)
+
+
+def comparisons() -> Figure:
+    better = np.subtract.outer(np.arange(9.0), np.arange(9.0))
+    return figures.comparisons(NAMES, better, np.full((9, 9), 0.01))
+
+
+FIGURES = [curves, images, confusion, bias_and_variance, accuracies, comparisons]
+
+
+def handles(figure: Figure) -> list[Any]:
+    """Return what the legend below the panels explains, lines or bars."""
+    return figure.legends[0].legend_handles
+
+
+def texts(figure: Figure) -> list[str]:
+    """Return every piece of text in the panels."""
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def xy(line: Line2D) -> np.ndarray:
+    """Return the points of a line, (points, 2)."""
+    return np.asarray(line.get_xydata())
+
+
+@pytest.mark.parametrize("draw", FIGURES, ids=lambda draw: draw.__name__)
+def test_saved_picture_is_a_repeatable_png(draw: Callable[[], Figure], tmp_path: Path) -> None:
+    for name in ("once.png", "again.png"):
+        figures.save(tmp_path / name, draw())
+    with Image.open(tmp_path / "once.png") as picture:
+        assert picture.format == "PNG"
+        assert picture.info["dpi"] == pytest.approx((150, 150), abs=0.1)
+        assert min(picture.size) > 300
+        assert len(picture.convert("RGB").getcolors(2**24) or []) > 10
+    assert (tmp_path / "once.png").read_bytes() == (tmp_path / "again.png").read_bytes()
+
+
+def test_nine_architectures_have_nine_styles() -> None:
+    lines = curves().axes[0].get_lines()
+    solid = {(line.get_color(), line.get_marker()) for line in lines if line.get_linestyle() == "-"}
+    assert len({colour for colour, _ in solid}) == 9
+    assert len({marker for _, marker in solid}) == 9
+
+
+def test_curves_show_loss_and_error_of_each_architecture_in_its_colour() -> None:
+    columns = ["architecture", "epoch", "phase", "set", "cross_entropy", "accuracy"]
+    rows = [
+        ("a", 1, 1, "train", 0.5, 0.9),
+        ("a", 2, 1, "train", 0.4, 0.95),
+        ("a", 1, 1, "dev", 0.3, 0.96),
+        ("a", 2, 1, "dev", 0.2, 0.97),
+        ("b", 1, 1, "train", 0.6, 0.8),
+        ("b", 1, 1, "dev", 0.7, 0.75),
+    ]
+    figure = figures.curves(pd.DataFrame(rows, columns=columns))
+    names = {handle.get_color(): handle.get_label() for handle in handles(figure)}
+    kinds = {"-": "dev", "--": "train"}
+    shown = []
+    for axes in figure.axes:
+        assert axes.get_yscale() == "log"
+        points = [
+            (names[line.get_color()], int(epoch), kinds[str(line.get_linestyle())], float(value))
+            for line in axes.get_lines()
+            for epoch, value in xy(line)
+        ]
+        shown.append(points)
+    losses, errors = shown
+    assert losses == [(name, epoch, kind, loss) for name, epoch, _, kind, loss, _ in rows]
+    assert [point[:3] for point in errors] == [point[:3] for point in losses]
+    assert [point[3] for point in errors] == pytest.approx([10, 5, 4, 3, 20, 25])
+
+
+def test_a_dotted_line_marks_where_a_phase_begins() -> None:
+    columns = ["architecture", "epoch", "phase", "set", "cross_entropy", "accuracy"]
+    rows = [("a", epoch, 1, "dev", 0.5, 0.9) for epoch in (1, 2, 3)]
+    rows += [("b", epoch, 1 + (epoch > 2), "dev", 0.5, 0.9) for epoch in (1, 2, 3)]
+    figure = figures.curves(pd.DataFrame(rows, columns=columns))
+    labels = [handle.get_label() for handle in handles(figure)]
+    assert labels == ["a", "b", "dev", "while training", "next phase"]
+    for axes in figure.axes:
+        solid = {line.get_marker(): line.get_color() for line in axes.get_lines()}
+        (dotted,) = (line for line in axes.get_lines() if line.get_linestyle() == ":")
+        assert np.unique(dotted.get_xdata()).tolist() == [2.5]
+        assert dotted.get_color() == solid["s"] != solid["o"]
+
+
+def test_a_range_test_shows_each_batch_the_smoothed_loss_and_the_suggestion() -> None:
+    curve = pd.DataFrame(
+        {"learning_rate": [0.001, 0.01, 0.1], "loss": [2, 1.5, 3], "smoothed_loss": [2, 1.8, 2.5]}
+    )
+    (axes,) = figures.range_test(curve, 0.004).axes
+    assert axes.get_xscale() == "log"
+    batches, smoothed, suggested = axes.get_lines()
+    np.testing.assert_allclose(np.asarray(batches.get_xydata()), curve[["learning_rate", "loss"]])
+    np.testing.assert_allclose(
+        np.asarray(smoothed.get_xydata()), curve[["learning_rate", "smoothed_loss"]]
+    )
+    assert np.unique(suggested.get_xdata()).tolist() == [0.004]
+    assert suggested.get_label() == "suggested: 0.004"
+
+
+def test_images_keep_their_grey_levels_and_titles() -> None:
+    figure = images()
+    shown = [axes for axes in figure.axes if axes.images]
+    assert [axes.get_title() for axes in shown] == ["a", "b", "c", "d", "e"]
+    assert all(axes.images[0].get_clim() == (0, 255) for axes in shown)
+
+
+def test_no_image_at_all_is_said_in_words() -> None:
+    figure = figures.images(np.empty((0, 28, 28)), [])
+    assert [text.get_text() for text in figure.texts] == ["no image to show"]
+
+
+def test_confusion_counts_labels_in_rows() -> None:
+    counts = np.array(texts(confusion()), dtype=int).reshape(10, 10)
+    expected = np.zeros((10, 10), dtype=int)
+    expected[0, 0] = expected[1, 1] = expected[1, 7] = expected[9, 9] = 1
+    assert counts.tolist() == expected.tolist()
+
+
+def test_bias_and_variance_are_bars_in_percentage_points() -> None:
+    figure = figures.bias_and_variance(["a", "b"], [-0.001, 0.02], [0.03, 0.0])
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+    shown = {
+        str(bars.get_label()).split()[0]: [
+            (round(bar.get_y() + bar.get_height() / 2), pytest.approx(bar.get_width()))
+            for bar in bars
+        ]
+        for bars in axes.containers
+        if isinstance(bars, BarContainer)
+    }
+    assert shown == {"bias": [(0, -0.1), (1, 2)], "variance": [(0, 3), (1, 0)]}
+    assert texts(figure) == ["-0.10", "+2.00", "+3.00", "+0.00"]
+
+
+def test_accuracies_have_their_intervals_and_claims() -> None:
+    claims = [("test", 0.99), None, ("dev", 0.95)]
+    intervals = [(0.96, 0.975), (0.97, 0.985), (0.98, 0.995)]
+    figure = figures.accuracies(["a", "b", "c"], [0.97, 0.98, 0.99], intervals, claims)
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b", "c"]
+    (points, _, (bars,)) = axes.containers[0]
+    np.testing.assert_allclose(points.get_xydata(), [[97, 0], [98, 1], [99, 2]])
+    ends = [[(96, 0), (97.5, 0)], [(97, 1), (98.5, 1)], [(98, 2), (99.5, 2)]]
+    np.testing.assert_allclose(bars.get_segments(), ends)
+    claimed = {line.get_label(): xy(line).tolist() for line in axes.get_lines()}
+    assert claimed["published, on test"] == [[99, 0]]
+    assert claimed["published, on dev"] == [[95, 2]]
+
+
+def test_only_differences_that_hold_are_coloured() -> None:
+    p_values = np.array([[1, 0.01, 0.0004], [0.01, 1, 0.05], [0.0004, 0.05, 1]])
+    better = np.array([[0, 0.1, -0.1], [-0.1, 0, -0.2], [0.1, 0.2, 0]])
+    figure = figures.comparisons(["a", "b", "c"], better, p_values)
+    shown = np.asarray(figure.axes[0].images[0].get_array())
+    assert shown.tolist() == [[0, 1, -1], [-1, 0, 0], [1, 0, 0]]
+    red, green, blue, _ = figure.axes[0].images[0].to_rgba(shown)[0, 1]
+    assert blue > red > green  # purple
+    assert "purple: the row's network is better" in figure.get_supxlabel()
+    assert texts(figure) == ["0.010", "<0.001", "0.010", "0.050", "<0.001", "0.050"]

@@ -1,0 +1,137 @@
+"""Pictures of networks: what they show, and that nothing gets lost in them."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from digits import config, networks
+from digits.evaluation import figures
+from digits.export import network_diagram
+from digits.export.network_diagram import Block, Step
+
+ROOT = Path(__file__).parents[3]
+ARCHITECTURES = config.load(ROOT / "params.yaml").architectures
+
+
+def build(name: str) -> keras.Model:
+    return networks.build(name, ARCHITECTURES[name], 33.0, 78.0)
+
+
+def test_a_chain_is_listed_in_order_with_shapes_and_parameters() -> None:
+    steps, blocks = network_diagram.outline(build("lenet5"))
+    assert steps == [
+        Step("Input", (28, 28, 1), 0, ()),
+        Step("ZeroPadding2D", (32, 32, 1), 0, (0,)),
+        Step("Conv2D 6, 5x5 + ReLU", (28, 28, 6), 6 * 26, (1,)),
+        Step("MaxPooling2D 2x2", (14, 14, 6), 0, (2,)),
+        Step("Conv2D 16, 5x5 + ReLU", (10, 10, 16), 16 * 151, (3,)),
+        Step("MaxPooling2D 2x2", (5, 5, 16), 0, (4,)),
+        Step("Flatten", (400,), 0, (5,)),
+        Step("Dense 120 + ReLU", (120,), 120 * 401, (6,)),
+        Step("Dense 84 + ReLU", (84,), 84 * 121, (7,)),
+        Step("Dense 10, softmax", (10,), 10 * 85, (8,)),
+    ]
+    assert blocks == []
+
+
+def test_repeated_blocks_and_shortcuts_of_a_residual_network() -> None:
+    steps, blocks = network_diagram.outline(build("resnet34"))
+    assert [(block.length, block.times) for block in blocks] == [(3, 3), (3, 3), (3, 5), (3, 2)]
+    first = blocks[0].first
+    assert steps[first : first + 3] == [
+        Step("Conv2D 64, 3x3, same + BatchNormalization + ReLU", (7, 7, 64), 37_120, (first - 1,)),
+        Step("Conv2D 64, 3x3, same + BatchNormalization", (7, 7, 64), 37_120, (first,)),
+        Step("Add + ReLU", (7, 7, 64), 0, (first + 1, first - 1)),
+    ]
+    assert steps[first + 6].text == "Conv2D 128, 1x1, stride 2 + BatchNormalization"
+    assert steps[first + 7].sources == (first + 5, first + 6)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_parameter_is_counted(name: str) -> None:
+    model = build(name)
+    steps, blocks = network_diagram.outline(model)
+    times = [1] * len(steps)
+    for block in blocks:
+        times[block.first : block.first + block.length] = [block.times] * block.length
+    counted = sum(one * step.parameters for one, step in zip(times, steps, strict=True))
+    assert counted == model.count_params()
+    assert (steps[0].text, steps[-1].shape) == ("Input", (10,))
+
+
+def test_a_layer_used_twice_is_shown_twice_and_counted_once() -> None:
+    inputs = keras.Input((4,))
+    shared = keras.layers.Dense(4)
+    model = keras.Model(inputs, keras.layers.Add()([shared(shared(inputs)), inputs]))
+    steps, blocks = network_diagram.outline(model)
+    assert [(step.text, step.parameters, step.sources) for step in steps] == [
+        ("Input", 0, ()),
+        ("Dense 4", 20, (0,)),
+        ("Dense 4", 0, (1,)),
+        ("Add", 0, (2, 0)),
+    ]
+    assert blocks == []
+
+
+def test_an_activation_that_others_pass_by_keeps_its_line() -> None:
+    inputs = keras.Input((4,))
+    features = keras.layers.Dense(4)(inputs)
+    active = keras.layers.ReLU()(features)
+    model = keras.Model(inputs, keras.layers.Concatenate()([features, active]))
+    steps, _ = network_diagram.outline(model)
+    assert [(step.text, step.sources) for step in steps] == [
+        ("Input", ()),
+        ("Dense 4", (0,)),
+        ("ReLU", (1,)),
+        ("Concatenate", (1, 2)),
+    ]
+
+
+def test_equal_steps_in_a_row_are_one_block() -> None:
+    inputs = keras.Input((4,))
+    features = inputs
+    for _ in range(3):
+        features = keras.layers.Dense(4)(features)
+    steps, blocks = network_diagram.outline(keras.Model(inputs, features))
+    assert [step.text for step in steps] == ["Input", "Dense 4"]
+    assert blocks == [Block(first=1, length=1, times=3)]
+
+
+def test_picture_shows_text_shape_parameters_and_repetition(tmp_path: Path) -> None:
+    figure = network_diagram.draw(build("resnet34"))
+    [axes] = figure.axes
+    texts = {text.get_text() for text in axes.texts}
+    assert {
+        "resnet34: 21,831,498 parameters",
+        "Conv2D 64, 7x7, stride 2 + BatchNormalization + ReLU",
+        "14 x 14 x 64",
+        "3,392",
+        "Dropout 25%",
+        "5 times",
+    } <= texts
+    figures.save(tmp_path / "once.png", figure)
+    figures.save(tmp_path / "again.png", network_diagram.draw(build("resnet34")))
+    assert (tmp_path / "once.png").read_bytes() == (tmp_path / "again.png").read_bytes()
+    figure.draw_without_rendering()
+    width, height = figure.get_size_inches() * figure.dpi
+    for text in axes.texts:
+        box = text.get_window_extent()
+        assert (box.x0 >= 0, box.x1 <= width, box.y0 >= 0, box.y1 <= height) == (True,) * 4
+    with Image.open(tmp_path / "once.png") as picture:
+        assert picture.size[0] < 1400
+
+
+def test_a_connection_past_a_step_runs_beside_it() -> None:
+    [axes] = network_diagram.draw(build("resnet34")).axes
+    steps, _ = network_diagram.outline(build("resnet34"))
+    drawn = {}
+    for line in axes.lines:
+        points = line.get_xydata()
+        if line.get_color() == "grey" and isinstance(points, np.ndarray):
+            drawn[points[0, 1], points[-1, 1]] = len(np.unique(points[:, 0]))
+    expected = {(source, n) for n, step in enumerate(steps) for source in step.sources}
+    assert set(drawn) == expected
+    assert all((lanes > 1) == (end - start > 1) for (start, end), lanes in drawn.items())

@@ -1,0 +1,101 @@
+import math
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from digits.io import read_json, replacing, write_csv, write_json
+
+
+def test_a_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with replacing(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+        assert temporary.suffix == ".txt"
+        assert temporary.parent == tmp_path
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_missing_folders_are_made(tmp_path: Path) -> None:
+    with replacing(tmp_path / "a" / "b" / "c.txt") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "a" / "b" / "c.txt").read_text() == "new"
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_a_failure_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def write() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("ne")
+            raise error
+
+    with pytest.raises(error):
+        write()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_writer_left_goes_with_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    code = (
+        "import os, signal, sys; from pathlib import Path; from digits.io import replacing\n"
+        "with replacing(Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_text('ne')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code, path], check=False)
+    assert run.returncode == -signal.SIGKILL
+    assert path.read_text() == "old"
+    with replacing(path) as temporary:
+        temporary.write_text("new")
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_disk_without_room_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_json(path, "x" * 2000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_json_is_sorted_indented_utf8_with_a_final_newline(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, {"b": [1, 0.5], "a": "ö", "c": None})
+    assert path.read_bytes().decode() == (
+        '{\n  "a": "ö",\n  "b": [\n    1,\n    0.5\n  ],\n  "c": null\n}\n'
+    )
+    assert read_json(path) == {"a": "ö", "b": [1, 0.5], "c": None}
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_json_has_no_word_for_what_is_no_number(tmp_path: Path, number: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", {"loss": number})
+    assert not list(tmp_path.iterdir())
+
+
+def test_csv_has_a_header_and_no_index(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    write_csv(path, pd.DataFrame({"id": [3, 4], "label": ["ö", "b,c"]}))
+    assert path.read_bytes().decode() == 'id,label\n3,ö\n4,"b,c"\n'

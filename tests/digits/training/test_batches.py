@@ -1,0 +1,161 @@
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from digits import config
+from digits.config import Architecture
+from digits.data.dataset import Dataset
+from digits.training.batches import TrainingBatches, dev_batches
+
+
+@pytest.fixture
+def data(mapped: Callable[[np.ndarray], np.ndarray]) -> Dataset:
+    """300 images, each filled with its own number; 250 to train on, 20 for dev."""
+    images = np.tile(np.arange(300, dtype=np.float32)[:, None, None], (1, 28, 28))
+    rows = {"train": np.arange(0, 250), "dev": np.arange(260, 280)}
+    return Dataset(mapped(images), (np.arange(300) % 10).astype(np.uint8), 33.0, 78.0, rows)
+
+
+def settings(**augment: float) -> Architecture:
+    plain = config.load().architectures["lenet5"]
+    changed = plain.augment.model_copy(update=augment)
+    return plain.model_copy(update={"batch_size": 2, "augment": changed})
+
+
+def epoch(batches: TrainingBatches, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return all images and labels of an epoch in order."""
+    batches.epoch = number
+    images, labels = zip(*batches.dataset().as_numpy_iterator(), strict=True)
+    return np.concatenate(images), np.concatenate(labels)
+
+
+def test_an_epoch_has_every_training_image_once_with_its_label(data: Dataset) -> None:
+    images, labels = epoch(TrainingBatches(data, settings(), seed=1), 0)
+    assert images.shape == (250, 28, 28, 1)
+    assert sorted(images[:, 0, 0, 0]) == list(range(250))
+    np.testing.assert_array_equal(images[:, 0, 0, 0] % 10, labels)
+
+
+def test_the_order_follows_from_seed_and_epoch(data: Dataset) -> None:
+    first = epoch(TrainingBatches(data, settings(), seed=1), 3)[0]
+    again = epoch(TrainingBatches(data, settings(), seed=1), 3)[0]
+    np.testing.assert_array_equal(first, again)
+    for seed, number in ((1, 4), (2, 3)):
+        other = epoch(TrainingBatches(data, settings(), seed), number)[0]
+        assert (other[:, 0, 0, 0] != first[:, 0, 0, 0]).mean() > 0.9
+
+
+def test_the_last_batch_holds_what_is_left(data: Dataset) -> None:
+    seven = settings().model_copy(update={"batch_size": 7})
+    batches = TrainingBatches(data, seven, seed=1)
+    sizes = [len(labels) for _, labels in batches.dataset().as_numpy_iterator()]
+    assert sizes == [7] * 35 + [5]
+    assert batches.per_epoch == 36
+
+
+def test_augmentation_changes_the_pixels_and_keeps_label_and_order(data: Dataset) -> None:
+    plain, labels = epoch(TrainingBatches(data, settings(), seed=1), 0)
+    turned, same = epoch(TrainingBatches(data, settings(rotation=10), seed=1), 0)
+    np.testing.assert_array_equal(labels, same)
+    np.testing.assert_allclose(turned[:, 14, 14, 0], plain[:, 14, 14, 0], rtol=1e-5)
+    corners = turned[1:, 0, 0, 0]
+    black = -33.0 / 78.0
+    assert ((corners < plain[1:, 0, 0, 0]) | (corners == black)).mean() > 0.9
+
+
+def test_augmentation_differs_between_epochs(data: Dataset) -> None:
+    batches = TrainingBatches(data, settings(rotation=10), seed=1)
+    first, second = (epoch(batches, number) for number in (0, 1))
+    by_image = [images[np.argsort(images[:, 14, 14, 0])] for images, _ in (first, second)]
+    assert np.abs(by_image[0][:, 0, 0, 0] - by_image[1][:, 0, 0, 0]).max() > 1
+
+
+def test_variants_reach_their_labels_alone_and_come_before_the_warp(
+    mapped: Callable[[np.ndarray], np.ndarray],
+) -> None:
+    black, white = -33 / 78, (255 - 33) / 78
+    images = np.full((300, 28, 28), black, np.float32)
+    images[:, 13:15, 13:15] = white
+    rows = {"train": np.arange(300), "dev": np.arange(0)}
+    data = Dataset(mapped(images), (np.arange(300) % 10).astype(np.uint8), 33.0, 78.0, rows)
+    changed, labels = epoch(TrainingBatches(data, settings(variants=1), seed=1), 0)
+    more = (changed - images[0, ..., None]).sum(axis=(1, 2, 3)) > white
+    assert set(labels[more]) == {0, 1, 7}
+    assert more.sum() == 90
+    assert changed.max() == pytest.approx(white)
+    moved, _ = epoch(TrainingBatches(data, settings(variants=1, shift=0.1), seed=1), 0)
+    assert np.abs(moved - changed)[labels == 7].max(axis=(1, 2, 3)).min() > 0.5
+
+
+def test_thin_lines_are_white_again(mapped: Callable[[np.ndarray], np.ndarray]) -> None:
+    black, white = -33 / 78, (255 - 33) / 78
+    images = np.full((50, 28, 28), black, np.float32)
+    images[:, 4:24, 12:14] = white  # of two pixels, thinning leaves nothing in the end
+    rows = {"train": np.arange(50), "dev": np.arange(0)}
+    data = Dataset(mapped(images), np.zeros(50, np.uint8), 33.0, 78.0, rows)
+    thinned, _ = epoch(TrainingBatches(data, settings(thin=0.6), seed=1), 0)
+    np.testing.assert_allclose(thinned.max(axis=(1, 2, 3)), white, rtol=1e-5)
+    np.testing.assert_allclose(thinned.min(axis=(1, 2, 3)), black, rtol=1e-5)
+
+
+def test_reading_in_parts_changes_nothing(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    seven = settings().model_copy(update={"batch_size": 7})
+
+    def read() -> list[tuple[np.ndarray, np.ndarray]]:
+        train = TrainingBatches(data, seven, seed=1).dataset()
+        return [*train.as_numpy_iterator(), *dev_batches(data, 7).as_numpy_iterator()]
+
+    whole = read()
+    monkeypatch.setattr("digits.training.batches.READ_AT_ONCE", 8)
+    for (images, labels), (same, their_labels) in zip(whole, read(), strict=True):
+        np.testing.assert_array_equal(images, same)
+        np.testing.assert_array_equal(labels, their_labels)
+
+
+def test_tf_data_tunes_nothing(data: Dataset) -> None:
+    for batches in (TrainingBatches(data, settings(), seed=1).dataset(), dev_batches(data, 7)):
+        assert batches.options().autotune.enabled is False
+
+
+def test_dev_images_come_as_they_are(data: Dataset) -> None:
+    images, labels = zip(*dev_batches(data, 8).as_numpy_iterator(), strict=True)
+    assert np.concatenate(images)[:, 0, 0, 0].tolist() == list(range(260, 280))
+    assert np.concatenate(labels).tolist() == [row % 10 for row in range(260, 280)]
+
+
+EPOCH = """
+import sys
+import numpy as np
+from digits import config
+from digits.training import determinism
+from digits.training.batches import TrainingBatches
+from digits.data.dataset import Dataset
+
+def memory():  # of the process alone, in KiB: mapped files do not count
+    status = open("/proc/self/status").read()
+    return int(status.split("RssAnon:")[1].split()[0])
+
+determinism.pin(0, 1)
+images = np.lib.format.open_memmap(sys.argv[1], mode="r")
+rows = {"train": np.arange(len(images)), "dev": np.arange(0)}
+data = Dataset(images, np.zeros(len(images), np.uint8), 33.0, 78.0, rows)
+settings = config.load().architectures["dense"]
+before = memory()
+for _ in TrainingBatches(data, settings, seed=1).dataset():
+    pass
+print(memory() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_an_epoch_holds_no_copy_of_all_images(tmp_path: Path) -> None:
+    path = tmp_path / "images.npy"
+    images = np.lib.format.open_memmap(path, "w+", np.float32, (100_000, 28, 28))
+    done = subprocess.run(
+        [sys.executable, "-c", EPOCH, path], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) * 1024 < images.nbytes / 2

@@ -1,0 +1,44 @@
+import json
+import time
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from digits import config, networks
+from digits.training import model_file
+
+
+def trained() -> keras.Model:
+    """Build a network of one initialization and compile it, as after a training."""
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(7)
+    model = networks.build("lenet5_v2", config.load().architectures["lenet5_v2"], 33.0, 78.0)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+
+def test_equal_networks_give_equal_bytes_at_any_time(tmp_path: Path) -> None:
+    keep = trained()
+    model_file.save(keep, tmp_path / "first.keras")
+    time.sleep(2.1)  # ZIP entries tell two seconds apart
+    model_file.save(trained(), tmp_path / "second.keras")
+    assert (tmp_path / "first.keras").read_bytes() == (tmp_path / "second.keras").read_bytes()
+
+
+def test_the_file_gives_back_the_same_network_without_its_optimizer(tmp_path: Path) -> None:
+    model = trained()
+    model_file.save(model, tmp_path / "models/a.keras")
+    loaded = keras.saving.load_model(tmp_path / "models/a.keras", safe_mode=True)
+    images = np.random.default_rng(0).normal(size=(4, 28, 28, 1)).astype(np.float32)
+    np.testing.assert_array_equal(loaded(images), model(images))
+    assert not loaded.compiled
+    assert [file.name for file in (tmp_path / "models").iterdir()] == ["a.keras"]
+
+
+def test_the_file_says_nothing_about_when_it_was_made(tmp_path: Path) -> None:
+    model_file.save(trained(), tmp_path / "a.keras")
+    with zipfile.ZipFile(tmp_path / "a.keras") as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert json.loads(archive.read("metadata.json")) == {"keras_version": keras.__version__}

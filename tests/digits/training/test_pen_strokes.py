@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from digits.training import pen_strokes
+from digits.training.pen_strokes import VARIANTS
+
+
+def bar() -> np.ndarray:
+    """Return where an upright line from (14, 4) to (15, 23) has its ink."""
+    ink = np.zeros((28, 28), bool)
+    ink[4:24, 14:16] = True
+    return ink
+
+
+def draw(label: int, probability: float = 1, count: int = 500, seed: int = 0) -> np.ndarray:
+    ink, labels = np.tile(bar(), (count, 1, 1)), np.full(count, label, np.uint8)
+    return pen_strokes.draw_strokes(ink, labels, probability, np.random.default_rng(seed))
+
+
+def test_each_variant_goes_through_its_point_of_its_digit() -> None:
+    heights = {0.0: 4, 0.5: 14, 0.55: 14, 1.0: 23}  # 4 + 0.5 x 19 = 13.5 is rounded to even
+    for index, variant in enumerate(VARIANTS):
+        strokes = draw(variant.label)[:, index].astype(float)
+        x0, y0, x1, y1, half = strokes.T
+        assert (half >= 0.7).all()
+        x, y = 14.5, heights[variant.height]
+        beside = (x1 - x0) * (y - y0) - (y1 - y0) * (x - x0)
+        np.testing.assert_allclose(beside, 0, atol=1e-3)
+        back, forth = np.hypot(x - x0, y - y0), np.hypot(x1 - x, y1 - y)
+        for length, (low, high) in ((back, variant.back), (forth, variant.forth)):
+            assert low - 1e-4 <= length.min() <= length.max() <= high + 1e-4
+        angle = np.rad2deg(np.arctan2(y0 - y1, x1 - x0))
+        low, high = variant.angle
+        assert low - 1e-3 <= angle.min() < low + 2
+        assert high - 2 < angle.max() <= high + 1e-3
+
+
+def test_a_digit_gets_the_variants_of_its_label_alone() -> None:
+    for label in range(10):
+        drawn = (draw(label)[:, :, 4] > 0).all(axis=0)
+        assert drawn.tolist() == [variant.label == label for variant in VARIANTS]
+
+
+def test_the_probability_is_that_of_each_variant_by_itself() -> None:
+    flag, base = (draw(1, 0.3, 5000)[:, index, 4] > 0 for index in (1, 2))
+    assert flag.mean() == pytest.approx(0.3, abs=0.02)
+    assert base.mean() == pytest.approx(0.3, abs=0.02)
+    assert (flag & base).mean() == pytest.approx(0.09, abs=0.02)
+
+
+def test_the_generator_decides_the_draws() -> None:
+    np.testing.assert_array_equal(draw(7, 0.5, seed=1), draw(7, 0.5, seed=1))
+    assert (draw(7, 0.5, seed=1) != draw(7, 0.5, seed=2)).any()
+
+
+def test_a_picture_without_ink_is_no_reason_to_fail() -> None:
+    nothing = np.zeros((1, 28, 28), bool)
+    strokes = pen_strokes.draw_strokes(nothing, np.ones(1, np.uint8), 1, np.random.default_rng(0))
+    assert np.isfinite(strokes).all()
+
+
+def test_strokes_are_drawn_where_they_lie_and_no_further() -> None:
+    strokes = np.zeros((2, 4, 5), np.float32)
+    strokes[0, 0] = 5, 10, 20, 10, 1.5  # three pixels high, from x = 5 to 20
+    strokes[0, 3] = 12, 2, 12, 25, 0.5  # one pixel wide
+    images = np.asarray(pen_strokes.render(strokes, 28))
+    assert images.shape == (2, 28, 28, 1)
+    image = images[0, :, :, 0]
+    np.testing.assert_allclose(image[9:12, 5:21], 1, atol=1e-5)
+    np.testing.assert_allclose(image[7, :12], 0, atol=1e-5)
+    np.testing.assert_allclose(image[15:25, 12], 1, atol=1e-5)
+    np.testing.assert_allclose(image[15:25, [11, 13]], 0, atol=1e-5)
+    assert image[10, 3] == pytest.approx(0, abs=1e-6)
+    assert image[10, 22] == pytest.approx(0, abs=1e-6)
+    assert not images[1].any()

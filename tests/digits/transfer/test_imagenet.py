@@ -1,0 +1,197 @@
+import hashlib
+import sys
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler as Request
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from digits import config, networks
+from digits.config import ImageNet
+from digits.errors import PipelineError
+from digits.training import layer_groups
+from digits.transfer import imagenet
+
+Serve = Callable[[Callable[[Request], None]], str]
+STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def weights() -> imagenet.Arrays:
+    """Random weights under the names and in the shapes of PyTorch's ResNet-34."""
+    shapes: dict[str, tuple[int, ...]] = {"conv1": (64, 3, 7, 7), "bn1": (64,)}
+    before = 64
+    for stage, (filters, blocks) in enumerate(STAGES, 1):
+        for block in range(blocks):
+            name = f"layer{stage}.{block}"
+            shapes[f"{name}.conv1"] = (filters, before, 3, 3)
+            shapes[f"{name}.conv2"] = (filters, filters, 3, 3)
+            shapes[f"{name}.bn1"] = shapes[f"{name}.bn2"] = (filters,)
+            if before != filters:
+                shapes[f"{name}.downsample.0"] = (filters, before, 1, 1)
+                shapes[f"{name}.downsample.1"] = (filters,)
+            before = filters
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for name, shape in shapes.items():
+        if len(shape) == 4:
+            scale = np.sqrt(2 / np.prod(shape[1:]))
+            arrays[f"{name}.weight"] = rng.normal(0, scale, shape).astype(np.float32)
+        else:
+            for part in ("weight", "bias", "running_mean", "running_var"):
+                arrays[f"{name}.{part}"] = rng.uniform(0.5, 1, shape).astype(np.float32)
+    arrays["fc.weight"] = np.zeros((1000, 512), np.float32)
+    return arrays
+
+
+@pytest.fixture
+def body() -> keras.Model:
+    model = networks.build("resnet34", config.load().architectures["resnet34"], 33.0, 78.0)
+    return layer_groups.body(model, "resnet34")
+
+
+def convolve(images: np.ndarray, kernel: np.ndarray, strides: int) -> np.ndarray:
+    """PyTorch's convolution, (channels, height, width), padded by half the kernel."""
+    side = kernel.shape[2]
+    padded = np.pad(images, ((0, 0), (side // 2, side // 2), (side // 2, side // 2)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (side, side), axis=(1, 2))
+    result: np.ndarray = np.einsum("chwij,fcij->fhw", windows[:, ::strides, ::strides], kernel)
+    return result
+
+
+def pytorch_resnet34(arrays: imagenet.Arrays, grey: np.ndarray) -> np.ndarray:
+    """What torchvision's definition says the body makes of a grey picture: (512,)."""
+
+    def step(images: np.ndarray, conv: str, norm: str, strides: int = 1) -> np.ndarray:
+        images = convolve(images, arrays[f"{conv}.weight"], strides)
+        gamma, beta, mean, variance = (
+            arrays[f"{norm}.{part}"][:, None, None]
+            for part in ("weight", "bias", "running_mean", "running_var")
+        )
+        result: np.ndarray = gamma * (images - mean) / np.sqrt(variance + 1e-5) + beta
+        return result
+
+    images = np.maximum(step(np.stack([grey] * 3), "conv1", "bn1", 2), 0)
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
+    images = windows[:, ::2, ::2].max(axis=(3, 4))
+    for stage, (_, blocks) in enumerate(STAGES, 1):
+        for block in range(blocks):
+            name = f"layer{stage}.{block}"
+            strides = 2 if stage > 1 and block == 0 else 1
+            inner = np.maximum(step(images, f"{name}.conv1", f"{name}.bn1", strides), 0)
+            inner = step(inner, f"{name}.conv2", f"{name}.bn2")
+            if f"{name}.downsample.0.weight" in arrays:
+                images = step(images, f"{name}.downsample.0", f"{name}.downsample.1", strides)
+            images = np.maximum(inner + images, 0)
+    features: np.ndarray = images[:, 0, 0]
+    return features
+
+
+def test_the_body_computes_what_pytorchs_would(weights: imagenet.Arrays, body: keras.Model) -> None:
+    imagenet.load_body(body, weights)
+    grey = np.random.default_rng(1).normal(size=(28, 28)).astype(np.float32)
+    ours = np.asarray(body(grey[None, ..., None]))[0, 0, 0]
+    np.testing.assert_allclose(ours, pytorch_resnet34(weights, grey), rtol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("layer2.0.downsample.0.weight", None, "have no layer2.0.downsample.0.weight"),
+        ("layer4.2.bn2.running_var", np.full(512, np.nan), "NaN or infinity in layer4.2.bn2"),
+        (
+            "layer1.0.conv1.weight",
+            np.zeros((64, 64, 1, 1)),
+            "group1_block1_1_conv: expected 36,864",
+        ),
+        ("conv1.weight", np.zeros((64, 4, 7, 7)), "stem_conv: expected 3,136 weights of shape"),
+        ("bn1.weight", np.zeros((1, 64)), "stem_norm: expected 64 weights of shape"),
+    ],
+)
+def test_weights_of_another_network_are_refused(
+    weights: imagenet.Arrays,
+    body: keras.Model,
+    name: str,
+    value: np.ndarray | None,
+    complaint: str,
+) -> None:
+    others = {key: array for key, array in weights.items() if key != name}
+    if value is not None:
+        others[name] = value.astype(np.float32)
+    with pytest.raises(PipelineError, match=complaint):
+        imagenet.load_body(body, others)
+
+
+def server_of(content: bytes, serve: Serve, requests: list[str] | None = None) -> str:
+    def answer(request: Request) -> None:
+        if requests is not None:
+            requests.append(request.path)
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(content)))
+        request.end_headers()
+        request.wfile.write(content)
+
+    return serve(answer)
+
+
+def test_weights_are_fetched_once_and_checked(
+    weights: imagenet.Arrays, serve: Serve, tmp_path: Path
+) -> None:
+    content = save(weights)
+    requests: list[str] = []
+    source = ImageNet(url=server_of(content, serve, requests), sha256=sha256(content))
+    fetched = imagenet.fetch(source, tmp_path)
+    assert fetched.keys() == weights.keys()
+    np.testing.assert_array_equal(fetched["conv1.weight"], weights["conv1.weight"])
+    asked = len(requests)
+    assert imagenet.fetch(source, tmp_path).keys() == weights.keys()  # from the folder
+    assert len(requests) == asked == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "expected", "complaint"),
+    [
+        (b"\x80\x05pickled", sha256(b"\x80\x05pickled"), "is not a safetensors file"),
+        (b"", sha256(b""), "is not a safetensors file"),
+        (b"other", "0" * 64, "cannot be had: .*hash"),
+    ],
+)
+def test_other_files_are_refused(
+    serve: Serve, tmp_path: Path, content: bytes, expected: str, complaint: str
+) -> None:
+    source = ImageNet(url=server_of(content, serve), sha256=expected)
+    with pytest.raises(PipelineError, match=f"(?s){complaint}"):
+        imagenet.fetch(source, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_without_end_is_given_up(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imagenet, "LARGEST", 1000)
+    source = ImageNet(url=server_of(bytes(5000), serve), sha256=sha256(b""))
+    with pytest.raises(PipelineError, match="expected at most 1,000 bytes"):
+        imagenet.fetch(source, tmp_path)
+
+
+def test_without_a_network_it_says_what_works_without(tmp_path: Path) -> None:
+    source = ImageNet(url="http://127.0.0.1:1/model", sha256=sha256(b""))
+    with pytest.raises(PipelineError, match=r"cannot be had: .*glyphs needs no network"):
+        imagenet.fetch(source, tmp_path)
+
+
+def test_without_the_extra_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
+    source = ImageNet(url="http://127.0.0.1:1/model", sha256=sha256(b""))
+    with pytest.raises(PipelineError, match="needs the package safetensors: pip install"):
+        imagenet.fetch(source, tmp_path)
