@@ -120,7 +120,8 @@ def probe(folder: Path, only: list[str] | None) -> None:
     """Train all cases with the code beside this file; write the digests as found.json."""
     content = shortened(YAML(typ="safe", pure=True).load(ROOT / "params.yaml"))
     pen = content["architectures"]["lenet5_pen"]["augment"]
-    content["architectures"] |= settings_of_studies(content)
+    if not only:
+        content["architectures"] |= settings_of_studies(content)
     long = copy.deepcopy(content)
     long["split"].update(train=9000, test=500)
     long["architectures"][LONG] = {**content["architectures"]["dense"], "augment": pen}
@@ -157,8 +158,6 @@ def shortened(content: Any) -> Any:
     content = copy.deepcopy(content)
     content |= {"dataset": "optdigits", "threads": 1}
     content["split"].update(train=640, test=0.4)
-    content["pretrain"].update(images=300, epochs=1, batch_size=32)
-    content["lr_find"]["batches"] = 12
     content["export"].update(largest_drop=1, calibration_images=100)
     for entry in content["architectures"].values():
         shorten(entry)
@@ -168,10 +167,14 @@ def shortened(content: Any) -> Any:
 def shorten(entry: Any) -> None:
     """Give an architecture two epochs, or one a phase, of few images a batch."""
     entry["batch_size"] = 32
-    for phase in entry.get("phases", []):
+    for phase in entry.get("phases", {}).values():
         phase["epochs"] = 1
     if "phases" not in entry:
         entry["epochs"] = 2
+    if "letters" in entry:
+        entry["letters"].update(images=300, epochs=1, batch_size=32)
+    if "suggested" in repr(entry):
+        entry["range_test"] = {"batches": 20, "lowest": 1e-4}
 
 
 def settings_of_studies(content: Any) -> dict[str, Any]:
@@ -236,13 +239,11 @@ def run(stage: str, *arguments: str) -> None:
 
 
 def train(name: str) -> dict[str, Any]:
-    """Run the stages of an architecture; return digests of what they wrote."""
-    for stage in ("pretrain", "lr_find", "train", "evaluate"):
-        run(stage, name)
+    """Run the train stage for an architecture; return digests of what it wrote."""
+    run("train", name)
     model, curves = Path(f"models/{name}/model.keras"), Path(f"plots/train/{name}.csv")
     with zipfile.ZipFile(model) as archive:
         weights = archive.read("model.weights.h5")
-    shutil.rmtree(f"models/pretrained/{name}", ignore_errors=True)
     return {
         "file": digest(model.read_bytes()),
         "weights": digest(*_arrays(weights)),
@@ -266,10 +267,13 @@ def _arrays(content: bytes) -> list[bytes]:
 
 def _predictions(name: str) -> list[bytes]:
     """Return the digits a network predicts, their probabilities and those of the labels."""
-    table = pd.read_csv(f"data/predictions/{name}.csv")
-    digits = table["predicted"].to_numpy(np.int64).tobytes()
-    probabilities = table[["probability", "label_probability"]].to_numpy(np.float32)
-    return [digits, probabilities.tobytes()]
+    with np.load(f"data/predictions/{name}.npz") as content:
+        probabilities = content["probabilities"]
+    labels = pd.read_csv("data/split.csv")["label"].to_numpy()
+    predicted = probabilities.argmax(axis=1)
+    rows = np.arange(len(labels))
+    pairs = np.stack([probabilities[rows, predicted], probabilities[rows, labels]], axis=1)
+    return [predicted.astype(np.int64).tobytes(), np.ascontiguousarray(pairs).tobytes()]
 
 
 def studies(folder: Path) -> dict[str, Any]:

@@ -1,7 +1,12 @@
-"""The schema of params.yaml: what every key means and may hold. Unknown keys are refused."""
+"""The schema of params.yaml: what every key means and may hold. Unknown keys are refused.
 
+A key that has a default here may be left out of params.yaml.
+"""
+
+import copy
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -19,17 +24,23 @@ from ruamel.yaml.error import YAMLError
 from digits.errors import PipelineError
 
 PATH = Path("params.yaml")
-TAGS = {  # that pydantic puts into a key's path to say which of several forms it took it for
+TAGS = {  # that pydantic puts into a key's path to say which of several types it took it for
     "schedule": ("constant", "plateau", "one_cycle"),
-    "learning_rate": ("number", "suggested", "spread"),
+    "learning_rate": ("number", "suggested", "by_group"),
 }
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+Open = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
-Size = Annotated[float, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Url = Annotated[str, Field(pattern=r"^https?://")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # lower-case hex
+Threads = Annotated[int, Field(ge=1, le=1024)]
+Epochs = Annotated[int, Field(ge=1, le=100_000)]
+BatchSize = Annotated[int, Field(ge=1, le=2**20)]
 
 
 class Section(BaseModel):
@@ -62,16 +73,18 @@ class Dataset(Section):
     """Where a data set comes from: ``files`` at ``mirrors``, ``bundled`` with a package, a ``csv``.
 
     ``csv`` is where you put Kaggle's train.csv, ``sha256`` what tells it from any other file.
+    ``bayes_error`` is the share of images that nobody can classify; the bias is measured from it.
     """
 
-    mirrors: list[Annotated[str, Field(pattern=r"^https?://")]] = []
+    bayes_error: Fraction = 0
+    mirrors: list[Url] = []
     files: SourceFiles | None = None
     bundled: Literal["optdigits"] | None = None
     csv: Annotated[str, Field(min_length=1)] | None = None
     sha256: Sha256 | None = None
 
     @model_validator(mode="after")
-    def _one_source(self) -> "Dataset":
+    def _one_source(self) -> Self:
         if sum(source is not None for source in (self.files, self.bundled, self.csv)) != 1:
             raise ValueError("give either mirrors and files, or bundled, or csv")
         if self.mirrors and not self.files:
@@ -92,13 +105,14 @@ class Split(Section):
     """How images are divided; ``train``, ``test`` and ``dev`` are counts, or fractions below 1.
 
     ``train`` and ``test`` are of all images, ``dev`` is of ``train``. With ``official`` the data
-    set's own files decide, and only ``dev`` counts.
+    set's own files decide, and only ``dev`` counts. ``seed`` draws the split and nothing else.
     """
 
+    seed: Seed
     scheme: Literal["resplit", "official"]
-    train: Size
-    test: Size
-    dev: Size
+    train: Positive
+    test: Positive
+    dev: Positive
 
     @field_validator("train", "test", "dev")
     @classmethod
@@ -109,85 +123,76 @@ class Split(Section):
 
 
 class Evaluate(Section):
-    """``bayes_error``: the error nobody can avoid, subtracted from the train error to give bias."""
+    """How many misclassified images are drawn, and how many training images as samples."""
 
-    bayes_error: Fraction
-    errors_shown: Annotated[int, Field(ge=1, le=100)]
-
-
-class Published(Section):
-    """Accuracies a source reports, in [0, 1]."""
-
-    train: Share | None = None
-    dev: Share | None = None
-    test: Share | None = None
-
-
-class Compare(Section):
-    """What the comparison shows beside our figures, and how many sample images it draws."""
-
-    samples_shown: Annotated[int, Field(ge=1, le=100)]
-    published: dict[str, Published]
+    errors_shown: Annotated[int, Field(ge=1, le=100)] = 9
+    samples_shown: Annotated[int, Field(ge=1, le=100)] = 9
 
 
 class Export(Section):
-    """Which network is exported, and what its int8 form must keep of the accuracy.
+    """Which network is exported, and what its int8 format must keep of the accuracy.
 
     ``calibration_images``: training images that teach int8 the range of every activation;
-    ``largest_drop``: int8's accuracy must be less than this below the trained network's.
+    ``largest_drop``: int8's accuracy on dev must be less than this below the trained network's.
     """
 
     architecture: str
-    calibration_images: Count
-    largest_drop: Annotated[float, Field(gt=0, le=1)]
+    calibration_images: Count = 500
+    largest_drop: Annotated[float, Field(gt=0, le=1)] = 0.001
 
 
-class Spread(Section):
-    """Learning rates by layer group, geometric: ``from`` at the stem, ``to`` at the head."""
+class ByGroup(Section):
+    """Discriminative learning rates: geometric, ``from`` at the stem, ``to`` at the head."""
 
     lowest: Annotated[float, Field(gt=0, alias="from")]
     highest: Annotated[float, Field(gt=0, alias="to")]
 
     @model_validator(mode="after")
-    def _in_order(self) -> "Spread":
+    def _in_order(self) -> Self:
         if self.lowest > self.highest:
             raise ValueError("from, the stem's rate, must not be above to, the head's")
         return self
 
 
 def _kind_of_rate(value: object) -> str:
-    if isinstance(value, dict | Spread):
-        return "spread"
+    if isinstance(value, dict | ByGroup):
+        return "by_group"
     return "suggested" if isinstance(value, str) else "number"
 
 
-# A number, what the range test suggests, or a spread.
+# A number, what the range test suggests, or a rate for each layer group.
 LearningRate = Annotated[
     Annotated[Positive, Tag("number")]
     | Annotated[Literal["suggested"], Tag("suggested")]
-    | Annotated[Spread, Tag("spread")],
+    | Annotated[ByGroup, Tag("by_group")],
     Discriminator(_kind_of_rate),
 ]
 
 
 class Optimizer(Section):
-    """A Keras optimizer with its defaults; in a schedule, the rate is the highest one."""
+    """An optimizer of Keras by its ``name``, such as adam, adamw or sgd.
 
-    name: Literal["adam", "rmsprop", "adadelta"]
+    Other keys are arguments of its constructor, such as ``momentum`` or ``weight_decay``; what is
+    left out has Keras's default. In a schedule, ``learning_rate`` is the highest one.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    name: Name
     learning_rate: LearningRate | None = None
 
 
 class Constant(Section):
     """The learning rate stays as it is."""
 
-    name: Literal["constant"]
+    name: Literal["constant"] = "constant"
 
 
 class Plateau(Section):
     """The rate is multiplied by ``factor`` after ``patience`` epochs without a lower dev loss."""
 
     name: Literal["plateau"]
-    factor: Annotated[float, Field(gt=0, lt=1)]
+    factor: Open
     patience: Count
 
 
@@ -195,10 +200,10 @@ class Momentum(Section):
     """Adam's ``beta_1`` in a cycle: ``highest`` at both ends, ``lowest`` where the rate peaks."""
 
     highest: Fraction
-    lowest: Annotated[float, Field(gt=0, lt=1)]
+    lowest: Open
 
     @model_validator(mode="after")
-    def _in_order(self) -> "Momentum":
+    def _in_order(self) -> Self:
         if self.lowest > self.highest:
             raise ValueError("lowest must not be above highest")
         return self
@@ -209,152 +214,69 @@ class OneCycle(Section):
 
     From rate / ``start_divisor`` in a straight line up to the rate, for the first ``warmup`` share
     of the steps; then along a cosine down to rate / ``end_divisor``. ``momentum`` goes the other
-    way; null leaves it as it is.
+    way; left out, it stays as it is.
     """
 
     name: Literal["one_cycle"]
-    warmup: Annotated[float, Field(gt=0, lt=1)]
-    start_divisor: Annotated[float, Field(ge=1)]
-    end_divisor: Annotated[float, Field(ge=1)]
-    momentum: Momentum | None
+    warmup: Open = 0.25
+    start_divisor: Annotated[float, Field(ge=1)] = 25
+    end_divisor: Annotated[float, Field(ge=1)] = 10_000
+    momentum: Momentum | None = None
 
 
 Schedule = Annotated[Constant | Plateau | OneCycle, Field(discriminator="name")]
-Epochs = Annotated[int, Field(ge=1, le=100_000)]
-BatchSize = Annotated[int, Field(ge=1, le=2**20)]
 
 
 class Phase(Section):
-    """A part of a training with an optimizer of its own.
-
-    With ``trainable: head`` the kernels and biases of the body stay as they are; its BatchNorm
-    still learns, and its averages move.
-    """
+    """A part of a training with an optimizer of its own."""
 
     epochs: Epochs
-    schedule: Schedule
     learning_rate: LearningRate
-    trainable: Literal["head", "all"]
+    schedule: Schedule = Constant()
 
 
 class Augment(Section):
-    """Random changes of a training image, each drawn uniformly from minus to plus the figure.
+    """Random changes of a training image, each drawn uniformly from minus to plus the value.
 
-    ``rotation`` and ``slant`` in degrees; ``zoom`` as a share of the size, ``shift`` as a share of
-    the image's side, both drawn for each axis by itself. Lines become thinner by up to ``thin``
-    and thicker by up to ``thick`` pixels on either side. ``variants`` is the probability that a
+    ``rotation`` and ``shear`` are in degrees; ``zoom`` is a share of the size and ``shift`` one of
+    the image's size, both drawn for each axis by itself. ``erode`` and ``dilate`` are the most
+    pixels that strokes lose and gain on either side. ``pen_strokes`` is the probability that a
     zero is slashed, a one gets a flag or a base, a seven a bar; 0 if the images are no digits.
     """
 
-    rotation: Annotated[float, Field(ge=0, le=180)]
-    zoom: Fraction
-    shift: Fraction
-    slant: Annotated[float, Field(ge=0, lt=90)]
-    thin: Share
-    thick: Share
-    variants: Share
-
-
-class Architecture(Section):
-    """How one network is built and trained.
-
-    ``network`` is a module of digits/networks/. ``l2`` weighs the squared kernels; ``dropout``
-    follows the convolutions and ``dropout_head`` comes before the last layer; ``early_stopping``
-    is the number of epochs without a lower dev loss after which the best epoch's weights are
-    taken, 0 for never. A network refuses what it has no place for.
-
-    ``pretrained`` says where the body's weights come from: ``none`` (random), ``glyphs`` (letters,
-    learned by the pretrain stage), ``imagenet``, or a path to a Keras weights file of such a body.
-    Training is in one go, by ``epochs``, ``schedule`` and ``optimizer.learning_rate``, or instead
-    of these in ``phases``.
-    """
-
-    network: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-    pretrained: Annotated[str, Field(pattern=r"^(none|glyphs|imagenet|.+\.weights\.h5)$")]
-    epochs: Epochs | None = None
-    batch_size: BatchSize
-    scaling: Literal["standardized", "unit"]
-    optimizer: Optimizer
-    schedule: Schedule | None = None
-    phases: Annotated[list[Phase], Field(min_length=1)] | None = None
-    augment: Augment
-    l2: Annotated[float, Field(ge=0)]
-    dropout: Fraction
-    dropout_head: Fraction
-    batch_norm: bool
-    early_stopping: Annotated[int, Field(ge=0)]
-
-    @property
-    def plan(self) -> list[Phase]:
-        """The phases; a training in one go is one phase with everything trainable."""
-        if self.phases is not None:
-            return self.phases
-        return [
-            Phase.model_construct(
-                epochs=self.epochs,
-                schedule=self.schedule,
-                learning_rate=self.optimizer.learning_rate,
-                trainable="all",
-            )
-        ]
-
-    @property
-    def first_to_ask(self) -> Phase | None:
-        """The first phase that wants a rate suggested, if any; all that do get the same."""
-        return next((phase for phase in self.plan if phase.learning_rate == "suggested"), None)
-
-    @model_validator(mode="after")
-    def _one_go_or_phases(self) -> "Architecture":
-        one_go = {
-            "epochs": self.epochs,
-            "schedule": self.schedule,
-            "optimizer.learning_rate": self.optimizer.learning_rate,
-        }
-        missing = [key for key, value in one_go.items() if value is None]
-        if self.phases is not None and len(missing) < len(one_go):
-            given = ", ".join(key for key in one_go if key not in missing)
-            raise ValueError(f"phases have their own {given}; take one of the two out")
-        if self.phases is None and missing:
-            raise ValueError(f"{' and '.join(missing)} must be given, or else phases")
-        return self
-
-    @model_validator(mode="after")
-    def _momentum_is_adams(self) -> "Architecture":
-        cycles = [phase.schedule for phase in self.plan if isinstance(phase.schedule, OneCycle)]
-        if self.optimizer.name != "adam" and any(cycle.momentum for cycle in cycles):
-            raise ValueError(
-                f"schedule.momentum is for optimizer.name adam; here it is {self.optimizer.name}"
-            )
-        return self
+    rotation: Annotated[float, Field(ge=0, le=180)] = 0
+    zoom: Fraction = 0
+    shift: Fraction = 0
+    shear: Annotated[float, Field(ge=0, lt=90)] = 0
+    erode: Share = 0
+    dilate: Share = 0
+    pen_strokes: Share = 0
 
 
 class ImageNet(Section):
-    """A safetensors file of ResNet-34 as PyTorch names its layers."""
+    """A safetensors file of ResNet-34 as PyTorch names its layers; ``sha256`` is of your copy."""
 
-    url: Annotated[str, Field(pattern=r"^https?://")]
-    sha256: Sha256 | None
+    url: Url = "https://huggingface.co/timm/resnet34.a1_in1k/resolve/main/model.safetensors"
+    sha256: Sha256 | None = None
 
     @model_validator(mode="after")
-    def _somebody_vouches_for_it(self) -> "ImageNet":
+    def _somebody_vouches_for_it(self) -> Self:
         if self.url.startswith("http:") and self.sha256 is None:
             raise ValueError("an http url needs the file's sha256; https can do without")
         return self
 
 
-class Pretrain(Section):
-    """How a body learns letters: a tenth of ``images`` is held out, the rest is learned.
+class Letters(Section):
+    """How a backbone learns letters: a tenth of ``images`` is held out, the rest is learned.
 
-    ``learning_rate`` is the highest of one cycle over all ``epochs``. ``imagenet`` says where the
-    weights of ResNet-34 are that ``pretrained: imagenet`` asks for; ``sha256`` is what tells your
-    copy from any other, null for any.
+    ``learning_rate`` is the highest of one cycle over all ``epochs``.
     """
 
-    images: Annotated[int, Field(ge=100, le=10_000_000)]
-    epochs: Epochs
-    batch_size: BatchSize
-    learning_rate: Positive
-    schedule: OneCycle
-    imagenet: ImageNet
+    images: Annotated[int, Field(ge=100, le=10_000_000)] = 20_000
+    epochs: Epochs = 3
+    batch_size: BatchSize = 128
+    learning_rate: Positive = 0.005
+    schedule: OneCycle = OneCycle(name="one_cycle", end_divisor=100_000)
 
 
 class RangeTest(Section):
@@ -364,72 +286,102 @@ class RangeTest(Section):
     multiple of the lowest smoothed loss at which the test ends.
     """
 
-    lowest: Positive
-    highest: Positive
-    batches: Annotated[int, Field(ge=10, le=100_000)]
-    smoothing: Fraction
-    divergence: Annotated[float, Field(gt=1)]
+    lowest: Positive = 1e-6
+    highest: Positive = 1
+    batches: Annotated[int, Field(ge=10, le=100_000)] = 150
+    smoothing: Fraction = 0.9
+    divergence: Annotated[float, Field(gt=1)] = 4
 
     @model_validator(mode="after")
-    def _in_order(self) -> "RangeTest":
+    def _in_order(self) -> Self:
         if self.lowest >= self.highest:
             raise ValueError("lowest must be below highest")
         return self
 
 
-class Params(Section):
-    """The whole of params.yaml."""
+class Architecture(Section):
+    """The recipe of one network: how it is built and trained.
 
-    seed: Annotated[int, Field(ge=0, lt=2**31)]
-    threads: Annotated[int, Field(ge=1, le=1024)]
+    ``network`` is a module of digits/networks/, ``width`` multiplies its filters and hidden units.
+    ``l2`` weighs the squared kernels; ``dropout`` follows the convolutions and ``dropout_head``
+    comes before the last layer; ``label_smoothing`` is the share of a label that is spread over
+    all classes; ``early_stopping`` is the number of epochs without a lower dev loss after which
+    the best epoch's weights are taken, 0 for never. A network refuses what it has no place for.
+
+    ``pretrained`` says where the backbone's weights come from: ``none`` (random), ``letters``
+    (learned before, as ``letters`` says), ``imagenet`` (read as ``imagenet`` says), or a path to a
+    Keras weights file of such a backbone. A learning rate of ``suggested`` is found by a range
+    test, as ``range_test`` says. Training is in one go, by ``epochs``, ``schedule`` and
+    ``optimizer.learning_rate``, or instead of these in ``phases``, named by what is trained. In
+    the phase ``head`` the backbone's kernels and biases stay as they are; its BatchNorm learns.
+    """
+
+    network: Name
+    width: Annotated[float, Field(gt=0, le=100)] = 1
+    pretrained: Annotated[str, Field(pattern=r"^(none|letters|imagenet|.+\.weights\.h5)$")] = "none"
+    epochs: Epochs | None = None
+    batch_size: BatchSize
+    scaling: Literal["standardized", "unit"] = "standardized"
+    optimizer: Optimizer
+    schedule: Schedule = Constant()
+    phases: Annotated[dict[Literal["head", "all"], Phase], Field(min_length=1)] | None = None
+    augment: Augment = Augment()
+    l2: Annotated[float, Field(ge=0)] = 0
+    dropout: Fraction = 0
+    dropout_head: Fraction = 0
+    batch_norm: bool = False
+    label_smoothing: Fraction = 0
+    early_stopping: Annotated[int, Field(ge=0)] = 0
+    letters: Letters = Letters()
+    imagenet: ImageNet = ImageNet()
+    range_test: RangeTest = RangeTest()
+
+    @model_validator(mode="after")
+    def _one_go_or_phases(self) -> Self:
+        one_go = {"epochs": self.epochs, "optimizer.learning_rate": self.optimizer.learning_rate}
+        missing = [key for key, value in one_go.items() if value is None]
+        if self.phases is None and missing:
+            raise ValueError(f"{' and '.join(missing)} must be given, or else phases")
+        given = [key for key in one_go if key not in missing]
+        given += ["schedule"] if self.schedule != Constant() else []
+        if self.phases is not None and given:
+            raise ValueError(f"phases have their own {', '.join(given)}; take one of the two out")
+        return self
+
+    @property
+    def rates(self) -> list[Any]:
+        """The learning rates of all phases: numbers, ``suggested``, `ByGroup`."""
+        if self.phases is None:
+            return [self.optimizer.learning_rate]
+        return [phase.learning_rate for phase in self.phases.values()]
+
+
+class Params(Section):
+    """The whole of params.yaml.
+
+    ``seed`` decides weights, order, augmentation and dropout. ``threads`` are TensorFlow's, in and
+    between operations; another number rounds differently, and so do other ``versions``.
+    """
+
+    seed: Seed
+    threads: Threads
+    versions: dict[Name, str]
     dataset: str
     datasets: dict[str, Dataset]
     download: Download
     split: Split
     evaluate: Evaluate
-    compare: Compare
     export: Export
-    pretrain: Pretrain
-    lr_find: RangeTest
-    architectures: Annotated[
-        dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Architecture],
-        Field(min_length=1),
-    ]
+    architectures: Annotated[dict[Name, Architecture], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _dataset_is_described(self) -> "Params":
-        if self.dataset not in self.datasets:
-            raise ValueError(
-                f"dataset must be one of {', '.join(self.datasets)}; it is {self.dataset}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _letters_are_learned_with_adams_momentum(self) -> "Params":
-        for name, architecture in self.architectures.items():
-            learns, kind = architecture.pretrained == "glyphs", architecture.optimizer.name
-            if learns and kind != "adam" and self.pretrain.schedule.momentum:
-                raise ValueError(
-                    "pretrain.schedule.momentum is for optimizer.name adam; "
-                    f"architectures.{name}, pretrained on glyphs, has {kind}"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _published_figures_are_of_architectures(self) -> "Params":
-        if unknown := self.compare.published.keys() - self.architectures.keys():
-            raise ValueError(
-                f"compare.published has {', '.join(sorted(unknown))}, architectures has not"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _exported_is_an_architecture(self) -> "Params":
-        if self.export.architecture not in self.architectures:
-            raise ValueError(
-                f"export.architecture must be one of {', '.join(self.architectures)}; "
-                f"it is {self.export.architecture}"
-            )
+    def _names_are_known(self) -> Self:
+        for key, name, known in (
+            ("dataset", self.dataset, self.datasets),
+            ("export.architecture", self.export.architecture, self.architectures),
+        ):
+            if name not in known:
+                raise ValueError(f"{key} must be one of {', '.join(known)}; it is {name}")
         return self
 
 
@@ -468,8 +420,28 @@ def check(kind: type[AnySection], content: Any, where: str) -> AnySection:
         raise PipelineError("; ".join(_explain(where, e) for e in error.errors())) from None
 
 
+def override(content: Any, changes: Mapping[str, Any], where: str) -> Any:
+    """Return a copy of ``content`` with ``changes``, values by dotted keys, made to it.
+
+    A mapping is replaced as a whole. Keys that are not there yet are added, for `check` to judge.
+
+    Raises:
+        PipelineError: a key leads through something that is no mapping.
+    """
+    content = copy.deepcopy(content)
+    for key, value in changes.items():
+        *parents, last = key.split(".")
+        section = content
+        for parent in parents:
+            section = section.setdefault(parent, {}) if isinstance(section, dict) else None
+        if not isinstance(section, dict):
+            raise PipelineError(f"{where}: {key} is not a known parameter; given {value!r}")
+        section[last] = copy.deepcopy(value)
+    return content
+
+
 def architecture(params: Params, name: str) -> Architecture:
-    """Return the settings of the architecture called ``name``.
+    """Return the recipe of the architecture called ``name``.
 
     Raises:
         PipelineError: params.yaml has no such architecture.

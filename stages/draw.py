@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("name", help="an architecture of params.yaml")
     name = parser.parse_args().name
     settings = config.architecture(config.load(), name)
-    model = networks.build(name, settings, mean=0, deviation=1)  # which the picture does not show
+    model = networks.build(name, settings, mean=0, std=1)  # which the picture does not show
     path = Path(f"plots/networks/{name}.png")
     figures.save(path, network_diagram.draw(model))
     print(f"{path}: {name}, {model.count_params():,} parameters")

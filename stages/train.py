@@ -1,24 +1,24 @@
-"""Train one architecture.
+"""Train one architecture: ``python -m stages.train NAME``.
 
-Reads data/standardized/, data/split.csv, models/pretrained/<name>/ and
-data/learning_rates/<name>.json; writes models/<name>/model.keras and, after every epoch,
-plots/train/<name>.csv. Of a training in phases, models/<name>/phases/ has the network at the end of
-each, and model.keras is the one that reads most dev images. An interrupted training goes on from
-checkpoints/<name>.npz.
+Reads data/standardized/ and data/split.csv. Writes, after every epoch, plots/train/NAME.csv;
+models/NAME/model.keras; and data/predictions/NAME.npz, the probabilities of every image. Of a
+training in phases, models/NAME/phases/ has the network at the end of each, and model.keras is the
+one that classifies most dev images. Where a backbone learned letters or a range test suggested a
+learning rate, models/NAME/ shows how. An interrupted training goes on from checkpoints/NAME/.
 """
 
 import argparse
 import shutil
 from pathlib import Path
 
-import pandas as pd
+import numpy as np
 
-from digits import config, networks, tables
+from digits import config
 from digits.data import dataset
-from digits.errors import PipelineError, run_stage
-from digits.evaluation import predict, statistics
-from digits.io import read_json, replacing
-from digits.training import checkpoint, determinism, fit, layer_groups, model_file
+from digits.errors import run_stage
+from digits.evaluation import figures, predict, predictions
+from digits.io import CURVES, read_csv, replacing, write_csv, write_curves
+from digits.training.train import Trained, best_on_dev, train
 
 
 def main() -> None:
@@ -27,77 +27,54 @@ def main() -> None:
     parser.add_argument("name", help="an architecture of params.yaml")
     name = parser.parse_args().name
     values = config.load()
-    settings = config.architecture(values, name)
-    determinism.pin(values.seed, values.threads)
-
-    standardized, split = Path("data/standardized"), Path("data/split.csv")
-    pretrained = Path("models/pretrained") / name
-    learning_rate = Path(f"data/learning_rates/{name}.json")
-    data = dataset.load(standardized, split)
-    suggested = read_suggested(learning_rate)
-    model = networks.build(name, settings, data.mean, data.deviation)
-    layer_groups.load_pretrained(model, settings, pretrained)
-
-    state, curves = Path(f"checkpoints/{name}.npz"), Path(f"plots/train/{name}.csv")
-    ends = [Path(f"checkpoints/{name}-{n}.keras") for n, _ in enumerate(settings.plan, 1)]
-    inputs = [standardized / "statistics.json", split, learning_rate, *pretrained.glob("*.h5")]
-    print(f"{name}: {model.count_params():,} parameters, {len(data.rows['train']):,} images")
-    fit.fit(
-        model,
-        settings,
+    recipe = config.architecture(values, name)
+    data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
+    curves = Path(f"plots/train/{name}.csv")
+    state, folder = Path(f"checkpoints/{name}"), Path(f"models/{name}")
+    trained = train(
+        name,
+        recipe,
         data,
         values.seed,
+        values.threads,
         state,
-        checkpoint.identify([settings], values.seed, values.threads, inputs),
-        lambda table: tables.write_curves(curves, table),
-        suggested=suggested,
-        on_phase=lambda number: model_file.save(model, ends[number - 1]),
+        lambda table: write_curves(curves, table),
     )
-    kept = best_on_dev(ends, data) if len(ends) > 1 else 1
-    folder = Path("models") / name
-    copy(ends[kept - 1], folder / "model.keras")
-    if len(ends) > 1:
-        for number, end in enumerate(ends, 1):
+    kept = write_predictions(Path(f"data/predictions/{name}.npz"), trained, data)
+    copy(trained.ends[kept], folder / "model.keras")
+    if len(trained.ends) > 1:
+        for number, end in enumerate(trained.ends, 1):
             copy(end, folder / f"phases/{number}.keras")
-    for file in (state, *ends):
-        file.unlink()
-    table = pd.read_csv(curves)
-    last = table[table["phase"] == kept].iloc[-1]
-    best = f", best at the end of phase {kept} of {len(ends)}" if len(ends) > 1 else ""
+    for shown in state.glob("letters.*"):
+        copy(shown, folder / shown.name)
+    if trained.rates is not None and trained.learning_rate:
+        rates = trained.rates.map(lambda value: float(f"{value:.7g}"))
+        write_csv(folder / "range_test.csv", rates)
+        picture = figures.range_test(trained.rates, trained.learning_rate)
+        figures.save(folder / "range_test.png", picture)
+    shutil.rmtree(state)
+    table = read_csv(curves, CURVES)
+    last = table[table["phase"] == kept + 1].iloc[-1]
+    best = f", best at the end of phase {kept + 1}" if len(trained.ends) > 1 else ""
     print(
         f"{name}: {len(table)} epochs{best}; dev accuracy {last['dev_accuracy']:.4f} there; "
-        f"wrote {folder}/model.keras and {curves}"
+        f"wrote {folder}/model.keras, {curves} and its predictions"
     )
 
 
-def read_suggested(path: Path) -> float | None:
-    """Read the learning rate that lr_find suggests, if it was asked to.
-
-    Raises:
-        PipelineError: the file holds something else.
-        FileNotFoundError: there is no such file.
-    """
-    try:
-        suggested = read_json(path)["suggested"]
-    except (ValueError, TypeError, KeyError):
-        raise PipelineError(f"{path}: expected suggested, as lr_find writes it") from None
-    if suggested is not None and not (isinstance(suggested, float | int) and suggested > 0):
-        raise PipelineError(f"{path}: expected a rate above 0 or null, found {suggested!r}")
-    return suggested
-
-
-def best_on_dev(paths: list[Path], data: dataset.Dataset) -> int:
-    """Return the number, from 1, of the network with the highest dev accuracy, then lowest loss."""
-    rows = data.rows["dev"]
-
-    def merit(path: Path) -> tuple[float, float]:
-        probabilities = predict.predict(predict.load_network(path), data.images[rows])
-        right = probabilities.argmax(axis=1) == data.labels[rows]
-        certainty = probabilities[range(len(rows)), data.labels[rows]]
-        return statistics.accuracy(right), -statistics.cross_entropy(certainty)
-
-    merits = [merit(path) for path in paths]
-    return merits.index(max(merits)) + 1
+def write_predictions(path: Path, trained: Trained, data: dataset.Dataset) -> int:
+    """Write what the network predicts; return the place of the phase that is best on dev."""
+    models = [predict.load_network(end) for end in trained.ends]
+    rows = predictions.phase_rows(data.rows)
+    phases = np.empty((0, len(rows), 10), np.float32)
+    kept = 0
+    if len(models) > 1:
+        phases = np.stack([predict.predict(model, data.images[rows]) for model in models])
+        dev = np.isin(rows, data.rows["dev"])
+        kept = best_on_dev([one[dev] for one in phases], data.labels[rows[dev]])
+    whole = predict.predict(models[kept], data.images)
+    predictions.write(path, whole, trained.parameters, phases)
+    return kept
 
 
 def copy(source: Path, target: Path) -> None:

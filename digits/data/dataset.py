@@ -1,5 +1,7 @@
 """The standardized images and their sets, as training and evaluation use them."""
 
+import functools
+import hashlib
 import math
 import tokenize
 from dataclasses import dataclass
@@ -11,6 +13,8 @@ from numpy.typing import NDArray
 from digits.data import splits
 from digits.errors import PipelineError
 from digits.io import read_json
+
+BLOCK = 8192  # images that are hashed at a time; bounds memory
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,17 @@ class Dataset:
     mean: float
     deviation: float
     rows: dict[str, NDArray[np.int64]]
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """SHA-256 of what a training sees: the images and labels of train and dev, the scale."""
+        digest = hashlib.sha256(repr((self.mean, self.deviation)).encode())
+        for name in ("train", "dev"):
+            for start in range(0, len(self.rows[name]), BLOCK):
+                rows = self.rows[name][start : start + BLOCK]
+                digest.update(self.labels[rows].tobytes() + self.images[rows].tobytes())
+            digest.update(name.encode())
+        return digest.hexdigest()
 
 
 def load(standardized: Path, split: Path) -> Dataset:

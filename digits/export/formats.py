@@ -1,9 +1,10 @@
-"""The forms a trained network is exported in: writing them, reading with them, comparing them.
+"""The formats a trained network is exported in: writing, running and comparing them.
 
 All take raw grey levels, 0 to 255, white ink on black; the standardization is their first layer.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from digits.export import litert
 from digits.io import write_json
 from digits.training import model_file
 
-FORMS = {  # and the files each consists of
+FORMATS = {  # and the files each consists of
     "keras": ["model.keras"],
     "weights": ["architecture.json", "model.weights.h5"],
     "float32": ["float32.tflite"],
@@ -40,7 +41,7 @@ def raw_pixels(data: Dataset, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
 
 
 def write(model: keras.Model, folder: Path, calibration: NDArray[np.uint8]) -> None:
-    """Write a network that takes raw pixels in every form; ``calibration`` as in `litert`."""
+    """Write a network that takes raw pixels in every format; ``calibration`` as in `litert`."""
     model_file.save(model, folder / "model.keras")
     write_json(folder / "architecture.json", json.loads(model.to_json()))
     model.save_weights(folder / "model.weights.h5")
@@ -49,7 +50,7 @@ def write(model: keras.Model, folder: Path, calibration: NDArray[np.uint8]) -> N
 
 
 def read(folder: Path, pixels: NDArray[np.uint8], threads: int) -> dict[str, NDArray[np.float32]]:
-    """Load every form and return the probabilities, (n, 10), it gives for pixels (n, 28, 28)."""
+    """Load every format and return the probabilities, (n, 10), it gives for pixels (n, 28, 28)."""
     whole = keras.models.load_model(folder / "model.keras", compile=False, safe_mode=True)
     parts = keras.models.model_from_json((folder / "architecture.json").read_text(encoding="utf-8"))
     parts.load_weights(folder / "model.weights.h5")
@@ -66,50 +67,54 @@ def compare(
     answers: dict[str, NDArray[np.float32]],
     expected: NDArray[np.float32],
     labels: NDArray[np.uint8],
-    unseen: NDArray[np.bool_],
+    sets: Mapping[str, NDArray[np.bool_]],
 ) -> list[dict[str, Any]]:
-    """Compare every form with the trained network.
+    """Compare every format with the trained network.
 
     Args:
         answers: probabilities, (n, 10), as from `read`.
         expected: probabilities of the trained network, (n, 10).
         labels: (n,), 0 to 9.
-        unseen: (n,), whether the image is in test; the accuracies are over these.
+        sets: for dev and test, whether the image is in it, (n,); accuracies are over these.
     """
-    forms = []
+    formats = []
     for name, probabilities in answers.items():
         classes = probabilities.argmax(axis=1)
         difference = float(np.abs(probabilities - expected).max())
-        forms.append(
+        correct = classes == labels
+        formats.append(
             {
                 "name": name,
-                "files": FORMS[name],
-                "test_accuracy": round(statistics.accuracy((classes == labels)[unseen]), 6),
+                "files": FORMATS[name],
+                **{
+                    f"{kind}_accuracy": round(statistics.accuracy(correct[members]), 6)
+                    for kind, members in sets.items()
+                },
                 "classes_differing": int(np.count_nonzero(classes != expected.argmax(axis=1))),
                 "largest_difference": float(f"{difference:.2g}"),
             }
         )
-    return forms
+    return formats
 
 
-def check(forms: list[dict[str, Any]], largest_drop: float) -> None:
-    """Refuse forms, as from `compare`, that do not read as the trained network does.
+def check(formats: list[dict[str, Any]], largest_drop: float) -> None:
+    """Refuse formats, as from `compare`, that do not classify as the trained network does.
 
     Raises:
-        PipelineError: int8 loses ``largest_drop`` of the accuracy or more, or another form gives
-            an image another class; the message says which, and how far it is off.
+        PipelineError: int8 loses ``largest_drop`` of the accuracy on dev or more, or another format
+            gives an image another class; the message says which, and how far it is off.
     """
-    *floats, int8 = forms
-    for form in floats:
-        if form["classes_differing"]:
+    *floats, int8 = formats
+    for one in floats:
+        if one["classes_differing"]:
             raise PipelineError(
-                f"{' with '.join(form['files'])} reads {form['classes_differing']} test images "
+                f"{' with '.join(one['files'])} classifies {one['classes_differing']} images "
                 "otherwise than the trained network; nothing was exported"
             )
-    accuracy = floats[0]["test_accuracy"]
-    if accuracy - int8["test_accuracy"] >= largest_drop:
+    accuracy = floats[0]["dev_accuracy"]
+    if accuracy - int8["dev_accuracy"] >= largest_drop:
         raise PipelineError(
-            f"int8.tflite has a test accuracy of {int8['test_accuracy']}, the trained network of "
+            f"int8.tflite has a dev accuracy of {int8['dev_accuracy']}, the trained network of "
             f"{accuracy}; the difference must be below export.largest_drop in params.yaml, "
             f"{largest_drop}; nothing was exported"
         )

@@ -15,7 +15,7 @@ def describe(
     settings: Params,
     data: Dataset,
     metrics: dict[str, Any],
-    forms: list[dict[str, Any]],
+    formats: list[dict[str, Any]],
     folder: Path,
 ) -> dict[str, Any]:
     """Return the model card of the network that the parameters export.
@@ -24,7 +24,7 @@ def describe(
         settings: the parameters.
         data: what the network was trained and measured on.
         metrics: of the trained network, as evaluate measured them.
-        forms: name and files of each form, and how it compares with the trained network.
+        formats: name and files of each, and how it compares with the trained network.
         folder: with all files that are to be described.
     """
     source = settings.datasets[settings.dataset].model_dump(exclude={"mirrors"}, exclude_none=True)
@@ -45,12 +45,12 @@ def describe(
         "data_set": {"name": settings.dataset, "images": len(data.labels), **source},
         "split": {
             "scheme": settings.split.scheme,
-            "seed": settings.seed,
+            "seed": settings.split.seed,
             "images": {name: len(rows) for name, rows in data.rows.items()},
         },
         "standardization": {"mean": data.mean, "deviation": data.deviation},
         "metrics": metrics,
-        "forms": forms,
+        "formats": formats,
         "files": {path.name: _identify(path) for path in sorted(folder.iterdir())},
         "versions": {package: version(package) for package in PACKAGES},
     }

@@ -1,4 +1,4 @@
-"""The networks: one module each, with ``build(settings, images)``."""
+"""The networks: one module each, with ``build(recipe, images)``."""
 
 import importlib
 
@@ -8,18 +8,18 @@ from digits.config import Architecture
 from digits.errors import PipelineError
 
 CLASSES = 10
-SIDE = 28
+SIZE = 28
 
 
-def build(name: str, settings: Architecture, mean: float, deviation: float) -> keras.Model:
-    """Build the network of an architecture.
+def build(name: str, recipe: Architecture, mean: float, std: float) -> keras.Model:
+    """Build the network of a recipe.
 
     Args:
-        name: the architecture; a name in params.yaml.
-        settings: how to build it; a network, the module ``digits/networks/<settings.network>.py``,
+        name: of the network.
+        recipe: how to build it; a network, the module ``digits/networks/<recipe.network>.py``,
             refuses what it has no place for.
         mean: of the training pixels, in grey levels 0 to 255.
-        deviation: of the training pixels, in grey levels.
+        std: their standard deviation, in grey levels.
 
     Returns:
         An uncompiled model from standardized images, float32 (n, 28, 28, 1), to the probabilities
@@ -30,24 +30,24 @@ def build(name: str, settings: Architecture, mean: float, deviation: float) -> k
         PipelineError: no such module, or a setting the network has no place for.
     """
     try:
-        network = importlib.import_module(f"digits.networks.{settings.network}")
+        network = importlib.import_module(f"digits.networks.{recipe.network}")
     except ModuleNotFoundError as error:
-        if error.name != f"digits.networks.{settings.network}":
+        if error.name != f"digits.networks.{recipe.network}":
             raise
         raise PipelineError(
             f"architectures.{name} in params.yaml needs the module "
-            f"digits/networks/{settings.network}.py, which does not exist"
+            f"digits/networks/{recipe.network}.py, which does not exist"
         ) from None
-    inputs = keras.Input((SIDE, SIDE, 1), name="standardized")
+    inputs = keras.Input((SIZE, SIZE, 1), name="standardized")
     images = inputs
-    if settings.scaling == "unit":
-        images = keras.layers.Rescaling(deviation / 255, mean / 255, name="unit")(inputs)
-    return keras.Model(inputs, network.build(settings, images), name=name)
+    if recipe.scaling == "unit":
+        images = keras.layers.Rescaling(std / 255, mean / 255, name="unit")(inputs)
+    return keras.Model(inputs, network.build(recipe, images), name=name)
 
 
-def l2(settings: Architecture) -> keras.regularizers.Regularizer | None:
-    """Return the kernel regularizer that ``settings.l2`` asks for."""
-    return keras.regularizers.L2(settings.l2) if settings.l2 else None
+def l2(recipe: Architecture) -> keras.regularizers.Regularizer | None:
+    """Return the kernel regularizer that ``recipe.l2`` asks for."""
+    return keras.regularizers.L2(recipe.l2) if recipe.l2 else None
 
 
 def dropout(rate: float, images: keras.KerasTensor) -> keras.KerasTensor:
@@ -56,20 +56,20 @@ def dropout(rate: float, images: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def conv(
-    settings: Architecture,
+    recipe: Architecture,
     images: keras.KerasTensor,
     filters: int,
-    side: int,
+    size: int,
     *,
     regularized: bool = False,
     normalized: bool = False,
 ) -> keras.KerasTensor:
     """Convolution and ReLU; ``normalized`` puts BatchNorm between and drops the bias."""
     images = keras.layers.Conv2D(
-        filters,
-        side,
+        round(filters * recipe.width),
+        size,
         use_bias=not normalized,
-        kernel_regularizer=l2(settings) if regularized else None,
+        kernel_regularizer=l2(recipe) if regularized else None,
     )(images)
     if normalized:
         images = keras.layers.BatchNormalization()(images)
@@ -77,26 +77,26 @@ def conv(
 
 
 def hidden(
-    settings: Architecture, features: keras.KerasTensor, units: int, *, regularized: bool = False
+    recipe: Architecture, features: keras.KerasTensor, units: int, *, regularized: bool = False
 ) -> keras.KerasTensor:
     """Fully connected layer and ReLU; ``batch_norm`` puts BatchNorm between and drops the bias."""
     features = keras.layers.Dense(
-        units,
-        use_bias=not settings.batch_norm,
-        kernel_regularizer=l2(settings) if regularized else None,
+        round(units * recipe.width),
+        use_bias=not recipe.batch_norm,
+        kernel_regularizer=l2(recipe) if regularized else None,
     )(features)
-    if settings.batch_norm:
+    if recipe.batch_norm:
         features = keras.layers.BatchNormalization()(features)
     return keras.layers.ReLU()(features)
 
 
-def classify(settings: Architecture, features: keras.KerasTensor) -> keras.KerasTensor:
+def classify(recipe: Architecture, features: keras.KerasTensor) -> keras.KerasTensor:
     """Dropout of the head, then the softmax over the classes."""
-    features = dropout(settings.dropout_head, features)
+    features = dropout(recipe.dropout_head, features)
     return keras.layers.Dense(CLASSES, activation="softmax", name="probabilities")(features)
 
 
-def refuse(settings: Architecture, key: str, given: object, expected: object, reason: str) -> None:
+def refuse(recipe: Architecture, key: str, given: object, expected: object, reason: str) -> None:
     """Refuse a setting the network has no place for.
 
     Raises:
@@ -104,7 +104,7 @@ def refuse(settings: Architecture, key: str, given: object, expected: object, re
     """
     if given != expected:
         raise PipelineError(
-            f"params.yaml: {key} of an architecture with network: {settings.network} must be "
+            f"params.yaml: {key} of an architecture with network: {recipe.network} must be "
             f"{expected!r}: {reason}; "
             f"given {given!r}"
         )

@@ -9,10 +9,10 @@ from digits.config import Architecture
 from digits.networks import classify, conv, dropout, hidden
 
 
-def build(settings: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
+def build(recipe: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
     """Connect images (n, 28, 28, 1) to class probabilities (n, 10); L2 on the convolution."""
-    images = conv(settings, images, 28, 3, regularized=True, normalized=settings.batch_norm)
+    images = conv(recipe, images, 28, 3, regularized=True, normalized=recipe.batch_norm)
     images = keras.layers.MaxPooling2D()(images)
-    images = dropout(settings.dropout, images)
-    features = hidden(settings, keras.layers.Flatten()(images), 128)
-    return classify(settings, features)
+    images = dropout(recipe.dropout, images)
+    features = hidden(recipe, keras.layers.Flatten()(images), 128)
+    return classify(recipe, features)

@@ -6,11 +6,11 @@ from digits.config import Architecture
 from digits.networks import classify, conv, dropout, hidden
 
 
-def build(settings: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
+def build(recipe: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
     """Connect images (n, 28, 28, 1) to class probabilities (n, 10); L2 on both convolutions."""
-    images = conv(settings, images, 32, 3, regularized=True, normalized=settings.batch_norm)
-    images = conv(settings, images, 64, 3, regularized=True, normalized=settings.batch_norm)
+    images = conv(recipe, images, 32, 3, regularized=True, normalized=recipe.batch_norm)
+    images = conv(recipe, images, 64, 3, regularized=True, normalized=recipe.batch_norm)
     images = keras.layers.MaxPooling2D()(images)
-    images = dropout(settings.dropout, images)
-    features = hidden(settings, keras.layers.Flatten()(images), 128)
-    return classify(settings, features)
+    images = dropout(recipe.dropout, images)
+    features = hidden(recipe, keras.layers.Flatten()(images), 128)
+    return classify(recipe, features)

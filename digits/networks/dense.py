@@ -6,12 +6,12 @@ from digits.config import Architecture
 from digits.networks import classify, hidden, refuse
 
 
-def build(settings: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
+def build(recipe: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
     """Connect images (n, 28, 28, 1) to class probabilities (n, 10).
 
     L2 and BatchNorm go to the hidden layer; ``dropout`` is refused, as there are no convolutions.
     """
-    refuse(settings, "dropout", settings.dropout, 0, "it has no convolutions; use dropout_head")
+    refuse(recipe, "dropout", recipe.dropout, 0, "it has no convolutions; use dropout_head")
     features = keras.layers.Flatten()(images)
-    features = hidden(settings, features, 512, regularized=True)
-    return classify(settings, features)
+    features = hidden(recipe, features, 512, regularized=True)
+    return classify(recipe, features)

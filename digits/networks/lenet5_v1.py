@@ -6,20 +6,20 @@ from digits.config import Architecture
 from digits.networks import classify, conv, dropout, hidden
 
 
-def build(settings: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
+def build(recipe: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
     """Connect images (n, 28, 28, 1), padded with 0 to 32x32, to class probabilities (n, 10).
 
     L2 goes to the convolution of 16 filters alone, as in the source.
     """
     images = keras.layers.ZeroPadding2D(2)(images)
-    images = conv(settings, images, 6, 5, normalized=settings.batch_norm)
-    images = conv(settings, images, 6, 5, normalized=settings.batch_norm)
+    images = conv(recipe, images, 6, 5, normalized=recipe.batch_norm)
+    images = conv(recipe, images, 6, 5, normalized=recipe.batch_norm)
     images = keras.layers.MaxPooling2D()(images)
-    images = dropout(settings.dropout, images)
-    images = conv(settings, images, 16, 5, regularized=True, normalized=settings.batch_norm)
+    images = dropout(recipe.dropout, images)
+    images = conv(recipe, images, 16, 5, regularized=True, normalized=recipe.batch_norm)
     images = keras.layers.MaxPooling2D()(images)
-    images = dropout(settings.dropout, images)
+    images = dropout(recipe.dropout, images)
     features = keras.layers.Flatten()(images)
     for units in (120, 84):
-        features = hidden(settings, features, units)
-    return classify(settings, features)
+        features = hidden(recipe, features, units)
+    return classify(recipe, features)

@@ -6,19 +6,19 @@ from digits.config import Architecture
 from digits.networks import classify, conv, dropout, hidden
 
 
-def build(settings: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
+def build(recipe: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
     """Connect images (n, 28, 28, 1), padded with 0 to 32x32, to class probabilities (n, 10).
 
     L2 goes to the first convolution of each group, BatchNorm to the second and to every hidden
     layer, as in the source.
     """
     images = keras.layers.ZeroPadding2D(2)(images)
-    for filters, side in ((32, 5), (64, 3)):
-        images = conv(settings, images, filters, side, regularized=True)
-        images = conv(settings, images, filters, side, normalized=settings.batch_norm)
+    for filters, size in ((32, 5), (64, 3)):
+        images = conv(recipe, images, filters, size, regularized=True)
+        images = conv(recipe, images, filters, size, normalized=recipe.batch_norm)
         images = keras.layers.MaxPooling2D()(images)
-        images = dropout(settings.dropout, images)
+        images = dropout(recipe.dropout, images)
     features = keras.layers.Flatten()(images)
     for units in (256, 128, 84):
-        features = hidden(settings, features, units)
-    return classify(settings, features)
+        features = hidden(recipe, features, units)
+    return classify(recipe, features)

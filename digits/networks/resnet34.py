@@ -11,67 +11,69 @@ MOMENTUM = 0.9  # of BatchNorm's averages, as in the source; Keras's 0.99 lags i
 EPSILON = 1e-5  # of BatchNorm, as in the source
 
 
-def build(settings: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
+def build(recipe: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
     """Connect images (n, 28, 28, 1) to class probabilities (n, 10).
 
     ``dropout`` comes before the hidden layer of the head, ``dropout_head`` after it; L2 goes to
     every convolution. ``batch_norm: false`` is refused: the blocks are defined with it. Names and
     padding of the body are such that PyTorch's weights fit.
     """
-    refuse(settings, "batch_norm", settings.batch_norm, True, "its blocks are built on BatchNorm")
-    images = _conv(settings, images, "stem", 64, 7, 2)
+    refuse(recipe, "batch_norm", recipe.batch_norm, True, "its blocks are built on BatchNorm")
+    images = _conv(recipe, images, "stem", 64, 7, 2)
     images = keras.layers.ReLU(name="stem_relu")(images)
     images = _pad(images, "stem_pool", 1)  # with 0, and no activation is below that
     images = keras.layers.MaxPooling2D(3, strides=2, name="stem_pool")(images)
     for group, (filters, blocks) in enumerate(GROUPS, 1):
         for block in range(1, blocks + 1):
             strides = 2 if group > 1 and block == 1 else 1
-            images = _block(settings, images, f"group{group}_block{block}", filters, strides)
+            images = _block(recipe, images, f"group{group}_block{block}", filters, strides)
     average = keras.layers.GlobalAveragePooling2D(name="head_average")(images)
     highest = keras.layers.GlobalMaxPooling2D(name="head_highest")(images)
     features = keras.layers.Concatenate(name="head_both")([average, highest])
     features = _norm("head_norm1")(features)
-    features = dropout(settings.dropout, features)
-    features = keras.layers.Dense(512, activation="relu", name="head_hidden")(features)
+    features = dropout(recipe.dropout, features)
+    features = keras.layers.Dense(round(512 * recipe.width), activation="relu", name="head_hidden")(
+        features
+    )
     features = _norm("head_norm2")(features)
-    return classify(settings, features)
+    return classify(recipe, features)
 
 
 def _block(
-    settings: Architecture, images: keras.KerasTensor, name: str, filters: int, strides: int
+    recipe: Architecture, images: keras.KerasTensor, name: str, filters: int, strides: int
 ) -> keras.KerasTensor:
     """Two 3x3 convolutions beside a shortcut, which is projected where the shape changes."""
     shortcut = images
-    images = _conv(settings, images, f"{name}_1", filters, 3, strides)
+    images = _conv(recipe, images, f"{name}_1", filters, 3, strides)
     images = keras.layers.ReLU(name=f"{name}_relu")(images)
-    images = _conv(settings, images, f"{name}_2", filters, 3, 1)
+    images = _conv(recipe, images, f"{name}_2", filters, 3, 1)
     if shortcut.shape != images.shape:
-        shortcut = _conv(settings, shortcut, f"{name}_shortcut", filters, 1, strides)
+        shortcut = _conv(recipe, shortcut, f"{name}_shortcut", filters, 1, strides)
     images = keras.layers.Add(name=f"{name}_add")([images, shortcut])
     return keras.layers.ReLU(name=f"{name}_out")(images)
 
 
 def _conv(
-    settings: Architecture,
+    recipe: Architecture,
     images: keras.KerasTensor,
     name: str,
     filters: int,
-    side: int,
+    size: int,
     strides: int,
 ) -> keras.KerasTensor:
     """Convolution without bias and BatchNorm, no activation.
 
     A strided one is padded alike on all sides, so that it stays in line with the shortcut.
     """
-    if strides > 1 and side > 1:
-        images = _pad(images, name, side // 2)
+    if strides > 1 and size > 1:
+        images = _pad(images, name, size // 2)
     images = keras.layers.Conv2D(
-        filters,
-        side,
+        round(filters * recipe.width),
+        size,
         strides=strides,
         padding="same" if strides == 1 else "valid",
         use_bias=False,
-        kernel_regularizer=l2(settings),
+        kernel_regularizer=l2(recipe),
         name=f"{name}_conv",
     )(images)
     return _norm(f"{name}_norm")(images)

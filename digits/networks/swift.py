@@ -9,16 +9,16 @@ from digits.config import Architecture
 from digits.networks import classify, conv, dropout, hidden
 
 
-def build(settings: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
+def build(recipe: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
     """Connect images (n, 28, 28, 1) to class probabilities (n, 10).
 
     L2 goes to every convolution; BatchNorm, by ``batch_norm``, into all but the first, where it
     would cost as much as the convolution itself.
     """
-    images = conv(settings, images, 32, 5, regularized=True)
+    images = conv(recipe, images, 32, 5, regularized=True)
     images = keras.layers.MaxPooling2D()(images)
     for _ in range(2):
-        images = conv(settings, images, 64, 3, regularized=True, normalized=settings.batch_norm)
+        images = conv(recipe, images, 64, 3, regularized=True, normalized=recipe.batch_norm)
     images = keras.layers.MaxPooling2D()(images)
-    images = dropout(settings.dropout, images)
-    return classify(settings, hidden(settings, keras.layers.Flatten()(images), 128))
+    images = dropout(recipe.dropout, images)
+    return classify(recipe, hidden(recipe, keras.layers.Flatten()(images), 128))

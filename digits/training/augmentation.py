@@ -1,89 +1,170 @@
-"""Random changes of training images: pose by one bilinear warp, weight and strokes of the pen."""
+"""Random changes of training images: a pose, another stroke width, strokes of other writers.
+
+What is asked for is drawn in NumPy (`draw`), travels with the batch, and is carried out by Keras's
+operations (`apply`). What nobody asked for is neither drawn nor carried.
+"""
+
+from collections.abc import Mapping
 
 import keras
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
 from digits.config import Augment
+from digits.training import pen_strokes
 
-FAINTEST = 0.3  # of white; what thinning leaves darker is no line any more
+FAINTEST = 0.3  # of white; a peak that erosion leaves darker is no stroke any more
+
+Drawn = dict[str, npt.NDArray[np.float32]]
+
+
+def signature(settings: Augment) -> dict[str, tf.TensorSpec]:
+    """Return what travels with a batch, by name, beside images and labels."""
+    shapes = {
+        "transforms": (None, 8),
+        "widths": (None,),
+        "strokes": (None, len(pen_strokes.PEN_STROKES), 5),
+    }
+    return {name: tf.TensorSpec(shapes[name], tf.float32) for name in _asked(settings)}
+
+
+def _asked(settings: Augment) -> list[str]:
+    """Return the kinds of change that a recipe asks for."""
+    pose = settings.rotation or settings.zoom or settings.shift or settings.shear
+    kinds = {
+        "transforms": pose,
+        "widths": settings.erode or settings.dilate,
+        "strokes": settings.pen_strokes,
+    }
+    return [name for name, asked in kinds.items() if asked]
+
+
+def draw(
+    settings: Augment,
+    images: npt.NDArray[np.float32],
+    labels: npt.NDArray[np.uint8],
+    middle: float,
+    rng: np.random.Generator,
+    pen: np.random.Generator,
+) -> Drawn:
+    """Draw what happens to some images.
+
+    Args:
+        settings: how far to go; each quantity is uniform between minus and plus its value.
+        images: float32 (n, size, size).
+        labels: (n,), 0 to 9.
+        middle: the value of a pixel half way from black to white.
+        rng: decides rotation, zoom and shift.
+        pen: decides shear, stroke width and pen strokes, in this order.
+
+    Returns:
+        By the names of `signature`, float32: ``transforms`` (n, 8), of `draw_transforms`;
+        ``widths`` (n,), of `change_width`; ``strokes``, of `pen_strokes.draw`.
+    """
+    asked, count, drawn = _asked(settings), len(labels), Drawn()
+    if "transforms" in asked:
+        drawn["transforms"] = draw_transforms(settings, count, images.shape[1], rng, pen)
+    if "widths" in asked:
+        widths = pen.uniform(-settings.erode, settings.dilate, count)
+        drawn["widths"] = widths.astype(np.float32)
+    if "strokes" in asked:
+        drawn["strokes"] = pen_strokes.draw(images > middle, labels, settings.pen_strokes, pen)
+    return drawn
+
+
+def apply(
+    images: keras.KerasTensor,
+    drawn: Mapping[str, keras.KerasTensor],
+    black: float,
+    white: float,
+) -> keras.KerasTensor:
+    """Carry out what was drawn.
+
+    Args:
+        images: float32 (n, size, size, 1).
+        drawn: of `draw`; other names are passed over.
+        black: the value of a black pixel, on the scale of ``images``.
+        white: that of a white one.
+
+    Returns:
+        float32 (n, size, size, 1).
+    """
+    if "strokes" in drawn:
+        extra = pen_strokes.render(drawn["strokes"], images.shape[1])
+        images = keras.ops.maximum(images, black + (white - black) * extra)
+    if "widths" in drawn:
+        images = change_width(images, drawn["widths"])
+    if "transforms" in drawn:
+        images = keras.ops.image.affine_transform(
+            images,
+            drawn["transforms"],
+            interpolation="bilinear",
+            fill_mode="constant",
+            fill_value=black,
+        )
+    if "widths" in drawn:
+        images = normalize_peak(images, black, white)
+    return images
 
 
 def draw_transforms(
-    settings: Augment, count: int, side: int, rng: np.random.Generator, pen: np.random.Generator
+    settings: Augment, count: int, size: int, rng: np.random.Generator, pen: np.random.Generator
 ) -> npt.NDArray[np.float32]:
     """Draw one affine transform an image.
 
     Args:
-        settings: how far to go; each quantity is uniform between minus and plus its figure.
+        settings: as of `draw`.
         count: number of images.
-        side: of an image, in pixels.
+        size: of an image, in pixels.
         rng: decides the draws of rotation, zoom and shift.
-        pen: decides those of slant.
+        pen: decides those of shear.
 
     Returns:
         float32 (count, 8): the rows of the matrices that take a pixel of the new image to its
-        place in the old one, in the form of `keras.ops.image.affine_transform`.
+        place in the old one, as `keras.ops.image.affine_transform` takes them.
     """
     angle = np.deg2rad(rng.uniform(-settings.rotation, settings.rotation, count))
     zoom_x, zoom_y = rng.uniform(1 - settings.zoom, 1 + settings.zoom, (2, count))
-    shift_x, shift_y = rng.uniform(-settings.shift, settings.shift, (2, count)) * side
-    slant = np.tan(np.deg2rad(pen.uniform(-settings.slant, settings.slant, count)))
-    middle = (side - 1) / 2
-    a, b = np.cos(angle) * zoom_x, (np.cos(angle) * slant - np.sin(angle)) * zoom_y
-    c, d = np.sin(angle) * zoom_x, (np.sin(angle) * slant + np.cos(angle)) * zoom_y
+    shift_x, shift_y = rng.uniform(-settings.shift, settings.shift, (2, count)) * size
+    shear = np.tan(np.deg2rad(pen.uniform(-settings.shear, settings.shear, count)))
+    middle = (size - 1) / 2
+    a, b = np.cos(angle) * zoom_x, (np.cos(angle) * shear - np.sin(angle)) * zoom_y
+    c, d = np.sin(angle) * zoom_x, (np.sin(angle) * shear + np.cos(angle)) * zoom_y
     to_x = middle - a * middle - b * middle + shift_x
     to_y = middle - c * middle - d * middle + shift_y
     none = np.zeros(count)
     return np.stack([a, b, to_x, c, d, to_y, none, none], axis=1).astype(np.float32)
 
 
-def warp(
-    images: keras.KerasTensor, transforms: keras.KerasTensor, black: float
-) -> keras.KerasTensor:
-    """Apply one transform to each image, bilinear; what comes from outside is ``black``.
+def change_width(images: keras.KerasTensor, widths: keras.KerasTensor) -> keras.KerasTensor:
+    """Erode or dilate the strokes of each image.
 
     Args:
-        images: float32 (n, side, side, 1).
-        transforms: float32 (n, 8) from `draw_transforms`.
-        black: the value of a black pixel, on the scale of ``images``.
-
-    Returns:
-        float32 (n, side, side, 1).
-    """
-    return keras.ops.image.affine_transform(
-        images, transforms, interpolation="bilinear", fill_mode="constant", fill_value=black
-    )
-
-
-def weigh(images: keras.KerasTensor, weights: keras.KerasTensor) -> keras.KerasTensor:
-    """Make the lines of each image thinner or thicker.
-
-    Args:
-        images: float32 (n, side, side, 1).
-        weights: float32 (n,), from -1 (each line loses a pixel on either side) over 0 (it stays)
+        images: float32 (n, size, size, 1).
+        widths: float32 (n,), from -1 (each stroke loses a pixel on either side) over 0 (it stays)
             to 1 (it gains one).
 
     Returns:
-        float32 (n, side, side, 1).
+        float32 (n, size, size, 1).
     """
-    thick = keras.ops.max_pool(images, 3, strides=1, padding="same")
-    thin = -keras.ops.max_pool(-images, 3, strides=1, padding="same")
-    share = weights[:, None, None, None]
-    other = keras.ops.where(share > 0, thick, thin)
+    dilated = keras.ops.max_pool(images, 3, strides=1, padding="same")
+    eroded = -keras.ops.max_pool(-images, 3, strides=1, padding="same")
+    share = widths[:, None, None, None]
+    other = keras.ops.where(share > 0, dilated, eroded)
     return images + keras.ops.abs(share) * (other - images)
 
 
-def whiten(images: keras.KerasTensor, black: float, white: float) -> keras.KerasTensor:
+def normalize_peak(images: keras.KerasTensor, black: float, white: float) -> keras.KerasTensor:
     """Scale each image so that its brightest pixel is white, as MNIST's normalisation does.
 
     Args:
-        images: float32 (n, side, side, 1).
+        images: float32 (n, size, size, 1).
         black: the value of a black pixel, on the scale of ``images``.
         white: that of a white one.
 
     Returns:
-        float32 (n, side, side, 1).
+        float32 (n, size, size, 1).
     """
     ink = (images - black) / (white - black)
     brightest = keras.ops.max(ink, axis=(1, 2, 3), keepdims=True)

@@ -1,40 +1,16 @@
 """Keeping a training's state after every epoch, so that it goes on where it was stopped."""
 
-import hashlib
 import json
-import sys
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
-from digits.config import Section
 from digits.io import replacing
 
 Arrays = dict[str, npt.NDArray[np.generic]]
-
-
-def identify(sections: Sequence[Section], seed: int, threads: int, files: Sequence[Path]) -> str:
-    """Return a SHA-256 of all that determines a training.
-
-    That is: ``sections`` of the parameters, seed, threads, the content of ``files``, this project's
-    modules in use, and the versions of the libraries that compute.
-    """
-    modules = [
-        getattr(module, "__file__", None)
-        for name, module in sys.modules.items()
-        if name.split(".")[0] in ("digits", "stages", "__main__")
-    ]
-    digest = hashlib.sha256(repr([section.model_dump_json() for section in sections]).encode())
-    digest.update(repr((seed, threads)).encode())
-    digest.update(repr((tf.__version__, keras.__version__, np.__version__)).encode())
-    for path in [*files, *sorted(Path(module) for module in modules if module)]:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]

@@ -1,9 +1,10 @@
-"""Training one network so that it repeats bit for bit, also after an interruption.
+"""The one way to train: so that it repeats bit for bit, also after an interruption.
 
 All randomness of an epoch (order, augmentation, dropout) follows from the seed and the epoch's
 number, so a run that resumes at an epoch needs no random state from before it.
 """
 
+import hashlib
 import math
 import sys
 from collections.abc import Callable
@@ -13,69 +14,117 @@ import keras
 import numpy as np
 import pandas as pd
 
-from digits.config import Architecture, Phase, Plateau, Spread
+from digits import networks
+from digits.config import Architecture, ByGroup, Phase, Plateau
 from digits.data.dataset import Dataset
 from digits.errors import PipelineError
-from digits.training import layer_groups, optimizers
+from digits.training import determinism, layer_groups, model_file, optimizers
 from digits.training.batches import TrainingBatches, dev_batches
 from digits.training.checkpoint import Checkpoint
+from digits.training.identity import identify
 
 STEPS_PER_EXECUTION = 8  # fewer returns to Python; small networks gain a quarter
+
+OnCurves = Callable[[pd.DataFrame], object]
+
+
+def build(
+    name: str,
+    recipe: Architecture,
+    data: Dataset,
+    seed: int,
+    threads: int,
+    backbone: Path | None = None,
+) -> keras.Model:
+    """Return the network of a recipe as its training begins with it.
+
+    Args:
+        name: of the network.
+        recipe: how to build it.
+        data: its mean and standard deviation undo the standardization, if the recipe wants it so.
+        seed: of the weights.
+        threads: of TensorFlow, from now on in this process.
+        backbone: weights that `keras.Model.save_weights` wrote, if the recipe is ``pretrained``.
+
+    Raises:
+        PipelineError: the network has no place for a setting, or the weights are of another one.
+    """
+    keras.backend.clear_session()  # names of layers count from the first of a process
+    determinism.pin(seed, threads)
+    model = networks.build(name, recipe, data.mean, data.deviation)
+    layer_groups.check(name, recipe)
+    if backbone:
+        layer_groups.load_backbone(model, recipe.network, backbone)
+    return model
 
 
 def fit(
     model: keras.Model,
-    settings: Architecture,
+    recipe: Architecture,
     data: Dataset,
     seed: int,
-    checkpoint: Path,
-    identity: str,
-    on_curves: Callable[[pd.DataFrame], None],
+    threads: int,
+    folder: Path,
     *,
-    suggested: float | None = None,
-    on_phase: Callable[[int], None] = lambda number: None,
-) -> None:
-    """Train ``model`` in place, phase by phase; resume from ``checkpoint`` if it is of this run.
+    learning_rate: float | None = None,
+    on_curves: OnCurves = lambda table: None,
+) -> list[Path]:
+    """Train ``model`` in place, phase by phase, going on from what ``folder`` has of this run.
 
     Args:
-        model: freshly built, uncompiled.
-        settings: optimizer, phases, augmentation.
-        data: the images; ``train`` rows are learned, ``dev`` rows watched.
+        model: as `build` returns it.
+        recipe: loss, optimizer, phases, augmentation.
+        data: the images; ``train`` rows are learned, ``dev`` rows, if there are any, watched.
         seed: of order, augmentation and dropout, together with the epoch.
-        checkpoint: an ``.npz`` file, replaced after every epoch.
-        identity: what determines the run, in short; a checkpoint of another identity is ignored.
+        threads: of TensorFlow, as pinned before.
+        folder: for the state after every epoch, and the network at each phase's end. What is there
+            of another training is ignored. It may go when what came of the training is written.
+        learning_rate: for phases that ask for a suggested one.
         on_curves: called after every epoch with the curves so far: epoch (from 1), phase (from 1),
-            loss, cross_entropy (the loss without the L2 penalty, nats), accuracy, dev_loss,
+            loss, cross_entropy (the loss without penalties, nats), accuracy, dev_loss,
             dev_cross_entropy, dev_accuracy, learning_rate (at the epoch's end, of the head).
-        suggested: the learning rate for phases that ask for a suggested one.
-        on_phase: called at each phase's end with its number; once more if the run is resumed
-            before the next phase's first epoch is over.
+
+    Returns:
+        The files of the network at the end of each phase.
 
     Raises:
-        PipelineError: the loss is not a finite number any more, or the phases ask for what the
+        PipelineError: the loss is not a finite number any more, or the recipe asks for what the
             network or the run has not.
     """
-    layer_groups.check(model.name, settings)
-    batches = TrainingBatches(data, settings, seed)
-    keeper = Checkpoint(checkpoint, identity)
+    phases = phases_of(recipe)
+    batches = TrainingBatches(data, recipe, seed)
+    begin = hashlib.sha256(b"".join(np.asarray(weight).tobytes() for weight in model.weights))
+    more = begin.hexdigest(), learning_rate
+    keeper = Checkpoint(folder / "state.npz", identify(recipe, data.digest, seed, threads, *more))
     if keeper.rows:
-        total = sum(phase.epochs for phase in settings.plan)
+        total = sum(phase.epochs for phase in phases.values())
         print(f"resuming after epoch {len(keeper.rows)} of {total}", flush=True)
         on_curves(pd.DataFrame(keeper.rows))
-    for number, phase in enumerate(settings.plan, 1):
+    ends = [folder / f"phase-{number}.keras" for number, _ in enumerate(phases, 1)]
+    for number, (trainable, phase) in enumerate(phases.items(), 1):
         if number < keeper.phase:
             continue
-        keeper.begin(number, _watchers(phase, settings))
-        layer_groups.set_trainable(model, settings.network, phase)
-        _compile(model, settings, phase, _rate(phase, suggested), batches.per_epoch)
+        keeper.begin(number, _watchers(phase, recipe, data))
+        layer_groups.set_trainable(model, recipe.network, trainable)
+        _compile(model, recipe, phase, _rate(phase, learning_rate), batches.per_epoch)
         if keeper.finished:
             keeper.finish(model)
         else:
-            _fit_phase(model, phase, data, batches, keeper, seed, on_curves)
-        on_phase(number)
+            _fit_phase(model, phase, data, batches, keeper, on_curves)
+        model_file.save(model, ends[number - 1])
+    return ends
 
 
-def _rate(phase: Phase, suggested: float | None) -> float | Spread:
+def phases_of(recipe: Architecture) -> dict[str, Phase]:
+    """Return the phases by what they train; a training in one go is one with everything."""
+    if recipe.phases is not None:
+        return {str(name): phase for name, phase in recipe.phases.items()}
+    epochs, rate = recipe.epochs, recipe.optimizer.learning_rate
+    assert epochs is not None and rate is not None  # noqa: PT018, S101 - as the schema has it
+    return {"all": Phase(epochs=epochs, learning_rate=rate, schedule=recipe.schedule)}
+
+
+def _rate(phase: Phase, suggested: float | None) -> float | ByGroup:
     if phase.learning_rate != "suggested":
         return phase.learning_rate
     if suggested is None:
@@ -85,21 +134,34 @@ def _rate(phase: Phase, suggested: float | None) -> float | Spread:
 
 def _compile(
     model: keras.Model,
-    settings: Architecture,
+    recipe: Architecture,
     phase: Phase,
-    rate: float | Spread,
+    rate: float | ByGroup,
     steps_per_epoch: int,
 ) -> None:
     steps = phase.epochs * steps_per_epoch
-    kind, network = settings.optimizer.name, settings.network
     cross_entropy = keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy")
     model.compile(
-        optimizer=optimizers.build(kind, phase, rate, steps, model, network),
-        loss="sparse_categorical_crossentropy",
+        optimizer=optimizers.build(recipe.optimizer, phase, rate, steps, model, recipe.network),
+        loss=loss(recipe),
         metrics=["accuracy", cross_entropy],
         steps_per_execution=STEPS_PER_EXECUTION,
         jit_compile=False,  # XLA's convolutions take several times as long on CPUs
     )
+
+
+def loss(recipe: Architecture) -> str | Callable[[keras.KerasTensor, keras.KerasTensor], object]:
+    """Return cross-entropy for integer labels, with the recipe's label smoothing."""
+    if not recipe.label_smoothing:
+        return "sparse_categorical_crossentropy"
+
+    def smoothed(labels: keras.KerasTensor, probabilities: keras.KerasTensor) -> object:
+        classes = keras.ops.one_hot(keras.ops.reshape(labels, (-1,)), probabilities.shape[-1])
+        return keras.losses.categorical_crossentropy(
+            classes, probabilities, label_smoothing=recipe.label_smoothing
+        )
+
+    return smoothed
 
 
 def _fit_phase(
@@ -108,8 +170,7 @@ def _fit_phase(
     data: Dataset,
     batches: TrainingBatches,
     keeper: Checkpoint,
-    seed: int,
-    on_curves: Callable[[pd.DataFrame], None],
+    on_curves: OnCurves,
 ) -> None:
     done = len(keeper.rows)
     model.fit(
@@ -117,13 +178,8 @@ def _fit_phase(
         epochs=done - keeper.done_in_phase + phase.epochs,
         initial_epoch=done,
         shuffle=False,  # the batches come shuffled
-        validation_data=dev_batches(data, batches.settings.batch_size),
-        callbacks=[
-            _Reseed(batches, seed),
-            _Curves(keeper, on_curves),
-            *keeper.watchers,
-            keeper,
-        ],
+        validation_data=dev_batches(data, batches.recipe.batch_size),
+        callbacks=[_Reseed(batches), _Curves(keeper, on_curves), *keeper.watchers, keeper],
         verbose=1 if sys.stdout.isatty() else 2,
     )
 
@@ -131,23 +187,22 @@ def _fit_phase(
 class _Reseed(keras.callbacks.Callback):  # type: ignore[misc]
     """Ties an epoch's order, augmentation and dropout to the seed and its number."""
 
-    def __init__(self, batches: TrainingBatches, seed: int) -> None:
+    def __init__(self, batches: TrainingBatches) -> None:
         super().__init__()
         self.batches = batches
-        self.seed = seed
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.batches.epoch = epoch
         dropouts = [layer for layer in self.model.layers if hasattr(layer, "seed_generator")]
         for index, layer in enumerate(dropouts):
-            seeds = np.random.SeedSequence((self.seed, epoch, index))
+            seeds = np.random.SeedSequence((self.batches.seed, epoch, index))
             layer.seed_generator.state.assign(seeds.generate_state(2))
 
 
 class _Curves(keras.callbacks.Callback):  # type: ignore[misc]
-    """Adds each epoch's figures to the checkpoint's rows and hands on the whole."""
+    """Adds each epoch's metrics to the checkpoint's rows and hands on the whole."""
 
-    def __init__(self, keeper: Checkpoint, on_curves: Callable[[pd.DataFrame], None]) -> None:
+    def __init__(self, keeper: Checkpoint, on_curves: OnCurves) -> None:
         super().__init__()
         self.keeper = keeper
         self.on_curves = on_curves
@@ -159,24 +214,25 @@ class _Curves(keras.callbacks.Callback):  # type: ignore[misc]
                 f"the loss of {self.model.name} is no finite number after epoch {epoch + 1}; "
                 "a lower learning rate in params.yaml may help; no model was written"
             )
+        measured = ("loss", "cross_entropy", "accuracy")
         self.keeper.rows.append(
             {
                 "epoch": epoch + 1,
                 "phase": self.keeper.phase,
-                "loss": logs["loss"],
-                "cross_entropy": logs["cross_entropy"],
-                "accuracy": logs["accuracy"],
-                "dev_loss": logs["val_loss"],
-                "dev_cross_entropy": logs["val_cross_entropy"],
-                "dev_accuracy": logs["val_accuracy"],
+                **{name: logs[name] for name in measured},
+                **{f"dev_{name}": logs.get(f"val_{name}", math.nan) for name in measured},
                 "learning_rate": optimizers.rate_now(self.model.optimizer),
             }
         )
         self.on_curves(pd.DataFrame(self.keeper.rows))
 
 
-def _watchers(phase: Phase, settings: Architecture) -> list[keras.callbacks.Callback]:
-    """Return Keras's callbacks that act on dev loss; resuming, they see the epochs again."""
+def _watchers(phase: Phase, recipe: Architecture, data: Dataset) -> list[keras.callbacks.Callback]:
+    """Return Keras's callbacks that act on dev loss; resuming, they see the epochs again.
+
+    Raises:
+        PipelineError: there are such, and no dev images.
+    """
     watchers: list[keras.callbacks.Callback] = []
     if isinstance(phase.schedule, Plateau):
         watchers.append(
@@ -186,10 +242,12 @@ def _watchers(phase: Phase, settings: Architecture) -> list[keras.callbacks.Call
                 patience=phase.schedule.patience,
             )
         )
-    if settings.early_stopping:
+    if recipe.early_stopping:
         watchers.append(
             keras.callbacks.EarlyStopping(
-                monitor="val_loss", patience=settings.early_stopping, restore_best_weights=True
+                monitor="val_loss", patience=recipe.early_stopping, restore_best_weights=True
             )
         )
+    if watchers and not len(data.rows["dev"]):
+        raise PipelineError("schedule plateau and early_stopping act on dev, which has no images")
     return watchers

@@ -1,4 +1,4 @@
-"""The layers of a network from its first (stem) to its last (head), and the body between.
+"""The layers of a network from its first (stem) to its last (head), and the backbone before it.
 
 A network that can be trained group by group lists its groups as ``LAYER_GROUPS``, the head last;
 a layer belongs to the group that its name starts with. Any other network is all head.
@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from digits.config import Architecture, Phase, Spread
+from digits.config import Architecture, ByGroup
 from digits.errors import PipelineError
 
 HEAD = "head"
@@ -24,29 +24,24 @@ def names(network: str) -> tuple[str, ...]:
     return groups
 
 
-def check(name: str, settings: Architecture) -> None:
-    """Make sure that a network without a body is not asked for one.
+def check(name: str, recipe: Architecture) -> None:
+    """Make sure that a network without a backbone is not asked for one.
 
     Raises:
         PipelineError: it is.
     """
-    if len(names(settings.network)) > 1:
+    if len(names(recipe.network)) > 1:
         return
-    needing = [
-        f"phases.{number}.{key}"
-        for number, phase in enumerate(settings.plan)
-        for key, asked in (
-            ("trainable: head", phase.trainable == "head"),
-            ("learning_rate: from, to", isinstance(phase.learning_rate, Spread)),
-        )
-        if asked
-    ]
-    if settings.pretrained != "none":
-        needing.append(f"pretrained: {settings.pretrained}")
-    if needing:
+    asked = {
+        "phases.head": "head" in (recipe.phases or {}),
+        "learning_rate: from, to": any(isinstance(rate, ByGroup) for rate in recipe.rates),
+        f"pretrained: {recipe.pretrained}": recipe.pretrained != "none",
+    }
+    if any(asked.values()):
         raise PipelineError(
-            f"params.yaml: architectures.{name} has {', '.join(needing)}, which needs a body and a "
-            f"head apart; digits/networks/{settings.network}.py names no LAYER_GROUPS"
+            f"params.yaml: architectures.{name} has "
+            f"{', '.join(key for key, is_asked in asked.items() if is_asked)}, which needs a "
+            f"backbone and a head apart; digits/networks/{recipe.network}.py names no LAYER_GROUPS"
         )
 
 
@@ -56,47 +51,39 @@ def of_layer(layer: keras.Layer, network: str) -> str:
     return next((group for group in groups if layer.name.startswith(f"{group}_")), HEAD)
 
 
-def body(model: keras.Model, network: str) -> keras.Model:
+def backbone(model: keras.Model, network: str) -> keras.Model:
     """Return the part of ``model`` before the head; the layers are shared."""
     last = [layer for layer in model.layers if of_layer(layer, network) != HEAD][-1]
-    return keras.Model(model.input, last.output, name=f"{network}_body")
+    return keras.Model(model.input, last.output, name=f"{network}_backbone")
 
 
-def set_trainable(model: keras.Model, network: str, phase: Phase) -> None:
-    """Freeze or unfreeze the body as ``phase`` says.
+def set_trainable(model: keras.Model, network: str, trainable: str) -> None:
+    """Train ``all`` of a model, or the ``head`` alone.
 
-    A frozen body's BatchNorm goes on learning, as fast.ai has it; to Keras it would otherwise be
-    in inference too, with averages that stand still.
+    A frozen backbone's BatchNorm goes on learning, as fast.ai has it; to Keras it would otherwise
+    be in inference too, with averages that stand still.
     """
     for layer in model.layers:
-        in_body = of_layer(layer, network) != HEAD
-        fixed = phase.trainable == "head" and in_body
+        fixed = trainable == HEAD and of_layer(layer, network) != HEAD
         layer.trainable = not fixed or isinstance(layer, keras.layers.BatchNormalization)
 
 
-def rates(rate: Spread, network: str) -> dict[str, float]:
+def rates(rate: ByGroup, network: str) -> dict[str, float]:
     """Return each group's learning rate, from stem to head in equal ratios."""
     groups = names(network)
-    spread = np.geomspace(rate.lowest, rate.highest, len(groups))
-    return dict(zip(groups, spread.tolist(), strict=True))
+    geometric = np.geomspace(rate.lowest, rate.highest, len(groups))
+    return dict(zip(groups, geometric.tolist(), strict=True))
 
 
-def load_pretrained(model: keras.Model, settings: Architecture, folder: Path) -> None:
-    """Give ``model`` the body that the pretrain stage left in ``folder``, if it is pretrained."""
-    check(model.name, settings)
-    if settings.pretrained != "none":
-        load_body(model, settings.network, folder / "body.weights.h5")
-
-
-def load_body(model: keras.Model, network: str, path: Path) -> None:
-    """Give ``model`` the body whose weights `keras.Model.save_weights` wrote to ``path``.
+def load_backbone(model: keras.Model, network: str, path: Path) -> None:
+    """Give ``model`` the backbone whose weights `keras.Model.save_weights` wrote to ``path``.
 
     Raises:
-        PipelineError: the weights are of another body, not finite, or no weights at all.
+        PipelineError: the weights are of another backbone, not finite, or no weights at all.
         FileNotFoundError: there is no such file.
     """
     path.stat()  # h5py has no file name in its error
-    part = body(model, network)
+    part = backbone(model, network)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # Keras only warns of layers it skips
@@ -104,7 +91,7 @@ def load_body(model: keras.Model, network: str, path: Path) -> None:
     except (OSError, ValueError, KeyError, UserWarning) as error:
         reason = " ".join(str(error).split())[:200]
         raise PipelineError(
-            f"{path}: expected the weights of the body of {network} "
+            f"{path}: expected the weights of the backbone of {network} "
             f"({part.count_params():,} in {len(part.weights)} arrays), as Keras's save_weights "
             f"writes them: {reason}"
         ) from None

@@ -4,34 +4,37 @@ from typing import Any, TypeAlias
 
 import keras
 
-from digits.config import OneCycle, Phase, Spread
+from digits.config import ByGroup, OneCycle, Optimizer, Phase
+from digits.errors import PipelineError
 from digits.training import layer_groups
-
-KINDS = {
-    "adam": keras.optimizers.Adam,
-    "rmsprop": keras.optimizers.RMSprop,
-    "adadelta": keras.optimizers.Adadelta,
-}
 
 Schedule: TypeAlias = keras.optimizers.schedules.LearningRateSchedule
 
 
 def build(
-    kind: str, phase: Phase, rate: float | Spread, steps: int, model: keras.Model, network: str
+    settings: Optimizer,
+    phase: Phase,
+    rate: float | ByGroup,
+    steps: int,
+    model: keras.Model,
+    network: str,
 ) -> keras.optimizers.Optimizer:
     """Return an optimizer built for the trainable variables of ``model``.
 
     Args:
-        kind: a key of `KINDS`.
+        settings: its name and the arguments that are not the learning rate.
         phase: its schedule.
-        rate: the highest one, or that of stem and head.
+        rate: the highest one, or those of stem and head.
         steps: batches in the phase.
         model: frozen as the phase has it.
         network: a module of digits/networks/.
+
+    Raises:
+        PipelineError: Keras has no such optimizer, or that has no such argument.
     """
-    if isinstance(rate, Spread):
+    if isinstance(rate, ByGroup):
         by_group = {
-            group: _one(kind, phase, peak, steps)
+            group: _scheduled(settings, phase, peak, steps)
             for group, peak in layer_groups.rates(rate, network).items()
         }
         by_path = {
@@ -41,9 +44,23 @@ def build(
         }
         optimizer = keras.optimizers.MultiOptimizer(lambda variable: by_path[variable.path])
     else:
-        optimizer = _one(kind, phase, rate, steps)
+        optimizer = _scheduled(settings, phase, rate, steps)
     optimizer.build(model.trainable_variables)
     return optimizer
+
+
+def make(settings: Optimizer, rate: float | Schedule) -> keras.optimizers.Optimizer:
+    """Return Keras's optimizer of that name with a learning rate, not yet built.
+
+    Raises:
+        PipelineError: there is none, or it has no such argument.
+    """
+    try:
+        kind = type(keras.optimizers.get(settings.name))
+        return kind(learning_rate=rate, **(settings.model_extra or {}))
+    except (ValueError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise PipelineError(f"params.yaml: optimizer {settings.name}: {reason}") from None
 
 
 def rate_now(optimizer: keras.optimizers.Optimizer) -> float:
@@ -56,8 +73,8 @@ def rate_now(optimizer: keras.optimizers.Optimizer) -> float:
 class CycledAdam(keras.optimizers.Adam):  # type: ignore[misc]
     """Adam whose ``beta_1`` follows a schedule, as its learning rate does."""
 
-    def __init__(self, learning_rate: Schedule, momentum: Schedule) -> None:
-        super().__init__(learning_rate)
+    def __init__(self, learning_rate: Schedule, momentum: Schedule, **options: Any) -> None:
+        super().__init__(learning_rate, **options)
         self.momentum = momentum
 
     def apply(self, grads: list[Any], trainable_variables: list[Any] | None = None) -> None:
@@ -66,16 +83,23 @@ class CycledAdam(keras.optimizers.Adam):  # type: ignore[misc]
         super().apply(grads, trainable_variables)
 
 
-def _one(kind: str, phase: Phase, peak: float, steps: int) -> keras.optimizers.Optimizer:
+def _scheduled(
+    settings: Optimizer, phase: Phase, peak: float, steps: int
+) -> keras.optimizers.Optimizer:
     schedule = phase.schedule
     if not isinstance(schedule, OneCycle):
-        return KINDS[kind](learning_rate=peak)
+        return make(settings, peak)
     ends = peak / schedule.start_divisor, peak / schedule.end_divisor
     rate = _cycle(schedule, ends[0], peak, ends[1], steps)
     if schedule.momentum is None:
-        return KINDS[kind](learning_rate=rate)
+        return make(settings, rate)
+    if settings.name != "adam":
+        raise PipelineError(
+            f"params.yaml: schedule.momentum is for optimizer adam; here it is {settings.name}"
+        )
     highest, lowest = schedule.momentum.highest, schedule.momentum.lowest
-    return CycledAdam(rate, _cycle(schedule, highest, lowest, highest, steps))
+    momentum = _cycle(schedule, highest, lowest, highest, steps)
+    return CycledAdam(rate, momentum, **(settings.model_extra or {}))
 
 
 def _cycle(schedule: OneCycle, start: float, turn: float, end: float, steps: int) -> Schedule:

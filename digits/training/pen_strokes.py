@@ -1,7 +1,7 @@
 """Digits as other people write them: zeros with a slash, ones with flag and base, barred sevens.
 
 MNIST was written by Americans and has next to none of the first two, which a network then takes
-for eights and sevens. Each variant is one straight stroke more through or at a digit.
+for eights and sevens. Each kind is one straight stroke more through or at a digit.
 """
 
 from typing import NamedTuple
@@ -13,7 +13,7 @@ import numpy.typing as npt
 HALF_WIDTH = 0.7, 1.6  # pixels; of the strokes in MNIST and of thinner ones
 
 
-class Variant(NamedTuple):
+class PenStroke(NamedTuple):
     """A stroke through a point of the digits with a label; each range is drawn from uniformly."""
 
     label: int
@@ -23,15 +23,15 @@ class Variant(NamedTuple):
     forth: tuple[float, float]  # pixels in that direction
 
 
-VARIANTS = (
-    Variant(0, 0.5, (25, 100), (4, 13), (4, 13)),  # slash
-    Variant(1, 0.0, (-5, 60), (3, 9), (0, 0)),  # flag
-    Variant(1, 1.0, (-12, 12), (2, 8), (2, 8)),  # base
-    Variant(7, 0.55, (-15, 25), (2, 6), (2, 6)),  # bar
+PEN_STROKES = (
+    PenStroke(0, 0.5, (25, 100), (4, 13), (4, 13)),  # slash
+    PenStroke(1, 0.0, (-5, 60), (3, 9), (0, 0)),  # flag
+    PenStroke(1, 1.0, (-12, 12), (2, 8), (2, 8)),  # base
+    PenStroke(7, 0.55, (-15, 25), (2, 6), (2, 6)),  # bar
 )
 
 
-def draw_strokes(
+def draw(
     ink: npt.NDArray[np.bool_],
     labels: npt.NDArray[np.uint8],
     probability: float,
@@ -40,23 +40,23 @@ def draw_strokes(
     """Decide which digits get which strokes.
 
     Args:
-        ink: bool (n, side, side), where the digits are.
+        ink: bool (n, size, size), where the digits are.
         labels: uint8 (n,), 0 to 9.
-        probability: of each variant, for a digit it is for.
+        probability: of each kind, for a digit it is for.
         rng: decides the draws.
 
     Returns:
-        float32 (n, variants, 5): x and y of both ends, and half the width, in pixels; 0 for none.
+        float32 (n, strokes, 5): x and y of both ends, and half the width, in pixels; 0 for none.
     """
-    strokes = np.zeros((len(labels), len(VARIANTS), 5), np.float32)
-    for index, variant in enumerate(VARIANTS):
+    strokes = np.zeros((len(labels), len(PEN_STROKES), 5), np.float32)
+    for index, kind in enumerate(PEN_STROKES):
         drawn = rng.random(len(labels)) < probability
-        chosen = np.flatnonzero(drawn & (labels == variant.label))
+        chosen = np.flatnonzero(drawn & (labels == kind.label))
         count = len(chosen)
-        x, y = _points(ink[chosen], variant.height)
-        angle = np.deg2rad(rng.uniform(*variant.angle, count))
+        x, y = _points(ink[chosen], kind.height)
+        angle = np.deg2rad(rng.uniform(*kind.angle, count))
         right, down = np.cos(angle), -np.sin(angle)
-        back, forth = rng.uniform(*variant.back, count), rng.uniform(*variant.forth, count)
+        back, forth = rng.uniform(*kind.back, count), rng.uniform(*kind.forth, count)
         ends = x - back * right, y - back * down, x + forth * right, y + forth * down
         strokes[chosen, index] = np.stack([*ends, rng.uniform(*HALF_WIDTH, count)], axis=1)
     return strokes
@@ -64,28 +64,28 @@ def draw_strokes(
 
 def _points(ink: npt.NDArray[np.bool_], height: float) -> tuple[npt.NDArray[np.floating], ...]:
     """Return x and y of the middle of the ink in the row at ``height``."""
-    count, side, _ = ink.shape
+    count, size, _ = ink.shape
     rows = ink.any(axis=2)
-    top, bottom = np.argmax(rows, axis=1), side - 1 - np.argmax(np.flip(rows, axis=1), axis=1)
+    top, bottom = np.argmax(rows, axis=1), size - 1 - np.argmax(np.flip(rows, axis=1), axis=1)
     y = np.rint(top + height * (bottom - top)).astype(np.int64)
     line = ink[np.arange(count), y]
     found = line.sum(axis=1)
-    middle = line @ np.arange(side) / np.maximum(found, 1)
-    return np.where(found, middle, (side - 1) / 2), y.astype(np.float64)
+    middle = line @ np.arange(size) / np.maximum(found, 1)
+    return np.where(found, middle, (size - 1) / 2), y.astype(np.float64)
 
 
-def render(strokes: keras.KerasTensor, side: int) -> keras.KerasTensor:
+def render(strokes: keras.KerasTensor, size: int) -> keras.KerasTensor:
     """Draw strokes with round ends and smooth edges.
 
     Args:
-        strokes: float32 (n, variants, 5) from `draw_strokes`.
-        side: of the images, in pixels.
+        strokes: float32 (n, strokes, 5) from `draw`.
+        size: of the images, in pixels.
 
     Returns:
-        float32 (n, side, side, 1), from 0 (no ink) to 1, the strokes of each image together.
+        float32 (n, size, size, 1), from 0 (no ink) to 1, the strokes of each image together.
     """
     ops = keras.ops
-    places = np.arange(side, dtype=np.float32)
+    places = np.arange(size, dtype=np.float32)
     x0, y0, x1, y1, half = (strokes[..., part, None, None] for part in range(5))
     along_x, along_y = x1 - x0, y1 - y0
     to_x, to_y = places - x0, places[:, None] - y0

@@ -9,33 +9,31 @@ from collections.abc import Callable
 import keras
 import pandas as pd
 
-from digits.config import Architecture, Phase, RangeTest
+from digits.config import Architecture, RangeTest
 from digits.data.dataset import Dataset
 from digits.errors import PipelineError
 from digits.training import layer_groups, optimizers
 from digits.training.batches import TrainingBatches
+from digits.training.fit import loss, phases_of
 
 BELOW_LOWEST = 10  # where the loss is lowest, the rate is about to be too high
 
 
 def run(
     model: keras.Model,
-    settings: Architecture,
-    phase: Phase,
+    recipe: Architecture,
     data: Dataset,
     seed: int,
-    test: RangeTest,
     on_batch: Callable[[], object] = lambda: None,
 ) -> pd.DataFrame:
     """Train ``model`` with a rate that rises by the same factor from batch to batch.
 
     Args:
         model: uncompiled, with the weights that the training begins with.
-        settings: optimizer, batch size, augmentation.
-        phase: what is frozen.
+        recipe: optimizer, batch size, augmentation, the rates and when to stop; what the first
+            phase freezes that asks for a suggested rate is frozen.
         data: the images; ``train`` rows are used.
         seed: of order and augmentation.
-        test: the rates, and when to stop.
         on_batch: called after every batch.
 
     Returns:
@@ -45,17 +43,19 @@ def run(
     Raises:
         PipelineError: the first loss already is no finite number.
     """
-    layer_groups.check(model.name, settings)
-    layer_groups.set_trainable(model, settings.network, phase)
+    test = recipe.range_test
+    phases = phases_of(recipe).items()
+    asking = next(name for name, phase in phases if phase.learning_rate == "suggested")
+    layer_groups.set_trainable(model, recipe.network, asking)
     rising = keras.optimizers.schedules.ExponentialDecay(
         test.lowest, test.batches - 1, test.highest / test.lowest
     )
     model.compile(
-        optimizers.KINDS[settings.optimizer.name](rising),
-        loss="sparse_categorical_crossentropy",
+        optimizers.make(recipe.optimizer, rising),
+        loss=loss(recipe),
         jit_compile=False,
     )
-    batches = TrainingBatches(data, settings, seed)
+    batches = TrainingBatches(data, recipe, seed)
     recorder = _Recorder(batches, rising, test, on_batch)
     model.fit(
         batches.dataset(),
@@ -82,7 +82,7 @@ def suggest(curve: pd.DataFrame) -> float:
     if best == 0:
         raise PipelineError(
             f"the loss only rose, from learning rate {curve['learning_rate'][0]:g} on; "
-            "expected it to fall first; a lower lr_find.lowest may help"
+            "expected it to fall first; a lower range_test.lowest may help"
         )
     return float(f"{curve['learning_rate'][best] / BELOW_LOWEST:.2g}")
 

@@ -33,15 +33,15 @@ def fetch(source: ImageNet, folder: Path) -> Arrays:
     except ModuleNotFoundError:
         raise PipelineError(
             "pretrained: imagenet needs the package safetensors: "
-            "pip install safetensors; or take pretrained: glyphs, which needs no network"
+            "pip install safetensors; or take pretrained: letters, which needs no network"
         ) from None
     try:
         known = f"sha256:{source.sha256}" if source.sha256 else None
         path = pooch.retrieve(source.url, known, None, folder, downloader=_download)
     except (OSError, ValueError) as error:  # requests' own errors are OSErrors
         raise PipelineError(
-            f"{source.url} (pretrain.imagenet in params.yaml) cannot be had: {error}; "
-            "pretrained: glyphs needs no network"
+            f"{source.url} (imagenet.url in params.yaml) cannot be had: {error}; "
+            "pretrained: letters needs no network"
         ) from None
     try:
         arrays: Arrays = load_file(path)
@@ -63,8 +63,8 @@ def _download(url: str, target: str, _: object) -> None:
                     raise ValueError(f"expected at most {LARGEST:,} bytes, got more")
 
 
-def load_body(body: keras.Model, arrays: Arrays) -> None:
-    """Give a ResNet-34's body the weights of ``arrays``.
+def load_backbone(backbone: keras.Model, arrays: Arrays) -> None:
+    """Give a ResNet-34's backbone the weights of ``arrays``.
 
     The stem takes one grey channel where the file's takes red, green and blue: its kernels are
     their sum, which is what a grey picture sees.
@@ -72,7 +72,7 @@ def load_body(body: keras.Model, arrays: Arrays) -> None:
     Raises:
         PipelineError: an array is missing, of another shape, or not finite.
     """
-    for layer in (layer for layer in body.layers if layer.weights):
+    for layer in (layer for layer in backbone.layers if layer.weights):
         conv, norm = _pytorch_names(layer.name)
         if isinstance(layer, keras.layers.BatchNormalization):
             parts = ("weight", "bias", "running_mean", "running_var")

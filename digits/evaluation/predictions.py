@@ -1,0 +1,75 @@
+"""A network's predictions as data: what train writes, and every later stage reads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digits.errors import PipelineError
+from digits.io import replacing
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a trained network predicts.
+
+    Attributes:
+        probabilities: float32 (n, 10), in [0, 1], of every image; row number and id are the same.
+        parameters: number of the network's weights.
+        phases: float32 (p, m, 10), in [0, 1], at the end of each of p phases, of the m images that
+            `phase_rows` names; p is 0 for a training in one phase.
+    """
+
+    probabilities: NDArray[np.float32]
+    parameters: int
+    phases: NDArray[np.float32]
+
+
+def phase_rows(rows: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Return the row numbers of the images in dev or test, ascending; ``rows`` as in a Dataset."""
+    return np.union1d(rows["dev"], rows["test"])
+
+
+def write(
+    path: Path, probabilities: NDArray[np.float32], parameters: int, phases: NDArray[np.float32]
+) -> None:
+    """Write an .npz file of what `Predictions` describes; equal content gives equal bytes."""
+    with replacing(path) as temporary:
+        np.savez_compressed(
+            temporary,
+            probabilities=np.asarray(probabilities, np.float32),
+            parameters=np.int64(parameters),
+            phases=np.asarray(phases, np.float32),
+        )
+
+
+def read(path: Path, images: int, rows: Mapping[str, NDArray[np.int64]]) -> Predictions:
+    """Read what `write` wrote, of so many ``images`` in sets of these ``rows``.
+
+    Raises:
+        PipelineError: the file is damaged, or of another split; the message says which array.
+        FileNotFoundError: there is no such file.
+    """
+    path.stat()
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            found = {name: content[name] for name in ("probabilities", "parameters", "phases")}
+    except Exception as error:  # whatever zipfile, zlib and NumPy raise on damaged bytes
+        reason = " ".join(str(error).split())[:200]
+        raise PipelineError(f"{path} is not what train writes, or damaged: {reason}") from None
+    count = found["phases"].shape[:1]
+    for name, dtype, shape in (
+        ("probabilities", "float32", (images, 10)),
+        ("parameters", "int64", ()),
+        ("phases", "float32", (*count, len(phase_rows(rows)), 10)),
+    ):
+        array = found[name]
+        if array.dtype != dtype or array.shape != shape:
+            raise PipelineError(
+                f"{path}: expected {name} as {dtype} {shape}, found {array.dtype} {array.shape}"
+            )
+        if dtype == "float32" and not ((array >= 0) & (array <= 1)).all():  # NaN is neither
+            raise PipelineError(f"{path}: expected {name} from 0 to 1, found others")
+    return Predictions(found["probabilities"], int(found["parameters"]), found["phases"])

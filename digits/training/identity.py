@@ -1,0 +1,79 @@
+"""What determines a training, in one hash: for checkpoints and for the rows of studies."""
+
+import ast
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from digits.config import Architecture
+
+DIGITS = Path(__file__).parents[1]
+PACKAGES = ("keras", "numpy", "tensorflow")
+SWITCHES = ("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA")  # they choose the kernels of oneDNN
+
+
+def identify(recipe: Architecture, data: str, seed: int, threads: int, *more: object) -> str:
+    """Return twelve hexadecimal digits of the SHA-256 of all that determines a training.
+
+    That is the arguments, the code that computes and what it runs on (`code`, `platform`).
+
+    Args:
+        recipe: how the network is built and trained.
+        data: a digest of the images, labels and sets, as `Dataset.digest`.
+        seed: of weights, order, augmentation and dropout.
+        threads: of TensorFlow.
+        more: what else there is, with a telling ``repr``.
+    """
+    parts = recipe.model_dump_json(), data, seed, threads, more, code(recipe), platform()
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+
+
+def platform() -> dict[str, str]:
+    """Return the versions and switches that change roundings."""
+    switches = {name: os.environ.get(name, "") for name in SWITCHES}
+    return {package: version(package) for package in PACKAGES} | switches
+
+
+def code(recipe: Architecture) -> str:
+    """Return a digest of the code that trains by a recipe; prose and layout do not count."""
+    files = [DIGITS / "networks/__init__.py", DIGITS / f"networks/{recipe.network}.py"]
+    files += sorted((DIGITS / "training").glob("*.py"))
+    if recipe.pretrained != "none":
+        files += sorted((DIGITS / "transfer").glob("*.py"))
+    return hashlib.sha256("".join(map(digest, files)).encode()).hexdigest()
+
+
+def digest(path: Path) -> str:
+    """Return a digest of a module's syntax tree without docstrings, comments and layout."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return hashlib.sha256(json.dumps(_plain(tree)).encode()).hexdigest()
+
+
+def _plain(node: Any) -> Any:
+    """Return a tree as lists; ``ast.dump`` differs between the versions of Python."""
+    if isinstance(node, list):
+        return [_plain(one) for one in node]
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    return [type(node).__name__, *([name, _plain(value)] for name, value in _fields(node))]
+
+
+def _fields(node: ast.AST) -> Iterator[tuple[str, Any]]:
+    """Yield the fields that hold something, a body without its docstring."""
+    for name, value in ast.iter_fields(node):
+        if name == "body" and isinstance(value, list) and _is_prose(value[0]):
+            value = value[1:]
+        if value not in (None, []):
+            yield name, value
+
+
+def _is_prose(statement: ast.AST) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )

@@ -1,0 +1,97 @@
+"""A whole training by a recipe: its backbone, its learning rate, its phases.
+
+The train stage, every study and the benchmarks train by `train`, here and nowhere else.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from digits.config import Architecture
+from digits.data.dataset import Dataset
+from digits.training import pretraining, range_test
+from digits.training.fit import OnCurves, build, fit
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of a training.
+
+    Attributes:
+        ends: the files of the network at the end of each phase, as `model_file.save` writes them.
+        parameters: of the network.
+        learning_rate: that a range test suggested, if it was asked to.
+        rates: of that range test, as `range_test.run` returns them.
+    """
+
+    ends: list[Path]
+    parameters: int
+    learning_rate: float | None = None
+    rates: pd.DataFrame | None = None
+
+
+def train(
+    name: str,
+    recipe: Architecture,
+    data: Dataset,
+    seed: int,
+    threads: int,
+    folder: Path,
+    on_curves: OnCurves = lambda table: None,
+) -> Trained:
+    """Train a network by a recipe, going on from what ``folder`` has of this run.
+
+    Args:
+        name: of the network.
+        recipe: how it is built and trained.
+        data: the images; ``train`` rows are learned, ``dev`` rows, if there are any, watched.
+        seed: of weights, order, augmentation, dropout and letters.
+        threads: of TensorFlow, from now on in this process.
+        folder: for the state after every epoch and what comes of the training; it may go when
+            that is copied. What is there of another training is ignored.
+        on_curves: called after every epoch with the curves so far, see `fit`.
+
+    Raises:
+        PipelineError: the recipe asks for what the network or the data has not, or the loss is no
+            finite number any more.
+    """
+    backbone = None
+    if recipe.pretrained != "none":
+        build(
+            name, recipe, data, seed, threads
+        )  # refuses what cannot be before letters are learned
+        backbone = pretraining.make_backbone(name, recipe, data, seed, threads, folder)
+    learning_rate, rates = None, None
+    if "suggested" in recipe.rates:
+        model = build(name, recipe, data, seed, threads, backbone)
+        with tqdm(total=recipe.range_test.batches, desc="range test", file=sys.stderr) as bar:
+            rates = range_test.run(model, recipe, data, seed, bar.update)
+        learning_rate = range_test.suggest(rates)
+        print(f"{name}: suggested learning rate {learning_rate:g}", flush=True)
+    model = build(name, recipe, data, seed, threads, backbone)
+    print(f"{name}: {model.count_params():,} parameters, {len(data.rows['train']):,} images")
+    ends = fit(
+        model, recipe, data, seed, threads, folder, learning_rate=learning_rate, on_curves=on_curves
+    )
+    return Trained(ends, model.count_params(), learning_rate, rates)
+
+
+def best_on_dev(probabilities: list[NDArray[np.float32]], labels: NDArray[np.uint8]) -> int:
+    """Return the place of the network with the highest dev accuracy, then the lowest loss.
+
+    Args:
+        probabilities: of each network, (n, 10).
+        labels: (n,), 0 to 9.
+    """
+
+    def merit(one: NDArray[np.float32]) -> tuple[float, float]:
+        certainty = np.clip(one[range(len(labels)), labels].astype(np.float64), 1e-7, 1 - 1e-7)
+        return float((one.argmax(axis=1) == labels).mean()), float(np.log(certainty).mean())
+
+    merits = [merit(one) for one in probabilities]
+    return merits.index(max(merits))
