@@ -133,7 +133,7 @@ def step(name: str, images: int) -> dict[str, Any]:
     data.rows["train"] = data.rows["train"][: batches * settings.batch_size]
     data.rows["dev"] = data.rows["dev"][:DEV]
     determinism.pin(values.seed, values.threads)
-    model = networks.build(name, settings, data.mean, data.deviation)
+    model = networks.build(name, settings, data.mean, data.std)
     ends: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
 

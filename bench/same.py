@@ -12,7 +12,6 @@ import hashlib
 import io
 import os
 import runpy
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -286,7 +285,7 @@ def studies(folder: Path) -> dict[str, Any]:
     content = shortened(YAML(typ="safe", pure=True).load(ROOT / "params.yaml"))
     values = study.configure(content, "lenet5_v1", 2, {}, "params.yaml")
     settings = values.architectures["lenet5_v1"]
-    trial = Trial("trial", settings, values.split, 42, 200, 3, 1)
+    trial = Trial("trial", settings, values.split, 200, 3, 1)
     constant = config.Architecture.model_validate(
         {**dumped(settings), "schedule": {"name": "constant"}}
     )

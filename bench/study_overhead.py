@@ -79,8 +79,8 @@ def main() -> None:
         raise PipelineError("--runs must be at least 1")
     determinism.pin(0, 1)
     settings = config.architecture(config.load(), "dense").model_copy(update={"epochs": 1})
-    split = Split(scheme="resplit", train=0.6, test=0.4, dev=0.05)
-    first = Timed(Trial("tiny", settings, split, 1, 100, 0, 1))
+    split = Split(seed=1, scheme="resplit", train=0.6, test=0.4, dev=0.05)
+    first = Timed(Trial("tiny", settings, split, 100, 0, 1))
     trainings = {
         str(seed): replace(first, trial=replace(first.trial, seed=seed)) for seed in range(runs)
     }

@@ -51,7 +51,7 @@ def main() -> None:
     data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
     data.rows["train"] = data.rows["train"][: arguments.images]
     data.rows["dev"] = data.rows["dev"][:DEV]
-    model = networks.build(arguments.name, settings, data.mean, data.deviation)
+    model = networks.build(arguments.name, settings, data.mean, data.std)
     epochs = arguments.epochs + 1
     ends = train(
         model, data, settings.batch_size, epochs, values.threads, RATE, settings.optimizer.name

@@ -164,7 +164,7 @@ def ours(
 ) -> list[float]:
     """Train as the pipeline does, checkpoints and curves included."""
     determinism.pin(seed, threads)
-    model = networks.build(name, settings, data.mean, data.deviation)
+    model = networks.build(name, settings, data.mean, data.std)
     ends: list[float] = []
 
     def note(curves: pd.DataFrame) -> None:
@@ -188,7 +188,7 @@ def bare(
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     keras.utils.set_random_seed(seed)
-    model = networks.build(name, settings, data.mean, data.deviation)
+    model = networks.build(name, settings, data.mean, data.std)
     optimizer = keras.optimizers.get(settings.optimizer.name)
     optimizer.learning_rate = RATE
     model.compile(

@@ -105,14 +105,15 @@ class Split(Section):
     """How images are divided; ``train``, ``test`` and ``dev`` are counts, or fractions below 1.
 
     ``train`` and ``test`` are of all images, ``dev`` is of ``train``. With ``official`` the data
-    set's own files decide, and only ``dev`` counts. ``seed`` draws the split and nothing else.
+    set's own files decide, and only ``dev`` counts; a study may do without. ``seed`` draws the
+    split and nothing else.
     """
 
     seed: Seed
     scheme: Literal["resplit", "official"]
     train: Positive
     test: Positive
-    dev: Positive
+    dev: Annotated[float, Field(ge=0)]
 
     @field_validator("train", "test", "dev")
     @classmethod

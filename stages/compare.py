@@ -65,7 +65,7 @@ def draw_samples(png: Path, rows: NDArray[np.int64], count: int, seed: int) -> F
     """Draw ``count`` of the images with the given row numbers, and their labels."""
     chosen = np.random.RandomState(seed).permutation(rows)[:count]
     with Archive(png / "training.zip", png / "testing.zip") as archive:
-        pictures = np.stack(list(archive.images(chosen)))
+        pictures = archive.read(chosen)
         return figures.images(pictures, [str(label) for label in archive.labels[chosen]])
 
 

@@ -19,11 +19,9 @@ PNG = Path("data/png")
 def main() -> None:
     """Convert both pairs of files."""
     first_id = 0
-    for name, prefix in (("training", "train"), ("testing", "t10k")):
-        images, labels = idx.read_pair(
-            RAW / f"{prefix}-images-idx3-ubyte.gz", RAW / f"{prefix}-labels-idx1-ubyte.gz"
-        )
-        path = PNG / f"{name}.zip"
+    for part, (images_name, labels_name) in idx.FILES.items():
+        images, labels = idx.read_pair(RAW / images_name, RAW / labels_name)
+        path = PNG / f"{part}.zip"
         with tqdm(images, desc=path.name, unit="image") as bar:
             png_archive.write(path, bar, labels, first_id)
         print(f"{path}: {len(images)} images")

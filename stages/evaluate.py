@@ -23,7 +23,7 @@ from digits.training import determinism
 
 def draw_errors(data: dataset.Dataset, errors: pd.DataFrame) -> Figure:
     """Draw wrongly read images with what they are and what the network took them for."""
-    pictures = data.images[errors["id"].to_numpy()] * data.deviation + data.mean
+    pictures = data.images[errors["id"].to_numpy()] * data.std + data.mean
     titles = [
         f"is {row.label}, read as {row.predicted}\n{row.probability:.2%} sure"
         for row in errors.itertuples()

@@ -44,9 +44,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir="models", prefix=".export.part.") as temporary:
         folder = Path(temporary) / "export"
         folder.mkdir()
-        formats.write(
-            formats.take_raw_pixels(trained, data.mean, data.deviation), folder, calibration
-        )
+        formats.write(formats.take_raw_pixels(trained, data.mean, data.std), folder, calibration)
         answers = formats.read(folder, formats.raw_pixels(data, rows), settings.threads)
         compared = formats.compare(answers, expected, data.labels[rows], sets)
         formats.check(compared, settings.export.largest_drop)

@@ -3,7 +3,6 @@
 import functools
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,43 +10,20 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from digits import networks
 from digits.config import Architecture
-from digits.data import dataset
+from digits.data.dataset import Dataset
+from digits.data.dataset import Images as Images
 from digits.data.png_archive import Archive
+from digits.data.scaling import standardize as standardize
 from digits.training import determinism, fit
-from stages.standardize import mean_and_deviation
 from studies import sources
 
 Result = dict[str, Any]
 
 # The schema of the parameters can only refuse values; how images are read shows in their digest.
 WITHOUT_EFFECT = ("digits/config.py", "digits/data/png_archive.py")
-
-
-@dataclass(frozen=True)
-class Images:
-    """All images of a data set; row number and id are the same.
-
-    Attributes:
-        pixels: uint8 (n, 28, 28), 0 (black) to 255.
-        labels: uint8 (n,), 0 to 9.
-        sources: uint8 (n,), 0 for the data set's own training images, 1 for its testing images.
-    """
-
-    pixels: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
-    sources: NDArray[np.uint8]
-
-    @functools.cached_property
-    def digest(self) -> str:
-        """SHA-256 of all there is."""
-        digest = hashlib.sha256()
-        for array in (self.pixels, self.labels, self.sources):
-            digest.update(array.tobytes())
-        return digest.hexdigest()
 
 
 class Job(Protocol):
@@ -81,8 +57,8 @@ def read(png: Path) -> Images:
         FileNotFoundError: a file is missing.
     """
     with Archive(png / "training.zip", png / "testing.zip") as archive:
-        pixels = np.stack(list(archive.images(range(len(archive)))))
-        return Images(pixels, archive.labels.copy(), archive.sources.copy())
+        pixels = archive.read(range(len(archive)))
+        return Images(pixels, archive.labels, archive.sources)
 
 
 def identify(job: Job, images: Images) -> str:
@@ -107,24 +83,9 @@ def _code(modules: tuple[str, ...]) -> str:
     return digest.hexdigest()
 
 
-def standardize(images: Images, rows: dict[str, NDArray[np.int64]]) -> dataset.Dataset:
-    """Return the images that are in any set, scaled by mean and deviation of those in ``train``.
-
-    Args:
-        images: all.
-        rows: row numbers by set. In the result they are those of its own, fewer images.
-    """
-    mean, deviation = mean_and_deviation(images.pixels[row] for row in rows["train"])
-    kept = np.unique(np.concatenate(list(rows.values())))
-    levels = ((np.arange(256) - mean) / deviation).astype(np.float32)
-    places = {name: np.searchsorted(kept, members) for name, members in rows.items()}
-    scaled = levels[images.pixels[kept]]
-    return dataset.Dataset(scaled, images.labels[kept], mean, deviation, places)
-
-
 def train(
     settings: Architecture,
-    data: dataset.Dataset,
+    data: Dataset,
     seed: int,
     threads: int,
     folder: Path,
@@ -133,7 +94,7 @@ def train(
     """Return a trained network; ``folder`` keeps the state after each epoch, as state.npz."""
     keras.backend.clear_session()  # nothing of an earlier training in this process
     determinism.pin(seed, threads)
-    model = networks.build(settings.network, settings, data.mean, data.deviation)
+    model = networks.build(settings.network, settings, data.mean, data.std)
     fit.fit(model, settings, data, seed, folder / "state.npz", "", on_curves)
     return model
 

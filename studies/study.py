@@ -11,14 +11,13 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, model_validator
 
 from digits import config, networks
-from digits.config import Architecture, Epochs, Section
+from digits.config import Architecture, Epochs, Section, Seed
 from digits.errors import PipelineError
 from digits.training import layer_groups
 from studies import jobs
 from studies.trial import Trial, draw
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 def _all_or_count(value: Any) -> Any:
@@ -141,7 +140,7 @@ def expand(study: Study, path: Path, images: jobs.Images) -> Configured:
 
 
 def _trials(path: Path, study: Study, content: Any, images: jobs.Images) -> Iterator[Trial]:
-    train = functools.cache(lambda split, seed: len(draw(images, split, seed, None)["train"]))
+    train = functools.cache(lambda split: len(draw(images, split, None)["train"]))
     for name in study.settings:
         where = f"{path}: settings.{name}"
         chosen = study.architecture_of(name)
@@ -150,7 +149,7 @@ def _trials(path: Path, study: Study, content: Any, images: jobs.Images) -> Iter
         values, settings = recipe(content, chosen, study.epochs, study.changes(name), where)
         for count in study.images:
             with _told(where):
-                available = train(values.split, values.seed)
+                available = train(values.split)
             if count == available and "all" in study.images:
                 raise PipelineError(f"{where}: images has {count}, which are all, and all")
             if count != "all" and count > available:
@@ -160,7 +159,7 @@ def _trials(path: Path, study: Study, content: Any, images: jobs.Images) -> Iter
                 )
             for seed in study.settings[name].seeds or study.seeds:
                 number = None if count == "all" else count
-                yield Trial(name, settings, values.split, values.seed, number, seed, study.threads)
+                yield Trial(name, settings, values.split, number, seed, study.threads)
 
 
 def recipe(
@@ -180,7 +179,7 @@ def recipe(
         )
     with _told(where):
         layer_groups.check(architecture, settings)
-        networks.build(architecture, settings, mean=33, deviation=79)
+        networks.build(architecture, settings, mean=33, std=79)
     return values, settings
 
 
@@ -208,10 +207,10 @@ def configure(
     if epochs is not None:
         content["architectures"][architecture]["epochs"] = epochs
     for key, value in changes.items():
-        if not key.startswith((f"architectures.{architecture}.", "split.")) and key != "seed":
+        if not key.startswith((f"architectures.{architecture}.", "split.")):
             raise PipelineError(
                 f"{where}: {key} does not concern its training; keys begin with "
-                f"architectures.{architecture}. or split., or are seed; given {value!r}"
+                f"architectures.{architecture}. or split.; given {value!r}"
             )
         *parents, last = key.split(".")
         section = content

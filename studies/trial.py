@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from digits.config import Architecture, Split
 from digits.data import splits
 from digits.evaluation import metrics, predict
-from stages.resplit import divide, shuffle
 from studies import jobs
 
 SETS = ("train", "dev", "test")
@@ -25,7 +24,6 @@ class Trial:
         setting: its name in the study.
         settings: the network and its recipe.
         split: how all images are divided.
-        split_seed: of that.
         images: how many of the training images, drawn with the same share of every class and so
             that fewer are among more; None for all.
         seed: of weights, order, augmentation and dropout.
@@ -35,7 +33,6 @@ class Trial:
     setting: str
     settings: Architecture
     split: Split
-    split_seed: int
     images: int | None
     seed: int
     threads: int
@@ -49,7 +46,7 @@ class Trial:
     def content(self) -> Any:
         """All that determines the result, beside images and code."""
         recipe = self.settings.model_dump_json(), self.split.model_dump_json()
-        return recipe, self.split_seed, self.images, self.seed, self.threads
+        return recipe, self.images, self.seed, self.threads
 
     @property
     def modules(self) -> list[str]:
@@ -63,7 +60,7 @@ class Trial:
             images: how many were trained on; epochs; and accuracy ([0, 1]) and loss (cross-entropy,
             nats) on train, dev, and on the test images never trained on, to six decimals.
         """
-        rows = draw(images, self.split, self.split_seed, self.images)
+        rows = draw(images, self.split, self.images)
         data = jobs.standardize(images, rows)
         curves: list[pd.DataFrame] = []
         model = jobs.train(self.settings, data, self.seed, self.threads, folder, curves.append)
@@ -77,15 +74,13 @@ class Trial:
         }
 
 
-def draw(
-    images: jobs.Images, split: Split, seed: int, count: int | None
-) -> dict[str, NDArray[np.int64]]:
+def draw(images: jobs.Images, split: Split, count: int | None) -> dict[str, NDArray[np.int64]]:
     """Return the row numbers of train, dev and test, with ``count`` of those in train.
 
     Raises:
         PipelineError: the split is impossible with so many images.
     """
-    rows = splits.sets(divide(images.labels, images.sources, split, seed))
+    rows = splits.sets(splits.divide(images.labels, images.sources, split))
     train = rows["train"]
-    chosen = train[shuffle(images.labels[train], seed)[:count]]
+    chosen = train[splits.shuffle(images.labels[train], split.seed)[:count]]
     return {"train": np.sort(chosen), "dev": rows["dev"], "test": rows["test"]}

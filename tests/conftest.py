@@ -22,12 +22,12 @@ import pytest
 
 from digits import networks
 from digits.config import Architecture
+from digits.data import mirrors
 from digits.training import determinism
-from stages import download
 
 # A job in the background starts with Ctrl-C ignored, and would hand that on to the stages it runs.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-if mirror := download.own_mirrors(os.environ.get("MNIST_MIRROR")):
+if mirror := mirrors.own(os.environ.get("MNIST_MIRROR")):
     os.environ["MNIST_MIRROR"] = mirror[0]  # a folder's absolute path: tests work in other folders
 determinism.pin(0, 1)  # whichever test runs first; trainings in this process are of one thread
 

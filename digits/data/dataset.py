@@ -18,27 +18,50 @@ BLOCK = 8192  # images that are hashed at a time; bounds memory
 
 
 @dataclass(frozen=True)
+class Images:
+    """All images of a data set as they are; row number and id are the same.
+
+    Attributes:
+        pixels: uint8 (n, 28, 28), 0 (black) to 255.
+        labels: uint8 (n,), 0 to 9.
+        sources: uint8 (n,), 0 for the data set's own training images, 1 for its testing images.
+    """
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    sources: NDArray[np.uint8]
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """SHA-256 of all there is."""
+        digest = hashlib.sha256()
+        for array in (self.pixels, self.labels, self.sources):
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
 class Dataset:
     """All images with what is known about them; row number and id are the same.
 
     Attributes:
-        images: float32 (n, 28, 28), (pixel - mean) / deviation; `load` maps them from disk.
+        images: float32 (n, 28, 28), (pixel - mean) / std; `load` maps them from disk.
         labels: uint8 (n,), 0 to 9.
         mean: of the training pixels, in grey levels from 0 to 255.
-        deviation: likewise, above 0.
+        std: their standard deviation, likewise, above 0.
         rows: int64 row numbers by set: train, dev, test, test_as_published (`splits.sets`).
     """
 
     images: NDArray[np.float32]
     labels: NDArray[np.uint8]
     mean: float
-    deviation: float
+    std: float
     rows: dict[str, NDArray[np.int64]]
 
     @functools.cached_property
     def digest(self) -> str:
         """SHA-256 of what a training sees: the images and labels of train and dev, the scale."""
-        digest = hashlib.sha256(repr((self.mean, self.deviation)).encode())
+        digest = hashlib.sha256(repr((self.mean, self.std)).encode())
         for name in ("train", "dev"):
             for start in range(0, len(self.rows[name]), BLOCK):
                 rows = self.rows[name][start : start + BLOCK]
@@ -60,9 +83,9 @@ def load(standardized: Path, split: Path) -> Dataset:
     """
     table = splits.read(split)
     images = _map(standardized / "images.npy", (len(table), 28, 28))
-    mean, deviation = statistics(standardized / "statistics.json")
+    mean, std = statistics(standardized / "statistics.json")
     labels = table["label"].to_numpy(np.uint8)
-    return Dataset(images, labels, mean, deviation, splits.sets(table))
+    return Dataset(images, labels, mean, std, splits.sets(table))
 
 
 def _map(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -80,19 +103,19 @@ def _map(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
 
 
 def statistics(path: Path) -> tuple[float, float]:
-    """Read the training pixels' mean and deviation, in grey levels.
+    """Read the training pixels' mean and standard deviation, in grey levels.
 
     Raises:
-        PipelineError: they are no finite numbers, or the deviation is not above 0.
+        PipelineError: they are no finite numbers, or the latter is not above 0.
         FileNotFoundError: there is no such file.
     """
     try:
         content = read_json(path)
-        mean, deviation = float(content["mean"]), float(content["deviation"])
+        mean, std = float(content["mean"]), float(content["deviation"])
     except (ValueError, TypeError, KeyError):
         raise PipelineError(f"{path}: expected numbers named mean and deviation") from None
-    if not (math.isfinite(mean) and 0 < deviation < math.inf):
+    if not (math.isfinite(mean) and 0 < std < math.inf):
         raise PipelineError(
-            f"{path}: expected a finite mean and a deviation above 0, found {mean} and {deviation}"
+            f"{path}: expected a finite mean and a deviation above 0, found {mean} and {std}"
         )
-    return mean, deviation
+    return mean, std

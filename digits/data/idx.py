@@ -1,46 +1,58 @@
-"""Reading and writing IDX files, the format MNIST comes in.
+"""Reading and writing gzipped IDX files of unsigned bytes, the format MNIST comes in.
 
-Two zero bytes, a type code, the number of dimensions, each dimension as a big-endian 32-bit
-number, then the values, big-endian, the last dimension running fastest
+Two zero bytes, 0x08 for unsigned bytes, the number of dimensions, each dimension as a big-endian
+32-bit number, then the values, the last dimension running fastest
 (https://yann.lecun.com/exdb/mnist/).
 """
 
 import gzip
 import math
-import os
 import struct
 import zlib
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from digits.errors import PipelineError
 from digits.io import replacing
 
-Bytes = npt.NDArray[np.uint8]
-Shape = tuple[int, ...]
+Bytes = NDArray[np.uint8]
 
-TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-MOST_DIMENSIONS = 32
+FILES = {  # images and labels of both parts of a data set, under MNIST's names
+    "training": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
+    "testing": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
+}
 MOST_BYTES = 2**30  # of values: twenty times MNIST; a header that announces more is taken as wrong
-GZIP_MAGIC = b"\x1f\x8b"
 
 
-def read(path: Path) -> npt.NDArray[Any]:
-    """Read an IDX file, gzip or plain; its first bytes decide which, not its name.
-
-    Returns:
-        The values, read-only, in the file's shape and type. A plain file is memory-mapped.
+def read(path: Path) -> Bytes:
+    """Read a file of labels (one dimension) or images (three); the result is read-only.
 
     Raises:
         PipelineError: the file is damaged; names the field, what was expected and what was found.
+        FileNotFoundError: there is no such file.
     """
-    with path.open("rb") as file:
-        compressed = file.read(2) == GZIP_MAGIC
-        file.seek(0)
-        return _read_gzip(path, file) if compressed else _read_plain(path, file)
+    try:
+        with gzip.open(path) as file:
+            magic = file.read(4).hex()
+            if magic not in ("00000801", "00000803"):
+                raise _defect(path, "magic number", "00000801 or 00000803", magic or "nothing")
+            rank = int(magic[-1])
+            dimensions = file.read(4 * rank)
+            if len(dimensions) < 4 * rank:
+                raise _defect(path, "dimensions", f"{4 * rank} bytes", len(dimensions))
+            shape = struct.unpack(f">{rank}I", dimensions)
+            size = math.prod(shape)
+            if not 0 < size <= MOST_BYTES:
+                raise _defect(path, "dimensions", f"1 to {MOST_BYTES} values", size)
+            values = file.read(size + 1)  # one more: past the end, gzip compares its checksum
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise _defect(path, "compression", "intact gzip", error) from None
+    if len(values) != size:
+        found = len(values) if len(values) < size else "more"
+        raise _defect(path, "values", f"{size} bytes", found)
+    return np.frombuffer(values, np.uint8).reshape(shape)
 
 
 def read_pair(images_path: Path, labels_path: Path) -> tuple[Bytes, Bytes]:
@@ -52,18 +64,14 @@ def read_pair(images_path: Path, labels_path: Path) -> tuple[Bytes, Bytes]:
 
     Raises:
         PipelineError: a file is damaged, holds something else, or the two do not match.
+        FileNotFoundError: a file is missing.
     """
     images, labels = read(images_path), read(labels_path)
-    for path, array, rank in ((images_path, images, 3), (labels_path, labels, 1)):
-        if array.dtype != np.uint8:
-            raise _defect(path, "type code", "0x08 (unsigned bytes)", array.dtype.name)
-        if array.ndim != rank:
-            raise _defect(path, "number of dimensions", rank, array.ndim)
     if images.shape[1:] != (28, 28):
-        raise _defect(images_path, "image size", "28 x 28", "{} x {}".format(*images.shape[1:]))
-    if len(labels) != len(images):
-        expected = f"{len(images)}, as many as images in {images_path}"
-        raise _defect(labels_path, "number of labels", expected, len(labels))
+        raise _defect(images_path, "shape", "(n, 28, 28)", images.shape)
+    if labels.shape != images.shape[:1]:
+        expected = f"{images.shape[:1]}, a label for each image in {images_path}"
+        raise _defect(labels_path, "shape", expected, labels.shape)
     if labels.max() > 9:
         index = int((labels > 9).argmax())
         raise _defect(labels_path, f"label {index}", "0 to 9", labels[index])
@@ -71,65 +79,24 @@ def read_pair(images_path: Path, labels_path: Path) -> tuple[Bytes, Bytes]:
 
 
 def write(path: Path, array: Bytes) -> None:
-    """Write unsigned bytes as an IDX file, as gzip if the name ends in ``.gz``.
-
-    The gzip is stored, not compressed, so that its bytes are the same whichever zlib is installed.
-    """
+    """Write labels or images. The gzip is stored, so its bytes do not depend on the zlib."""
     header = struct.pack(f">HBB{array.ndim}I", 0, 0x08, array.ndim, *array.shape)
     content = header + array.astype(np.uint8, casting="no", copy=False).tobytes()
     with replacing(path) as temporary:
-        temporary.write_bytes(_stored(content) if path.suffix == ".gz" else content)
+        temporary.write_bytes(_stored(content))
 
 
-def _read_gzip(path: Path, file: BinaryIO) -> npt.NDArray[Any]:
-    try:
-        with gzip.open(file) as stream:
-            dtype, shape = _read_header(path, stream)
-            size = math.prod(shape) * dtype.itemsize
-            if size > MOST_BYTES:
-                raise _defect(path, "dimensions", f"at most {MOST_BYTES} bytes of values", size)
-            values = stream.read(size + 1)  # one more: past the end, gzip compares its checksum
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise _defect(path, "compression", "intact gzip", error) from None
-    if len(values) != size:
-        found = len(values) if len(values) < size else "more"
-        raise _defect(path, "values", f"{size} bytes", found)
-    return np.frombuffer(values, dtype).reshape(shape)
-
-
-def _read_plain(path: Path, file: BinaryIO) -> npt.NDArray[Any]:
-    dtype, shape = _read_header(path, file)
-    size = math.prod(shape) * dtype.itemsize
-    found = os.fstat(file.fileno()).st_size - file.tell()
-    if found != size:
-        raise _defect(path, "values", f"{size} bytes", found)
-    return np.memmap(path, dtype, mode="r", offset=file.tell(), shape=shape)
-
-
-def _read_header(path: Path, file: BinaryIO | gzip.GzipFile) -> tuple[np.dtype[Any], Shape]:
-    magic = file.read(4)
-    if len(magic) < 4:
-        raise _defect(path, "magic number", "4 bytes", len(magic))
-    if magic[:2] != b"\0\0":
-        raise _defect(path, "magic number", "0000 in its first two bytes", magic[:2].hex())
-    code, rank = magic[2:]
-    if code not in TYPES:
-        codes = ", ".join(f"0x{known:02x}" for known in TYPES)
-        raise _defect(path, "type code", f"one of {codes}", f"0x{code:02x}")
-    if not 1 <= rank <= MOST_DIMENSIONS:
-        raise _defect(path, "number of dimensions", f"1 to {MOST_DIMENSIONS}", rank)
-    dimensions = file.read(4 * rank)
-    if len(dimensions) < 4 * rank:
-        raise _defect(path, "dimensions", f"{4 * rank} bytes", len(dimensions))
-    shape = struct.unpack(f">{rank}I", dimensions)
-    if 0 in shape:
-        raise _defect(path, f"dimension {shape.index(0)}", "at least 1", 0)
-    return np.dtype(TYPES[code]), shape
+def write_dataset(folder: Path, images: Bytes, labels: Bytes, testing: int) -> None:
+    """Write images and their labels as `FILES`, the last ``testing`` ones for testing."""
+    border = len(images) - testing
+    for part, rows in (("training", slice(border)), ("testing", slice(border, None))):
+        for name, array in zip(FILES[part], (images, labels), strict=True):
+            write(folder / name, array[rows])
 
 
 def _stored(content: bytes) -> bytes:
     """Wrap bytes as gzip without compressing them (RFC 1951, 3.2.4, and RFC 1952)."""
-    parts = [GZIP_MAGIC, b"\x08\0\0\0\0\0\0\xff"]  # no name, no time, unknown system
+    parts = [b"\x1f\x8b\x08\0\0\0\0\0\0\xff"]  # no name, no time, unknown system
     for start in range(0, len(content), 0xFFFF):
         block = content[start : start + 0xFFFF]
         last = start + 0xFFFF >= len(content)

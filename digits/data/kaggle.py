@@ -4,6 +4,7 @@ One image a row, its 784 grey levels in the columns pixel0 to pixel783, row by r
 the label before them, test.csv has none. Kaggle gives them to those who log in.
 """
 
+import hashlib
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -14,6 +15,8 @@ from tqdm import tqdm
 
 from digits.errors import PipelineError
 
+Bytes = NDArray[np.uint8]
+
 SOURCE = "https://www.kaggle.com/competitions/digit-recognizer/data"
 TEST_COLUMNS = [f"pixel{number}" for number in range(28 * 28)]
 TRAIN_COLUMNS = ["label", *TEST_COLUMNS]
@@ -21,7 +24,31 @@ MOST_BYTES = 2**30  # twenty times Kaggle's own test.csv
 ROWS = 1000  # in memory at a time
 
 
-def read(path: Path, columns: list[str]) -> Iterator[NDArray[np.uint8]]:
+def read_training(path: Path, name: str, sha256: str | None) -> tuple[Bytes, Bytes]:
+    """Read train.csv.
+
+    Args:
+        path: of the file.
+        name: of the data set in params.yaml.
+        sha256: of the file, as params.yaml has it.
+
+    Returns:
+        Images, uint8 (n, 28, 28), 0 (paper) to 255 (ink), and labels, uint8 (n,), 0 to 9.
+
+    Raises:
+        PipelineError: there is no such file, or it is another one than params.yaml says.
+    """
+    rows = np.concatenate(list(read(path, TRAIN_COLUMNS)))
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != sha256:
+        raise PipelineError(
+            f"{path} has the SHA-256 {found}, datasets.{name}.sha256 is {sha256 or 'null'}; if it "
+            "is the file you mean, set that to this, by which DVC will notice any other"
+        )
+    return rows[:, 1:].reshape(-1, 28, 28), rows[:, 0]
+
+
+def read(path: Path, columns: list[str]) -> Iterator[Bytes]:
     """Yield the rows of one of Kaggle's files, some at a time, uint8 (n, columns).
 
     Args:
@@ -78,7 +105,7 @@ def _check_header(path: Path, found: list[str], columns: list[str]) -> None:
             )
 
 
-def _parse(lines: list[str]) -> NDArray[np.uint8]:
+def _parse(lines: list[str]) -> Bytes:
     """Return the numbers in some lines; of another shape if any is not what it should be."""
     if not lines[0].strip():
         return np.empty((0, 0), np.uint8)  # NumPy would warn if no line had numbers

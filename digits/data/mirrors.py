@@ -1,12 +1,12 @@
 """Fetching a file from the first of several mirrors that gives it whole."""
 
-import signal
+import queue
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
+from urllib.parse import unquote, urlsplit
 
 import pooch
 import requests
@@ -14,6 +14,7 @@ import urllib3
 from tqdm import tqdm
 
 from digits.config import Download, SourceFile
+from digits.errors import PipelineError
 
 CHUNK = 2**14  # bytes
 SLOWEST = 10_000  # bytes per second on average; a mirror that only drips is given up
@@ -21,12 +22,29 @@ SLOWEST = 10_000  # bytes per second on average; a mirror that only drips is giv
 pooch.get_logger().setLevel("WARNING")  # the progress bar says the same
 
 
-class MirrorError(Exception):
+class _MirrorError(Exception):
     """Why a mirror does not give a file, and will not if asked again."""
 
 
-class TemporaryMirrorError(MirrorError):
+class _TemporaryMirrorError(_MirrorError):
     """Why a mirror did not give a file this time."""
+
+
+def own(value: str | None) -> list[str]:
+    """Return what MNIST_MIRROR names, as a list: a web address, or a folder's absolute path.
+
+    Raises:
+        PipelineError: it is neither.
+    """
+    if not value:
+        return []
+    try:
+        url = urlsplit(value)
+    except ValueError as error:
+        raise PipelineError(f"MNIST_MIRROR is neither URL nor folder: {error}") from None
+    if url.scheme in {"http", "https"}:
+        return [value]
+    return [str(Path(unquote(url.path) if url.scheme == "file" else value).absolute())]
 
 
 def fetch(source: SourceFile, mirrors: list[str], path: Path, patience: Download) -> str:
@@ -45,7 +63,7 @@ def fetch(source: SourceFile, mirrors: list[str], path: Path, patience: Download
         The mirror that gave the file.
 
     Raises:
-        MirrorError: none did; lists each with its reason.
+        PipelineError: none did; lists each with its reason.
         OSError: the file cannot be written.
     """
     failures = []
@@ -53,12 +71,15 @@ def fetch(source: SourceFile, mirrors: list[str], path: Path, patience: Download
         address = f"{mirror.rstrip('/')}/{source.name}"
         try:
             _fetch_patiently(source, address, path, patience)
-        except MirrorError as error:
+        except _MirrorError as error:
             failures.append(f"{address}: {error}")
             print(failures[-1], file=sys.stderr)
         else:
             return mirror
-    raise MirrorError("; ".join(failures) or "no mirror is listed")
+    raise PipelineError(
+        f"no mirror gives {path.name}: {'; '.join(failures) or 'none is listed'}; set MNIST_MIRROR "
+        "to the URL or folder of one that does, or try `make quickstart`, which needs no network"
+    )
 
 
 def _fetch_patiently(source: SourceFile, address: str, path: Path, patience: Download) -> None:
@@ -66,9 +87,9 @@ def _fetch_patiently(source: SourceFile, address: str, path: Path, patience: Dow
     for attempt in range(1, patience.attempts + 1):
         try:
             return _fetch_once(source, address, path, patience.timeout)
-        except TemporaryMirrorError as error:
+        except _TemporaryMirrorError as error:
             if attempt == patience.attempts:
-                raise MirrorError(f"{error} (attempts: {attempt})") from None
+                raise _MirrorError(f"{error} (attempts: {attempt})") from None
             time.sleep(min(attempt, patience.timeout))
 
 
@@ -85,20 +106,19 @@ def _fetch_once(source: SourceFile, address: str, path: Path, timeout: float) ->
             leave=False,
             disable=None,  # where standard error is no terminal
         )
-        with Path(temporary).open("wb") as file, bar, _time_limit(2 * timeout) as allow:
-            for chunk in chunks:
-                allow(len(chunk) / SLOWEST)
+        with Path(temporary).open("wb") as file, bar:
+            for chunk in _in_time(chunks, 2 * timeout):
                 bar.update(file.write(chunk))
                 if file.tell() > source.bytes:
-                    raise MirrorError(f"size: expected {source.bytes} bytes, found more")
+                    raise _MirrorError(f"size: expected {source.bytes} bytes, found more")
             if file.tell() < source.bytes:
-                raise MirrorError(f"size: expected {source.bytes} bytes, found {file.tell()}")
+                raise _MirrorError(f"size: expected {source.bytes} bytes, found {file.tell()}")
 
     try:
         pooch.retrieve(address, source.sha256, path.name, path.parent, downloader=save)
         path.chmod(0o644)  # pooch leaves its temporary file's mode, which is for the owner alone
     except ValueError as error:
-        raise MirrorError(error) from None
+        raise _MirrorError(error) from None
 
 
 def _local(path: Path) -> Iterator[bytes]:
@@ -107,7 +127,7 @@ def _local(path: Path) -> Iterator[bytes]:
             while chunk := file.read(CHUNK):
                 yield chunk
     except OSError as error:
-        raise MirrorError(error.strerror) from None
+        raise _MirrorError(error.strerror) from None
 
 
 def _remote(url: str, timeout: float) -> Iterator[bytes]:
@@ -116,36 +136,15 @@ def _remote(url: str, timeout: float) -> Iterator[bytes]:
     try:
         with requests.get(url, headers=identity, stream=True, timeout=timeout) as response:
             response.raise_for_status()
-            yield from response.raw.stream(CHUNK, decode_content=False)
+            while chunk := response.raw.read1(CHUNK, decode_content=False):
+                yield chunk
     except requests.HTTPError as error:
         status = error.response.status_code
         passing = status >= 500 or status in {408, 429}
-        kind = TemporaryMirrorError if passing else MirrorError
+        kind = _TemporaryMirrorError if passing else _MirrorError
         raise kind(f"answered {status} {error.response.reason}") from None
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise TemporaryMirrorError(_root_cause(error)) from None
-
-
-@contextmanager
-def _time_limit(seconds: float) -> Iterator[Callable[[float], None]]:
-    """Interrupt the block after so many seconds; call what is yielded to allow some more.
-
-    An alarm, since the timeout of requests starts anew with every byte, in the headers too.
-    """
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise TemporaryMirrorError(f"slower than {SLOWEST:,} bytes/s for {seconds:g} s")
-
-    def allow(more: float) -> None:
-        signal.setitimer(signal.ITIMER_REAL, signal.getitimer(signal.ITIMER_REAL)[0] + more)
-
-    before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield allow
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        raise _TemporaryMirrorError(_root_cause(error)) from None
 
 
 def _root_cause(error: BaseException) -> str:
@@ -153,3 +152,36 @@ def _root_cause(error: BaseException) -> str:
     while inner := error.__cause__ or error.__context__:
         error = inner
     return str(error) or type(error).__name__
+
+
+def _in_time(chunks: Iterator[bytes], seconds: float) -> Iterator[bytes]:
+    """Yield the chunks while they come in time: ``seconds``, and what `SLOWEST` allows each.
+
+    A thread waits for them, since the timeout of requests starts anew with every byte, in the
+    headers too, and a pipe has none. What it still waits for ends with the process.
+    """
+    arrived: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
+    given_up = threading.Event()
+
+    def wait() -> None:
+        try:
+            for chunk in chunks:
+                arrived.put(chunk)
+                if given_up.is_set():
+                    break
+            arrived.put(b"")
+        except Exception as error:
+            arrived.put(error)
+
+    threading.Thread(target=wait, daemon=True).start()
+    end = time.monotonic() + seconds
+    try:
+        while chunk := arrived.get(timeout=max(0, end - time.monotonic())):
+            if isinstance(chunk, Exception):
+                raise chunk
+            end += len(chunk) / SLOWEST
+            yield chunk
+    except queue.Empty:
+        raise _TemporaryMirrorError(f"slower than {SLOWEST:,} bytes/s for {seconds:g} s") from None
+    finally:
+        given_up.set()

@@ -6,11 +6,96 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from digits.config import Split
 from digits.errors import PipelineError
 
-COLUMNS = ["id", "label", "train", "dev", "test"]
 TYPES = {"id": np.int64, "label": np.uint8, "train": np.uint8, "dev": np.uint8, "test": np.uint8}
-ROWS = 100_000  # that are read and checked together; bounds memory
+
+
+def divide(labels: NDArray[np.uint8], sources: NDArray[np.uint8], split: Split) -> pd.DataFrame:
+    """Put all images into one queue; training takes from its front, testing from its end.
+
+    Where the two meet they share images, as they must when both sizes add up to more than there
+    are. Dev is the very front of the training images and leaves them.
+
+    Args:
+        labels: (n,), 0 to 9.
+        sources: (n,), 0 for the data set's own training images, 1 for its testing images.
+        split: the scheme, the sizes, and the seed of the draw, which is alike on every machine.
+
+    Returns:
+        Columns id, label, train, dev, test as `read` describes them.
+
+    Raises:
+        PipelineError: the sizes are impossible with n images.
+    """
+    if split.scheme == "official":
+        training, testing = np.flatnonzero(sources == 0), np.flatnonzero(sources == 1)
+        queue = np.concatenate([training[shuffle(labels[training], split.seed)], testing])
+        train, test = len(training), len(testing)
+    else:
+        queue = shuffle(labels, split.seed)
+        train, test = _size(split.train, len(queue)), _size(split.test, len(queue))
+    dev = _size(split.dev, train)
+    _check(train, dev, test, len(queue))
+
+    members = {"train": queue[dev:train], "dev": queue[:dev], "test": queue[len(queue) - test :]}
+    table = pd.DataFrame({"id": np.arange(len(labels)), "label": labels})
+    for name, rows in members.items():
+        member = np.zeros(len(labels), np.uint8)
+        member[rows] = 1
+        table[name] = member
+    return table.astype(TYPES)
+
+
+def shuffle(labels: NDArray[np.uint8], seed: int) -> NDArray[np.int64]:
+    """Return all row numbers at random, but with the classes spread evenly from front to end."""
+    # Unlike default_rng's, RandomState's numbers are promised to stay as they are (NEP 19).
+    rows = np.random.RandomState(seed).permutation(len(labels))
+    label = labels[rows]
+    place = np.empty(len(rows))
+    for members in (label == one for one in np.unique(label)):
+        count = np.count_nonzero(members)
+        place[members] = (np.arange(count) + 0.5) / count
+    return rows[np.lexsort((label, place))]
+
+
+def _size(size: float, whole: int) -> int:
+    """Turn a size, a count or a fraction of the whole, into a count."""
+    return round(size * whole) if size < 1 else int(size)
+
+
+def _check(train: int, dev: int, test: int, images: int) -> None:
+    """Refuse sizes that leave a set empty or mix dev with test."""
+    given = f"split: train {train}, dev {dev} of these, and test {test}, out of {images} images"
+    if max(train, test) > images:
+        raise PipelineError(f"{given}: there are not so many; fractions fit any number of images")
+    if min(train, test) < 1:
+        raise PipelineError(f"{given}: each needs at least 1")
+    if train == images:
+        raise PipelineError(f"{given}: {images} - {train} leaves no image never trained on to test")
+    if dev >= train:
+        raise PipelineError(f"{given}: {train} - {dev} leaves nothing to train on")
+    if dev > images - test:
+        raise PipelineError(
+            f"{given}: dev must avoid test, which leaves {images} - {test} = {images - test} for it"
+        )
+
+
+def count(table: pd.DataFrame) -> dict[str, object]:
+    """Count the images of every set, by class too, and those in both train and test."""
+    members = sets(table)
+    return {
+        "images": {
+            "all": len(table),
+            **{name: len(rows) for name, rows in members.items()},
+            "train_and_test": len(members["test_as_published"]) - len(members["test"]),
+        },
+        "classes": {
+            name: np.bincount(table["label"].iloc[rows], minlength=10).tolist()
+            for name, rows in members.items()
+        },
+    }
 
 
 def sets(table: pd.DataFrame) -> dict[str, NDArray[np.int64]]:
@@ -41,36 +126,23 @@ def read(path: Path) -> pd.DataFrame:
         FileNotFoundError: there is no such file.
     """
     try:
-        with pd.read_csv(path, chunksize=ROWS) as parts:
-            checked = [_checked(path, part, ROWS * number) for number, part in enumerate(parts)]
-        table = pd.concat(checked, ignore_index=True)
+        text = pd.read_csv(path)
     except ValueError as error:
         raise PipelineError(f"{path} is not a table of comma-separated values: {error}") from None
-    for name, rows in sets(table).items():
-        if not len(rows):
-            raise PipelineError(f"{path}: no image is in {name}")
-    return table
-
-
-def _checked(path: Path, part: pd.DataFrame, first: int) -> pd.DataFrame:
-    """Return some rows of a split as numbers; ``first`` says which, from 0.
-
-    Raises:
-        PipelineError: a line breaks a rule.
-    """
-    if list(part.columns) != COLUMNS:
-        raise PipelineError(f"{path}: expected columns {COLUMNS}, found {list(part.columns)}")
-    table: pd.DataFrame = part.apply(pd.to_numeric, errors="coerce")
+    if list(text.columns) != list(TYPES):
+        raise PipelineError(f"{path}: expected columns {list(TYPES)}, found {list(text.columns)}")
+    table: pd.DataFrame = text.apply(pd.to_numeric, errors="coerce")
     train, dev, test = (table[name] for name in ("train", "dev", "test"))
     rules = {
-        "the ids must be 0, 1, 2, ...": table["id"] == np.arange(first, first + len(table)),
+        "the ids must be 0, 1, 2, ...": table["id"] == np.arange(len(table)),
         "label must be 0 to 9": table["label"].isin(range(10)),
-        "train, dev and test must be 0 or 1": table[["train", "dev", "test"]]
-        .isin([0, 1])
-        .all(axis=1),
+        "train, dev and test must be 0 or 1": table.iloc[:, 2:].isin([0, 1]).all(axis=1),
         "an image in dev must be in no other set": dev + np.maximum(train, test) < 2,
     }
     for rule, kept in rules.items():
         if not kept.all():
-            raise PipelineError(f"{path}, line {first + int(np.argmin(kept)) + 2}: {rule}")
+            raise PipelineError(f"{path}, line {int(np.argmin(kept)) + 2}: {rule}")
+    for name, rows in sets(table).items():
+        if not len(rows):
+            raise PipelineError(f"{path}: no image is in {name}")
     return table.astype(TYPES)

@@ -27,16 +27,16 @@ FORMATS = {  # and the files each consists of
 }
 
 
-def take_raw_pixels(trained: keras.Model, mean: float, deviation: float) -> keras.Model:
+def take_raw_pixels(trained: keras.Model, mean: float, std: float) -> keras.Model:
     """Put the standardization before a trained network, and fix the batch to one image."""
     pixels = keras.Input((28, 28, 1), batch_size=1, name="pixels")
-    standardize = keras.layers.Rescaling(1 / deviation, -mean / deviation, name="standardize")
+    standardize = keras.layers.Rescaling(1 / std, -mean / std, name="standardize")
     return keras.Model(pixels, trained(standardize(pixels)), name=trained.name)
 
 
 def raw_pixels(data: Dataset, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Undo the standardization of the images of ``rows``: exact, as grey levels are whole."""
-    pixels: NDArray[np.floating] = np.rint(data.images[rows] * data.deviation + data.mean)
+    pixels: NDArray[np.floating] = np.rint(data.images[rows] * data.std + data.mean)
     return pixels.astype(np.uint8)
 
 

@@ -48,7 +48,7 @@ def describe(
             "seed": settings.split.seed,
             "images": {name: len(rows) for name, rows in data.rows.items()},
         },
-        "standardization": {"mean": data.mean, "deviation": data.deviation},
+        "standardization": {"mean": data.mean, "deviation": data.std},
         "metrics": metrics,
         "formats": formats,
         "files": {path.name: _identify(path) for path in sorted(folder.iterdir())},

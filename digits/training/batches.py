@@ -26,8 +26,8 @@ class TrainingBatches:
         self.recipe = recipe
         self.seed = seed
         self.epoch = 0
-        self.black = -data.mean / data.deviation
-        self.white = (255 - data.mean) / data.deviation
+        self.black = -data.mean / data.std
+        self.white = (255 - data.mean) / data.std
         self.per_epoch = math.ceil(len(data.rows["train"]) / recipe.batch_size)
 
     def dataset(self) -> tf.data.Dataset:

@@ -51,7 +51,7 @@ def build(
     """
     keras.backend.clear_session()  # names of layers count from the first of a process
     determinism.pin(seed, threads)
-    model = networks.build(name, recipe, data.mean, data.deviation)
+    model = networks.build(name, recipe, data.mean, data.std)
     layer_groups.check(name, recipe)
     if backbone:
         layer_groups.load_backbone(model, recipe.network, backbone)

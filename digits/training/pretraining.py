@@ -79,10 +79,10 @@ def _learn_letters(
 
 def _as_dataset(images: NDArray[np.uint8], labels: NDArray[np.uint8], digits: Dataset) -> Dataset:
     """Scale letters as the digits are; the last tenth is ``dev``, the rest ``train``."""
-    scaled = (images - np.float32(digits.mean)) / np.float32(digits.deviation)
+    scaled = (images - np.float32(digits.mean)) / np.float32(digits.std)
     rows, held_out = np.arange(len(images)), len(images) // 10
     sets = {"train": rows[:-held_out], "dev": rows[-held_out:]}
-    return Dataset(scaled, labels, digits.mean, digits.deviation, sets)
+    return Dataset(scaled, labels, digits.mean, digits.std, sets)
 
 
 def _with_letters(model: keras.Model) -> keras.Model:

@@ -14,10 +14,10 @@ from pydantic import Field, model_validator
 
 from digits import config, networks, tables
 from digits.config import Architecture, Count, Plateau, Section
+from digits.data.splits import shuffle
 from digits.errors import PipelineError
 from digits.evaluation import predict
 from digits.training import checkpoint, determinism, fit
-from stages.resplit import shuffle
 from studies import jobs, workspace
 
 PATH = Path("studies/accuracy/params.yaml")
@@ -141,7 +141,7 @@ def train_and_read(
     images = workspace.read_images()
     learned, unseen = divide(images, dev)
     data = jobs.standardize(images, {"train": learned, "dev": learned[:WATCHED], "test": unseen})
-    model = networks.build(name, settings, data.mean, data.deviation)
+    model = networks.build(name, settings, data.mean, data.std)
     state = CHECKPOINTS / f"{name}-{seed}{'-dev' if dev else ''}.npz"
     curves = state.with_suffix(".csv")
     inputs = [workspace.PNG / f"{one}.zip" for one in ("training", "testing")]
@@ -153,7 +153,7 @@ def train_and_read(
 
     fit.fit(model, settings, data, seed, state, identity, keep)
     rows = data.rows["test"]
-    black = -data.mean / data.deviation
+    black = -data.mean / data.std
     readings = [read(model, data.images[rows], shifts, black) for shifts in all_shifts]
     return model, readings, data.labels[rows], state
 

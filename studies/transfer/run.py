@@ -138,7 +138,7 @@ def shrink(data: dataset.Dataset, rows: NDArray[np.int64], small: Small) -> NDAr
         smaller = Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR)
         top, left = rng.integers(0, SIDE - side + 1, 2)
         canvas[top : top + side, left : left + side] = np.asarray(smaller)
-    scaled: NDArray[np.float32] = (result - np.float32(data.mean)) / np.float32(data.deviation)
+    scaled: NDArray[np.float32] = (result - np.float32(data.mean)) / np.float32(data.std)
     return scaled
 
 

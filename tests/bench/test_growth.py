@@ -14,7 +14,7 @@ def test_copies_follow_the_data_with_little_noise(
     raw.mkdir()
     rng = np.random.default_rng(1)
     written = {}
-    for images_name, labels_name in growth.FILES:
+    for images_name, labels_name in idx.FILES.values():
         images = rng.integers(0, 256, (7, 28, 28), dtype=np.uint8)
         labels = rng.integers(0, 10, 7, dtype=np.uint8)
         idx.write(raw / images_name, images)
@@ -22,7 +22,7 @@ def test_copies_follow_the_data_with_little_noise(
         written[images_name] = images, labels
     monkeypatch.setattr(growth, "RAW", raw)
     assert growth.multiply(tmp_path / "many", 3) == 42
-    for images_name, labels_name in growth.FILES:
+    for images_name, labels_name in idx.FILES.values():
         images, labels = written[images_name]
         many, their_labels = idx.read_pair(
             tmp_path / "many" / images_name, tmp_path / "many" / labels_name

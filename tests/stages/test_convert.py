@@ -83,7 +83,7 @@ def test_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, idx_files: Idx
 def test_killed_run_leaves_no_archive_and_the_next_is_whole(
     tmp_path: Path, idx_files: IdxMaker
 ) -> None:
-    idx_files(tmp_path / "data/raw", training=20_000)
+    idx_files(tmp_path / "data/raw", training=4_000)
     undisturbed = convert(tmp_path)
     png = tmp_path / "data/png"
     for path in png.iterdir():

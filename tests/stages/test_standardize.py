@@ -1,4 +1,3 @@
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -6,9 +5,7 @@ import numpy.typing as npt
 import pytest
 
 from digits.data import dataset, png_archive
-from digits.errors import PipelineError
 from digits.io import read_json
-from stages import standardize
 from tests.stages.running import ROOT, run
 
 SPLIT = "id,label,train,dev,test\n0,0,1,0,0\n1,1,1,0,1\n2,2,0,1,0\n3,3,0,0,1\n"
@@ -35,46 +32,18 @@ def workspace(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_mean_and_deviation_are_numpys() -> None:
-    images = noise(50)
-    mean, deviation = standardize.mean_and_deviation(images)
-    assert mean == pytest.approx(images.mean(), rel=1e-14)
-    assert deviation == pytest.approx(images.std(), rel=1e-14)
-
-
-def test_mean_and_deviation_do_not_depend_on_the_order() -> None:
-    images = noise(50)
-    assert standardize.mean_and_deviation(images) == standardize.mean_and_deviation(images[::-1])
-
-
-@pytest.mark.parametrize("grey", [0, 7, 255])
-def test_constant_images_are_refused(grey: int) -> None:
-    images = np.full((3, 28, 28), grey, np.uint8)
-    with pytest.raises(PipelineError, match=f"every pixel of the images in train is {grey}"):
-        standardize.mean_and_deviation(images)
-
-
 def test_all_images_are_scaled_by_the_training_images_alone(workspace: Path) -> None:
     succeed("standardize", workspace)
     loaded = dataset.load(workspace / "data/standardized", workspace / "data/split.csv")
     training = noise(4)[:2].astype(np.float64)
     assert loaded.mean == pytest.approx(training.mean(), rel=1e-14)
-    assert loaded.deviation == pytest.approx(training.std(), rel=1e-14)
+    assert loaded.std == pytest.approx(training.std(), rel=1e-14)
     expected = (noise(4) - training.mean()) / training.std()
     assert np.allclose(loaded.images, expected, rtol=0, atol=1e-7)
     assert read_json(workspace / "data/standardized/statistics.json").keys() == {
         "mean",
         "deviation",
     }
-
-
-def test_scaling_by_parts_scales_every_pixel_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(standardize, "BLOCK", 2 * 784 + 5)
-    standardize.write_scaled(tmp_path / "images.npy", BytesIO(noise(5).tobytes()), 5, 30, 70)
-    expected = ((noise(5).astype(np.float64) - 30) / 70).astype(np.float32)
-    np.testing.assert_array_equal(np.load(tmp_path / "images.npy"), expected)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +89,7 @@ def test_data_stages_on_mnist(tmp_path: Path, mnist: Path) -> None:
     training = loaded.images[loaded.rows["train"]]
     assert training.mean(dtype=np.float64) == pytest.approx(0, abs=1e-4)
     assert training.std(dtype=np.float64) == pytest.approx(1, abs=1e-4)
-    assert loaded.images.min() == pytest.approx(-loaded.mean / loaded.deviation, rel=1e-6)
+    assert loaded.images.min() == pytest.approx(-loaded.mean / loaded.std, rel=1e-6)
 
     written = {path: path.read_bytes() for path in (tmp_path / "data/standardized").iterdir()}
     split = (tmp_path / "data/split.csv").read_bytes()

@@ -10,7 +10,7 @@ from studies import jobs, sources
 from studies.trial import Trial, draw
 from tests.studies.conftest import noise
 
-SPLIT = Split(scheme="resplit", train=0.6, test=0.4, dev=0.1)
+SPLIT = Split(seed=42, scheme="resplit", train=0.6, test=0.4, dev=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -19,30 +19,17 @@ def lenet5() -> Architecture:
 
 
 def trial(settings: Architecture) -> Trial:
-    return Trial("a", settings, SPLIT, 42, 50, 1, 1)
+    return Trial("a", settings, SPLIT, 50, 1, 1)
 
 
 def test_fewer_images_are_among_more_and_have_every_class_alike() -> None:
     images = noise(400)
-    few, many, all_ = (draw(images, SPLIT, 1, count)["train"] for count in (50, 100, None))
+    few, many, all_ = (draw(images, SPLIT, count)["train"] for count in (50, 100, None))
     assert (len(few), len(many), len(all_)) == (50, 100, 216)
     assert set(few) < set(many) < set(all_)
     assert set(np.bincount(images.labels[few])) == {5}
-    other = draw(images, SPLIT, 2, 50)["train"]
+    other = draw(images, SPLIT.model_copy(update={"seed": 2}), 50)["train"]
     assert set(other) != set(few)
-
-
-def test_only_the_images_of_some_set_are_scaled_by_those_in_train() -> None:
-    images = noise(400)
-    rows = draw(images, SPLIT, 1, 50)
-    data = jobs.standardize(images, rows)
-    assert len(data.images) == 50 + len(rows["dev"]) + len(rows["test"]) < 400
-    train = images.pixels[rows["train"]].astype(np.float64)
-    assert (data.mean, data.deviation) == pytest.approx((train.mean(), train.std()))
-    for name, members in rows.items():
-        again = data.images[data.rows[name]] * data.deviation + data.mean
-        np.testing.assert_allclose(again, images.pixels[members], atol=1e-4)
-        np.testing.assert_array_equal(data.labels[data.rows[name]], images.labels[members])
 
 
 def test_all_that_determines_a_training_is_in_its_identity(lenet5: Architecture) -> None:
@@ -50,7 +37,7 @@ def test_all_that_determines_a_training_is_in_its_identity(lenet5: Architecture)
     changed = [
         dataclasses.replace(one, settings=lenet5.model_copy(update={"l2": 0.1})),
         dataclasses.replace(one, split=SPLIT.model_copy(update={"dev": 0.2})),
-        dataclasses.replace(one, split_seed=43),
+        dataclasses.replace(one, split=SPLIT.model_copy(update={"seed": 43})),
         dataclasses.replace(one, images=51),
         dataclasses.replace(one, seed=2),
         dataclasses.replace(one, threads=2),

@@ -74,10 +74,10 @@ def test_a_setting_may_change_the_split(project: Path, images: jobs.Images) -> N
         images,
         images=["all"],
         seeds=[1],
-        settings={"a": {}, "b": {"split.train": 0.5}, "c": {"seed": 5}},
+        settings={"a": {}, "b": {"split.train": 0.5}, "c": {"split.seed": 5}},
     )
     assert [one.split.train for one in trials] == [0.6, 0.5, 0.6]
-    assert [one.split_seed for one in trials] == [42, 42, 5]
+    assert [one.split.seed for one in trials] == [42, 42, 5]
 
 
 @pytest.mark.parametrize(
@@ -112,6 +112,7 @@ def test_a_setting_may_change_the_split(project: Path, images: jobs.Images) -> N
         ({"settings": {"a": {L2: "x"}}}, r"settings\.a: architectures\.lenet5\.l2: .* number"),
         ({"settings": {"a": {"l2": 1}}}, r"settings\.a: l2 does not concern its training"),
         ({"settings": {"a": {"threads": 1}}}, r"settings\.a: threads does not concern"),
+        ({"settings": {"a": {"seed": 1}}}, r"settings\.a: seed does not concern its training"),
         (
             {"settings": {"a": {"architectures.dense.l2": 1}}},
             r"settings\.a: architectures\.dense\.l2 does not concern its training",

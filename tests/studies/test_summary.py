@@ -19,8 +19,8 @@ GAINS = np.array([0.011, 0.010, 0.009])
 
 
 def trial(setting: str, seed: int, images: int = 100) -> Trial:
-    split = Split(scheme="resplit", train=0.6, test=0.4, dev=0.1)
-    return Trial(setting, None, split, 42, images, seed, 1)  # type: ignore[arg-type]
+    split = Split(seed=42, scheme="resplit", train=0.6, test=0.4, dev=0.1)
+    return Trial(setting, None, split, images, seed, 1)  # type: ignore[arg-type]
 
 
 def result(test: float) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def test_everything_is_loaded(files: tuple[Path, Path]) -> None:
     assert np.array_equal(loaded.images, IMAGES)
     assert loaded.labels.dtype == np.uint8
     assert loaded.labels.tolist() == [5, 0, 4]
-    assert (loaded.mean, loaded.deviation) == (33.5, 78.25)
+    assert (loaded.mean, loaded.std) == (33.5, 78.25)
     rows = {name: row.tolist() for name, row in loaded.rows.items()}
     assert rows == {"train": [0], "dev": [1], "test_as_published": [2], "test": [2]}
 

@@ -1,3 +1,4 @@
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,22 @@ def test_all_rows_are_read_in_order(tmp_path: Path, newline: str) -> None:
     assert rows.dtype == np.uint8
     np.testing.assert_array_equal(rows[:, 0], LABELS)
     np.testing.assert_array_equal(rows[:, 1:].reshape(-1, 28, 28), IMAGES)
+
+
+@pytest.mark.parametrize("given", [None, 64 * "0"])
+def test_the_training_file_is_known_by_its_sha256(tmp_path: Path, given: str | None) -> None:
+    path = tmp_path / "train.csv"
+    kaggle_csv(path, IMAGES[:20], LABELS[:20])
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    images, labels = kaggle.read_training(path, "kaggle", sha256)
+    np.testing.assert_array_equal(images, IMAGES[:20])
+    np.testing.assert_array_equal(labels, LABELS[:20])
+    with pytest.raises(PipelineError) as caught:
+        kaggle.read_training(path, "kaggle", given)
+    assert str(caught.value) == (
+        f"{path} has the SHA-256 {sha256}, datasets.kaggle.sha256 is {given or 'null'}; if it is "
+        "the file you mean, set that to this, by which DVC will notice any other"
+    )
 
 
 def test_the_last_line_may_lack_its_end(tmp_path: Path) -> None:

@@ -1,10 +1,10 @@
 import gzip
 import hashlib
-import itertools
 import os
 import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler as Request
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 
 from digits.config import Download, SourceFile
 from digits.data import mirrors
+from digits.errors import PipelineError
 
 Serve = Callable[[Callable[[Request], None]], str]
 
@@ -78,8 +79,8 @@ def dripping(request: Request) -> None:
 
 
 def dripping_headers(request: Request) -> None:
-    for letter in itertools.repeat(b"x"):
-        request.wfile.write(letter)
+    for _ in range(60):  # 3 s: longer than any client here waits
+        request.wfile.write(b"x")
         time.sleep(0.05)
 
 
@@ -126,22 +127,29 @@ def test_a_failing_mirror_is_named_with_its_reason_and_the_next_one_asked(
     assert (tmp_path / "raw" / "file.gz").read_bytes() == CONTENT
 
 
+def test_a_thread_may_fetch(tmp_path: Path, serve: Serve) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(mirrors.fetch, SOURCE, [serve(good)], tmp_path / "file.gz", ONCE).result()
+    assert (tmp_path / "file.gz").read_bytes() == CONTENT
+
+
 def test_when_none_works_each_is_listed_and_nothing_is_left(tmp_path: Path, serve: Serve) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
         refusing, missing = f"http://127.0.0.1:{port}", serve(not_found)
-        with pytest.raises(mirrors.MirrorError) as caught:
+        with pytest.raises(PipelineError) as caught:
             mirrors.fetch(SOURCE, [refusing, missing], tmp_path / "file.gz", ONCE)
-    first, second = str(caught.value).split("; ")
-    assert first.startswith(f"{refusing}/digits.gz: ")
+    first, second, advice = str(caught.value).split("; ")
+    assert first.startswith(f"no mirror gives file.gz: {refusing}/digits.gz: ")
     assert first.endswith("Connection refused (attempts: 1)")
     assert second == f"{missing}/digits.gz: answered 404 Not Found"
+    assert advice.startswith("set MNIST_MIRROR to the URL or folder of one that does")
     assert not list(tmp_path.iterdir())
 
 
 def test_no_mirror_at_all_is_told(tmp_path: Path) -> None:
-    with pytest.raises(mirrors.MirrorError, match=r"^no mirror is listed$"):
+    with pytest.raises(PipelineError, match=r"no mirror gives file\.gz: none is listed; set"):
         mirrors.fetch(SOURCE, [], tmp_path / "file.gz", ONCE)
 
 
@@ -155,7 +163,7 @@ def test_only_failures_that_may_pass_are_tried_again(
         asked.append(request.path)
         answer(request)
 
-    with pytest.raises(mirrors.MirrorError):
+    with pytest.raises(PipelineError):
         mirrors.fetch(
             SOURCE, [serve(counting)], tmp_path / "file.gz", Download(attempts=3, timeout=0.3)
         )
@@ -229,9 +237,9 @@ def test_a_local_folder_without_the_file_is_named(
     tmp_path: Path, make: Callable[[Path], None], reason: str
 ) -> None:
     make(tmp_path / "digits.gz")
-    with pytest.raises(mirrors.MirrorError) as caught:
+    with pytest.raises(PipelineError) as caught:
         mirrors.fetch(SOURCE, [str(tmp_path)], tmp_path / "raw" / "file.gz", ONCE)
-    assert str(caught.value) == f"{tmp_path}/digits.gz: {reason}"
+    assert f": {tmp_path}/digits.gz: {reason}; set" in str(caught.value)
     assert not list((tmp_path / "raw").iterdir())
 
 
@@ -241,3 +249,22 @@ def test_a_folder_that_cannot_be_written_is_no_fault_of_the_mirror(
     (tmp_path / "raw").write_text("in the way")
     with pytest.raises(NotADirectoryError):
         mirrors.fetch(SOURCE, [serve(good)], tmp_path / "raw" / "file.gz", ONCE)
+
+
+@pytest.mark.parametrize("form", ["{}", "{}/", "file://{}", "file://{}/"])
+def test_ones_own_mirror_may_be_a_folder(tmp_path: Path, form: str) -> None:
+    assert mirrors.own(form.format(tmp_path / "my digits")) == [f"{tmp_path}/my digits"]
+
+
+def test_ones_own_folder_may_be_relative() -> None:
+    assert mirrors.own("../mnist") == [f"{Path.cwd()}/../mnist"]
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_one_need_not_have_a_mirror(value: str | None) -> None:
+    assert mirrors.own(value) == []
+
+
+def test_a_mirror_that_is_no_address_is_refused() -> None:
+    with pytest.raises(PipelineError, match="MNIST_MIRROR is neither URL nor folder"):
+        mirrors.own("http://[abc")

@@ -85,7 +85,7 @@ WORDS = {
 
 def build(name: str, **changes: Any) -> keras.Model:
     settings = ARCHITECTURES[name].model_copy(update=changes)
-    return networks.build(name, settings, mean=33.0, deviation=78.0)
+    return networks.build(name, settings, mean=33.0, std=78.0)
 
 
 def layers(model: keras.Model, kind: type[keras.Layer]) -> list[keras.Layer]:

@@ -59,7 +59,7 @@ class Run:
     ) -> None:
         keras.utils.clear_session()
         keras.utils.set_random_seed(1)
-        self.model = networks.build("mine", settings, data.mean, data.deviation)
+        self.model = networks.build("mine", settings, data.mean, data.std)
         self.epochs_run = 0
         self.stop_in_epoch = stop_in_epoch
         self.stop_after_phase = stop_after_phase
@@ -260,6 +260,6 @@ def test_phases_resume_wherever_they_were_cut_off(
 
 def test_a_suggested_rate_must_be_there(data: Dataset, tmp_path: Path, tiny: str) -> None:
     settings = lenet5(network=tiny, **PHASES)
-    model = networks.build("mine", settings, data.mean, data.deviation)
+    model = networks.build("mine", settings, data.mean, data.std)
     with pytest.raises(PipelineError, match="asks for a suggested learning rate, and none"):
         fit.fit(model, settings, data, 1, tmp_path / "a.npz", "", lambda curves: None)

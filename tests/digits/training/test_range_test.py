@@ -33,7 +33,7 @@ def settings(**changes: Any) -> Architecture:
 def run(data: Dataset, architecture: Architecture, test: RangeTest = TEST) -> pd.DataFrame:
     keras.utils.clear_session()
     keras.utils.set_random_seed(1)
-    model = networks.build("mine", architecture, data.mean, data.deviation)
+    model = networks.build("mine", architecture, data.mean, data.std)
     return range_test.run(model, architecture, architecture.plan[0], data, 1, test)
 
 
@@ -62,7 +62,7 @@ def test_losses_are_of_single_batches_and_smoothed_without_bias(data: Dataset) -
     assert len(curve) == 13  # all 400 images in 12.5 batches, the last one half as large
     keras.utils.clear_session()
     keras.utils.set_random_seed(1)
-    model = networks.build("mine", settings(), data.mean, data.deviation)
+    model = networks.build("mine", settings(), data.mean, data.std)
     probabilities = np.asarray(model(data.images[..., None]))
     mean = -np.log(probabilities[np.arange(400), data.labels]).mean()
     weights = np.array([32] * 12 + [16])
@@ -81,7 +81,7 @@ def test_it_repeats(data: Dataset, tiny: str) -> None:
 def test_what_is_frozen_stays_frozen(data: Dataset, tiny: str) -> None:
     phase = config.load().architectures["resnet34"].plan[0]
     architecture = settings(network=tiny)
-    model = networks.build("mine", architecture, data.mean, data.deviation)
+    model = networks.build("mine", architecture, data.mean, data.std)
     before = np.array(model.get_layer("stem_conv").kernel)
     range_test.run(model, architecture, phase, data, 1, TEST)
     np.testing.assert_array_equal(model.get_layer("stem_conv").kernel, before)
@@ -98,7 +98,7 @@ def test_a_tenth_of_the_rate_with_the_lowest_loss_is_suggested() -> None:
 
 def test_a_loss_that_is_no_number_from_the_start_is_told(data: Dataset) -> None:
     architecture = settings()
-    model = networks.build("mine", architecture, data.mean, data.deviation)
+    model = networks.build("mine", architecture, data.mean, data.std)
     model.layers[-1].bias.assign(np.full(10, np.nan))
     with pytest.raises(PipelineError, match="the loss of mine is no finite number from the first"):
         range_test.run(model, architecture, architecture.plan[0], data, 1, TEST)
