@@ -22,8 +22,8 @@ quickstart: setup ## Try the whole pipeline on a small built-in data set; your w
 	git archive "$$(git for-each-ref --format='%(objectname)' 'refs/exps/*/*/quickstart')" metrics plots \
 	    | tar -x -C quickstart
 	@echo
-	@$(BIN)/python -c 'from pathlib import Path; from digits import files, report; \
-	    print(report.markdown(files.read_json(Path("quickstart/metrics/compare.json"))))'
+	@$(BIN)/python -c 'from pathlib import Path; from digits.evaluation import report; \
+	    print(report.markdown(*report.read(Path("quickstart/metrics/compare"))))'
 	@echo
 	@echo 'Metrics and plots are in quickstart/. To compare with the committed figures:'
 	@echo '    $(BIN)/dvc metrics diff HEAD quickstart'
@@ -87,7 +87,7 @@ bench: setup ## Measure speed and memory here, into docs/performance.md; hours, 
 	$(BIN)/python -m bench.report
 
 readme: setup ## Put the figures of the last run into the README
-	$(BIN)/python -m digits.report README.md
+	$(BIN)/python -m digits.evaluation.report README.md
 
 png: setup ## Unpack the images into png/, in class folders
 	$(BIN)/dvc repro convert

@@ -133,7 +133,7 @@ def article(folder: Path, seed: int) -> tuple[float, float]:
         measuring.run([f"stages.{stage}", ARTICLE], folder)
     seconds = measuring.run(["stages.train", ARTICLE], folder).seconds
     measuring.run(["stages.evaluate", ARTICLE], folder)
-    return seconds, read_json(folder / f"metrics/{ARTICLE}.json")["accuracy"]["test"]
+    return seconds, read_json(folder / f"metrics/{ARTICLE}.json")["test"]
 
 
 if __name__ == "__main__":

@@ -1,80 +1,51 @@
 """Measure a trained network on every set of images: ``python -m stages.evaluate NAME``.
 
-Reads data/standardized/, data/split.csv, models/NAME/ and plots/train/NAME.csv. Writes
-data/predictions/NAME.csv, metrics/NAME.json, and the pictures confusion.png and errors.png in
-plots/evaluate/NAME/. Of a training in phases, the metrics hold dev and test accuracy at the end of
-each; all other figures are of the phase that dev chose.
+Reads data/predictions/NAME.npz, data/split.csv and, for the pictures of errors, data/standardized/.
+Writes metrics/NAME.json, and confusion.png and errors.png in plots/evaluate/NAME/.
 """
 
 import argparse
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
-from matplotlib.figure import Figure
-
-from digits import config, tables
+from digits import config
 from digits.data import dataset
 from digits.errors import run_stage
-from digits.evaluation import figures, metrics, predict
-from digits.io import write_csv, write_json
-from digits.training import determinism
+from digits.evaluation import figures, metrics, predictions
+from digits.io import write_json
 
-
-def draw_errors(data: dataset.Dataset, errors: pd.DataFrame) -> Figure:
-    """Draw wrongly read images with what they are and what the network took them for."""
-    pictures = data.images[errors["id"].to_numpy()] * data.std + data.mean
-    titles = [
-        f"is {row.label}, read as {row.predicted}\n{row.probability:.2%} sure"
-        for row in errors.itertuples()
-    ]
-    return figures.images(pictures, titles)
+# What fits a terminal in `dvc metrics show`; the compare stage writes all that is measured.
+SHOWN = ("train", "dev", "test", "test_as_published", "test_loss", "bias", "variance")
 
 
 def main() -> None:
     """Measure the network named on the command line."""
-    parser = argparse.ArgumentParser(description="Measure a trained network.")
-    parser.add_argument("name", help="an architecture in params.yaml")
+    parser = argparse.ArgumentParser(prog="python -m stages.evaluate", description=__doc__)
+    parser.add_argument("name", help="an architecture of params.yaml")
     name = parser.parse_args().name
     settings = config.load()
     config.architecture(settings, name)
-    determinism.pin(0, settings.threads)  # nothing here is random, but threads change roundings
-
     data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
-    model = predict.load_network(Path("models") / name / "model.keras")
-    predictions = metrics.tabulate(data.labels, predict.predict(model, data.images))
-    unseen = predictions.iloc[data.rows["test"]]
-    measured = {
-        **metrics.measure(predictions, data.rows, settings.evaluate.bayes_error),
-        "parameters": model.count_params(),
-        "epochs": len(tables.read(Path("plots/train") / f"{name}.csv", tables.CURVES)),
-    }
-    if phases := metrics.measure_phases(Path("models") / name / "phases", data):
-        measured["phases"] = phases
+    path = Path(f"data/predictions/{name}.npz")
+    probabilities = predictions.read(path, len(data.labels), data.rows).probabilities
+    bayes_error = settings.datasets[settings.dataset].bayes_error
+    measured = metrics.measure(data.labels, probabilities, data.rows, bayes_error)
 
-    pictures = Path("plots/evaluate") / name
-    title = f"{name} on {len(unseen):,} test images it never saw"
-    matrix = figures.confusion(unseen["label"], unseen["predicted"], title)
-    figures.save(pictures / "confusion.png", matrix)
-    errors = metrics.worst_errors(unseen, settings.evaluate.errors_shown)
-    figures.save(pictures / "errors.png", draw_errors(data, errors))
-    write_csv(Path("data/predictions") / f"{name}.csv", predictions)
-    write_json(Path("metrics") / f"{name}.json", measured)
-    print(_summary(name, measured))
+    test = data.rows["test"]
+    labels, on_test = data.labels[test], probabilities[test]
+    title = f"{name} on {len(test):,} test images"
+    confusion = figures.confusion(labels, on_test.argmax(axis=1), title)
+    worst = metrics.worst_errors(labels, on_test, settings.evaluate.errors_shown)
+    pictures = data.images[test[worst]] * data.std + data.mean
+    errors = figures.misclassified(pictures, labels[worst], on_test[worst])
 
-
-def _summary(name: str, measured: dict[str, Any]) -> str:
-    """Write the figures that matter in one line."""
-    accuracy, interval = measured["accuracy"], measured["test_interval"]
-    by_phase = "".join(
-        f"; after phase {number}: dev {figures['dev']:.2%}, test {figures['test']:.2%}"
-        for number, figures in measured.get("phases", {}).items()
-    )
-    return (
-        f"{name}: train {accuracy['train']:.2%}, dev {accuracy['dev']:.2%}, "
-        f"test {accuracy['test']:.2%} (95 % interval {interval['low']:.2%} to "
-        f"{interval['high']:.2%}), bias {measured['bias']:+.2%}, "
-        f"variance {measured['variance']:+.2%}" + by_phase
+    figures.save(Path(f"plots/evaluate/{name}/confusion.png"), confusion)
+    figures.save(Path(f"plots/evaluate/{name}/errors.png"), errors)
+    write_json(Path(f"metrics/{name}.json"), {key: measured[key] for key in SHOWN})
+    print(
+        "{name}: train {train:.2%}, dev {dev:.2%}, test {test:.2%} (95 % interval {test_low:.2%} "
+        "to {test_high:.2%}), bias {bias:+.2%}, variance {variance:+.2%}".format(
+            name=name, **measured
+        )
     )
 
 

@@ -136,7 +136,7 @@ def expand(study: Study, path: Path, images: jobs.Images) -> Configured:
         other = first.setdefault(jobs.identify(trial, images), trial.setting)
         if other != trial.setting:
             raise PipelineError(f"{path}: settings {other} and {trial.setting} are the same")
-    return Configured(study, trials, plain.evaluate.bayes_error)
+    return Configured(study, trials, plain.datasets[plain.dataset].bayes_error)
 
 
 def _trials(path: Path, study: Study, content: Any, images: jobs.Images) -> Iterator[Trial]:

@@ -64,13 +64,13 @@ class Trial:
         data = jobs.standardize(images, rows)
         curves: list[pd.DataFrame] = []
         model = jobs.train(self.settings, data, self.seed, self.threads, folder, curves.append)
-        predictions = metrics.tabulate(data.labels, predict.predict(model, data.images))
-        measured = metrics.measure(predictions, data.rows, bayes_error=0)
+        probabilities = predict.predict(model, data.images)
+        measured = metrics.measure(data.labels, probabilities, data.rows, bayes_error=0)
         return {
             "images": len(rows["train"]),
             "epochs": len(curves[-1]),
-            **{f"{name}_accuracy": measured["accuracy"][name] for name in SETS},
-            **{f"{name}_loss": measured["loss"][name] for name in SETS},
+            **{f"{name}_accuracy": measured[name] for name in SETS},
+            **{f"{name}_loss": measured[f"{name}_loss"] for name in SETS},
         }
 
 

@@ -1,33 +1,63 @@
-"""Architectures side by side, as data."""
+"""Architectures side by side, as tables."""
 
-from typing import Any
+from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from digits import config
+from digits.evaluation import metrics, statistics
+from digits.evaluation.predictions import Predictions
 
 
-def describe(name: str, metrics: dict[str, Any], published: config.Published) -> dict[str, Any]:
-    """Return an architecture's figures with those its source published, and ours minus theirs."""
-    claims = published.model_dump(exclude_none=True)
+def tabulate(
+    predicted: Mapping[str, Predictions],
+    epochs: Mapping[str, int],
+    labels: NDArray[np.uint8],
+    rows: metrics.Rows,
+    bayes_error: float,
+) -> dict[str, pd.DataFrame]:
+    """Compare architectures on the same images.
+
+    Args:
+        predicted: what each predicts, by its name.
+        epochs: how many each was trained for.
+        labels: (n,), 0 to 9.
+        rows: row numbers of the images in each set.
+        bayes_error: share of images that nobody can classify, in [0, 1].
+
+    Returns:
+        ``architectures``, one row each: parameters, epochs and all that is measured;
+        ``phases``, one row for each phase of a training in several: dev and test accuracy at its
+        end; ``pairs``: `digits.evaluation.statistics.compare_pairs` on test.
+    """
+    measured = [
+        {
+            "architecture": name,
+            "parameters": one.parameters,
+            "epochs": epochs[name],
+            **metrics.measure(labels, one.probabilities, rows, bayes_error),
+        }
+        for name, one in predicted.items()
+    ]
+    phases = [
+        {"architecture": name, **end}
+        for name, one in predicted.items()
+        for end in metrics.measure_phases(labels, one.phases, rows)
+    ]
+    test = rows["test"]
+    correct = {
+        name: one.probabilities[test].argmax(axis=1) == labels[test]
+        for name, one in predicted.items()
+    }
     return {
-        "name": name,
-        **metrics,
-        "published": claims,
-        "difference": {
-            kind: round(metrics["accuracy"][kind] - claim, 6) for kind, claim in claims.items()
-        },
+        "architectures": pd.DataFrame(measured),
+        "phases": pd.DataFrame(phases, columns=["architecture", "phase", "dev", "test"]),
+        "pairs": statistics.compare_pairs(correct),
     }
 
 
-def best(architectures: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the name, dev and test accuracy of the one with the best dev accuracy, then loss."""
-    chosen = max(architectures, key=lambda one: (one["accuracy"]["dev"], -one["loss"]["dev"]))
-    accuracy = chosen["accuracy"]
-    return {"name": chosen["name"], "dev": accuracy["dev"], "test": accuracy["test"]}
-
-
-def join_curves(curves: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def join_curves(curves: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Put the curves of all architectures into one long table, a row per epoch and set."""
     parts = [
         table[["epoch", "phase", f"{prefix}cross_entropy", f"{prefix}accuracy"]]

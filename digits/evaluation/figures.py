@@ -53,6 +53,23 @@ def images(pictures: NDArray[np.floating | np.uint8], titles: Sequence[str]) -> 
     return figure
 
 
+def misclassified(
+    pictures: NDArray[np.floating], labels: ArrayLike, probabilities: NDArray[np.floating]
+) -> Figure:
+    """Show images with their label, the prediction and its probability.
+
+    Args:
+        pictures: (n, height, width), as in `images`.
+        labels: (n,), 0 to 9.
+        probabilities: (n, 10), in [0, 1].
+    """
+    titles = [
+        f"true {label}, predicted {one.argmax()}\nprobability {one.max():.2%}"
+        for label, one in zip(np.asarray(labels), probabilities, strict=True)
+    ]
+    return images(pictures, titles)
+
+
 def range_test(curve: pd.DataFrame, suggested: float) -> Figure:
     """Show a range test: loss by learning rate, and the rate it suggests.
 
@@ -74,18 +91,18 @@ def range_test(curve: pd.DataFrame, suggested: float) -> Figure:
     return figure
 
 
-def confusion(labels: ArrayLike, read: ArrayLike, title: str) -> Figure:
-    """Show how often each label (row) was read as each digit (column).
+def confusion(labels: ArrayLike, predicted: ArrayLike, title: str) -> Figure:
+    """Show how often each label (row) was predicted as each digit (column).
 
     The shade follows the errors alone; beside the right answers none would be seen.
 
     Args:
         labels: (n,), 0 to 9.
-        read: what the network took each for, (n,), 0 to 9.
+        predicted: (n,), 0 to 9.
         title: what was counted.
     """
     counts = np.zeros((10, 10), np.int64)
-    np.add.at(counts, (np.asarray(labels), np.asarray(read)), 1)
+    np.add.at(counts, (np.asarray(labels), np.asarray(predicted)), 1)
     errors = counts.astype(np.float64)
     np.fill_diagonal(errors, 0)
     figure = Figure(figsize=(6.2, 6.2), layout="constrained")
@@ -96,7 +113,7 @@ def confusion(labels: ArrayLike, read: ArrayLike, title: str) -> Figure:
         axes.text(column, row, f"{counts[row, column]}", ha="center", va="center", weight=weight)
     axes.set_xticks(range(10))
     axes.set_yticks(range(10))
-    axes.set(xlabel="read as", ylabel="is", title=title)
+    axes.set(xlabel="predicted", ylabel="true", title=title)
     return figure
 
 
@@ -144,17 +161,20 @@ def curves(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def bias_and_variance(
-    names: Sequence[str], bias: Sequence[float], variance: Sequence[float]
-) -> Figure:
-    """Show the two parts of the dev error beyond Bayes error as bars; each a share in [-1, 1]."""
-    figure, axes = _one_row_each(names)
-    middles = np.arange(len(names))
-    for offset, label, values, colour in (
-        (-0.2, "bias (train error - Bayes error)", bias, COLOURS[0]),
-        (0.2, "variance (dev error - train error)", variance, COLOURS[1]),
+def bias_and_variance(architectures: pd.DataFrame) -> Figure:
+    """Show the two parts of the dev error beyond Bayes error as bars.
+
+    Args:
+        architectures: columns architecture, bias and variance (shares in [-1, 1]).
+    """
+    figure, axes = _one_row_each(architectures["architecture"])
+    middles = np.arange(len(architectures))
+    for offset, label, column, colour in (
+        (-0.2, "bias (train error - Bayes error)", "bias", COLOURS[0]),
+        (0.2, "variance (dev error - train error)", "variance", COLOURS[1]),
     ):
-        bars = axes.barh(middles + offset, 100 * np.asarray(values), 0.4, label=label, color=colour)
+        values = 100 * architectures[column]
+        bars = axes.barh(middles + offset, values, 0.4, label=label, color=colour)
         axes.bar_label(bars, fmt="%+.2f", padding=3, fontsize=9)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.margins(x=0.12)
@@ -163,73 +183,50 @@ def bias_and_variance(
     return figure
 
 
-def accuracies(
-    names: Sequence[str],
-    accuracy: Sequence[float],
-    intervals: Sequence[tuple[float, float]],
-    published: Sequence[tuple[str, float] | None],
-) -> Figure:
-    """Show the test accuracies with their intervals, and what was published.
+def accuracies(architectures: pd.DataFrame) -> Figure:
+    """Show the test accuracies with their intervals.
 
     Args:
-        names: the architectures.
-        accuracy: of each, in [0, 1].
-        intervals: ends of the 95 % interval of each.
-        published: the set a claim was made on (test or dev) and the claim, in [0, 1], if any.
+        architectures: columns architecture, test, test_low and test_high ([0, 1]).
     """
-    figure, axes = _one_row_each(names)
-    shares = 100 * np.asarray(accuracy)
-    ends = 100 * np.asarray(intervals)
+    figure, axes = _one_row_each(architectures["architecture"])
+    test, low, high = (100 * architectures[name] for name in ("test", "test_low", "test_high"))
     axes.errorbar(
-        shares,
-        range(len(names)),
-        xerr=np.abs(ends.T - shares),
-        fmt="o",
-        color=COLOURS[0],
-        capsize=4,
-        label="unseen test images, 95 % interval",
+        test, range(len(test)), xerr=[test - low, high - test], fmt="o", color=COLOURS[0], capsize=4
     )
-    for kind, marker in (("test", "D"), ("dev", "s")):
-        rows = [row for row, claim in enumerate(published) if claim and claim[0] == kind]
-        claims = [100 * claim[1] for claim in published if claim and claim[0] == kind]
-        axes.plot(
-            claims,
-            rows,
-            marker,
-            markerfacecolor="none",
-            markeredgecolor=COLOURS[2],
-            markersize=8,
-            label=f"published, on {kind}",
-        )
-    axes.set_xlabel("accuracy, %")
-    figure.legend(loc="outside lower center", ncols=3, frameon=False)
+    axes.set_xlabel("test accuracy with its 95 % interval, %")
     return figure
 
 
-def comparisons(
-    names: Sequence[str], better: NDArray[np.floating], p_values: NDArray[np.floating]
-) -> Figure:
-    """Show which differences between architectures hold.
+def comparisons(architectures: pd.DataFrame, pairs: pd.DataFrame) -> Figure:
+    """Show which differences in test accuracy are significant.
 
     Args:
-        names: the n architectures.
-        better: (n, n), accuracy of the row minus accuracy of the column.
-        p_values: (n, n), of that difference; below 0.05 it is coloured.
+        architectures: columns architecture and test ([0, 1]).
+        pairs: columns first, second and p_corrected of every two; below 0.05 it is coloured.
     """
+    names, test = list(architectures["architecture"]), architectures["test"].to_numpy()
+    p_values = np.ones((len(names), len(names)))
+    for first, second, p in zip(
+        *(pairs[key] for key in ("first", "second", "p_corrected")), strict=True
+    ):
+        at = names.index(first), names.index(second)
+        p_values[at] = p_values[at[::-1]] = p
+    better = np.where(p_values < 0.05, np.sign(np.subtract.outer(test, test)), 0)
     figure = Figure(figsize=(0.85 * len(names) + 2, 0.5 * len(names) + 2.2), layout="constrained")
     axes = figure.subplots()
-    holds = np.where(p_values < 0.05, np.sign(better), 0)
-    axes.imshow(holds, cmap="PuOr", vmin=-2, vmax=2, aspect="auto")
-    for row, column in np.ndindex(*holds.shape):
+    axes.imshow(better, cmap="PuOr", vmin=-2, vmax=2, aspect="auto")
+    for row, column in np.ndindex(*better.shape):
         if row != column:
-            axes.text(column, row, _p_text(float(p_values[row, column])), ha="center", va="center")
+            p = p_values[row, column]
+            text = "<0.001" if p < 0.001 else f"{p:.3f}"
+            axes.text(column, row, text, ha="center", va="center")
     axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
     axes.set_yticks(range(len(names)), names)
-    axes.set_title(
-        "McNemar's test on the unseen test images, p after Holm's correction", fontsize=11
-    )
+    axes.set_title("McNemar's test on the test images, p after Holm's correction", fontsize=11)
     figure.supxlabel(
-        "purple: the row's network is better; orange: the column's is; white: not told apart",
+        "purple: the row's network is better; orange: the column's is; "
+        "white: no significant difference",
         fontsize=10,
     )
     return figure
@@ -240,7 +237,7 @@ def _styles(names: Sequence[str]) -> list[tuple[str, ColorType, str]]:
     return list(zip(names, itertools.cycle(COLOURS), itertools.cycle(MARKERS), strict=False))
 
 
-def _one_row_each(names: Sequence[str]) -> tuple[Figure, Axes]:
+def _one_row_each(names: pd.Series) -> tuple[Figure, Axes]:
     """Start a figure with a row for each name, the first on top."""
     figure = Figure(figsize=(8, 0.55 * len(names) + 1.4), layout="constrained")
     axes = figure.subplots()
@@ -249,8 +246,3 @@ def _one_row_each(names: Sequence[str]) -> tuple[Figure, Axes]:
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
     return figure, axes
-
-
-def _p_text(p: float) -> str:
-    """Write a p-value in a few characters."""
-    return "<0.001" if p < 0.001 else f"{p:.3f}"

@@ -1,85 +1,75 @@
-"""What a trained network gets right and wrong, as tables and figures."""
+"""What a network gets right and wrong, from its probabilities."""
 
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
 
-import keras
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from digits.data.dataset import Dataset
-from digits.evaluation import predict, statistics
+from digits.evaluation import statistics
+from digits.evaluation.predictions import phase_rows
 
-
-def tabulate(labels: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> pd.DataFrame:
-    """Return one row per image: id, label, predicted, and the probabilities of these two digits."""
-    ids = np.arange(len(labels))
-    predicted = probabilities.argmax(axis=1)
-    return pd.DataFrame(
-        {
-            "id": ids,
-            "label": labels,
-            "predicted": predicted,
-            "probability": probabilities[ids, predicted],
-            "label_probability": probabilities[ids, labels],
-        }
-    )
+Rows = Mapping[str, NDArray[np.int64]]
 
 
 def measure(
-    predictions: pd.DataFrame, rows: dict[str, NDArray[np.int64]], bayes_error: float
-) -> dict[str, Any]:
-    """Return accuracy and loss of every set, the interval of the test accuracy, and the gaps.
+    labels: NDArray[np.uint8],
+    probabilities: NDArray[np.float32],
+    rows: Rows,
+    bayes_error: float,
+) -> dict[str, float]:
+    """Return accuracies, losses, the interval of the test accuracy, and the gaps, to six decimals.
 
     Args:
-        predictions: as from `tabulate`.
-        rows: row numbers of the images in each of train, dev, test and test_as_published.
-        bayes_error: share of images that nobody can read, in [0, 1].
+        labels: (n,), 0 to 9.
+        probabilities: (n, 10), in [0, 1].
+        rows: row numbers of the images in each set; train, dev and test among them.
+        bayes_error: share of images that nobody can classify, in [0, 1].
+
+    Returns:
+        For every set SET its accuracy as SET, in [0, 1], and its cross-entropy as SET_loss, in
+        nats; test_low and test_high, the ends of the 95 % Wilson interval; bias, the train error
+        minus the Bayes error; variance, train minus dev accuracy; test_gap, dev minus test.
     """
-    correct = (predictions["predicted"] == predictions["label"]).to_numpy()
-    certainty = predictions["label_probability"].to_numpy()
+    correct = probabilities.argmax(axis=1) == labels
+    certainty = probabilities[np.arange(len(labels)), labels]
+    test = correct[rows["test"]]
+    low, high = statistics.wilson_interval(int(test.sum()), len(test))
     accuracy = {name: round(statistics.accuracy(correct[ids]), 6) for name, ids in rows.items()}
-    loss = {name: round(statistics.cross_entropy(certainty[ids]), 6) for name, ids in rows.items()}
-    unseen = correct[rows["test"]]
-    low, high = statistics.wilson_interval(int(unseen.sum()), len(unseen))
-    return {
-        "accuracy": accuracy,
-        "loss": loss,
-        "test_interval": {"low": round(low, 6), "high": round(high, 6)},
-        "bias": round(1 - accuracy["train"] - bayes_error, 6),
-        "variance": round(accuracy["train"] - accuracy["dev"], 6),
-        "test_gap": round(accuracy["dev"] - accuracy["test"], 6),
+    others = {
+        **{f"{name}_loss": statistics.cross_entropy(certainty[ids]) for name, ids in rows.items()},
+        "test_low": low,
+        "test_high": high,
+        "bias": 1 - accuracy["train"] - bayes_error,
+        "variance": accuracy["train"] - accuracy["dev"],
+        "test_gap": accuracy["dev"] - accuracy["test"],
     }
+    return accuracy | {name: round(value, 6) for name, value in others.items()}
 
 
-def phase_ends(folder: Path) -> list[Path]:
-    """Return the networks in ``folder``, one of each phase's end, in their order."""
-    return sorted(folder.glob("*.keras"), key=lambda path: int(path.stem))
+def measure_phases(
+    labels: NDArray[np.uint8], phases: NDArray[np.float32], rows: Rows
+) -> list[dict[str, float]]:
+    """Return phase (from 1), dev and test accuracy at the end of each, to six decimals.
+
+    Args:
+        labels: (n,), 0 to 9.
+        phases: (p, m, 10), as in `digits.evaluation.predictions.Predictions`.
+        rows: row numbers of the images in dev and test.
+    """
+    measured = phase_rows(rows)
+    correct = phases.argmax(axis=2) == labels[measured]
+    of = {name: np.isin(measured, rows[name]) for name in ("dev", "test")}
+    return [
+        {"phase": number}
+        | {name: round(statistics.accuracy(right[chosen]), 6) for name, chosen in of.items()}
+        for number, right in enumerate(correct, 1)
+    ]
 
 
-def measure_phases(folder: Path, data: Dataset) -> dict[str, dict[str, float]]:
-    """Return dev and test accuracy of each network in ``folder``, the ends of phases, by number."""
-    accuracies = {}
-    for path in phase_ends(folder):
-        model = predict.load_network(path)
-        accuracies[path.stem] = {
-            name: accuracy_of(model, data.images[rows], data.labels[rows])
-            for name, rows in data.rows.items()
-            if name in ("dev", "test")
-        }
-    return accuracies
-
-
-def accuracy_of(
-    model: keras.Model, images: NDArray[np.float32], labels: NDArray[np.uint8]
-) -> float:
-    """Return the accuracy on standardized images, (n, 28, 28), to six digits."""
-    predicted = predict.predict(model, images).argmax(axis=1)
-    return round(statistics.accuracy(predicted == labels), 6)
-
-
-def worst_errors(predictions: pd.DataFrame, count: int) -> pd.DataFrame:
-    """Return the ``count`` wrong predictions with the highest probability, the worst first."""
-    wrong = predictions[predictions["predicted"] != predictions["label"]]
-    return wrong.sort_values("probability", ascending=False, kind="stable").head(count)
+def worst_errors(
+    labels: NDArray[np.uint8], probabilities: NDArray[np.float32], count: int
+) -> NDArray[np.int64]:
+    """Return the rows of the ``count`` most confident errors, the worst first, at most (count,)."""
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    order = np.argsort(-probabilities[wrong].max(axis=1), kind="stable")
+    return wrong[order[:count]]

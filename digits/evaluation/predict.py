@@ -1,4 +1,4 @@
-"""Loading a trained network and having it read images."""
+"""Load a trained network and predict with it."""
 
 import zipfile
 from pathlib import Path

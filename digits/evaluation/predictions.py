@@ -33,7 +33,7 @@ def phase_rows(rows: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
 
 
 def write(
-    path: Path, probabilities: NDArray[np.float32], parameters: int, phases: NDArray[np.float32]
+    path: Path, probabilities: NDArray[np.floating], parameters: int, phases: NDArray[np.floating]
 ) -> None:
     """Write an .npz file of what `Predictions` describes; equal content gives equal bytes."""
     with replacing(path) as temporary:
@@ -52,13 +52,13 @@ def read(path: Path, images: int, rows: Mapping[str, NDArray[np.int64]]) -> Pred
         PipelineError: the file is damaged, or of another split; the message says which array.
         FileNotFoundError: there is no such file.
     """
-    path.stat()
-    try:
-        with np.load(path, allow_pickle=False) as content:
+    with path.open("rb") as file:
+        try:
+            content = np.load(file, allow_pickle=False)
             found = {name: content[name] for name in ("probabilities", "parameters", "phases")}
-    except Exception as error:  # whatever zipfile, zlib and NumPy raise on damaged bytes
-        reason = " ".join(str(error).split())[:200]
-        raise PipelineError(f"{path} is not what train writes, or damaged: {reason}") from None
+        except Exception as error:  # whatever zipfile, zlib and NumPy raise on damaged bytes
+            reason = " ".join(str(error).split())[:200]
+            raise PipelineError(f"{path} is not what train writes, or damaged: {reason}") from None
     count = found["phases"].shape[:1]
     for name, dtype, shape in (
         ("probabilities", "float32", (images, 10)),

@@ -10,38 +10,65 @@ from typing import Any
 
 import pandas as pd
 
+from digits import config
 from digits.errors import PipelineError, run_stage
-from digits.io import read_json, replacing
+from digits.io import replacing
 
+COMPARED = Path("metrics/compare")
+CLAIMS = Path("studies/claims/claims.yaml")
 SIGNIFICANT = 0.05
 END = "<!-- end -->"
 
+Published = Mapping[str, tuple[str, float]]
 
-def markdown(comparison: Mapping[str, Any]) -> str:
-    """Write the content of metrics/compare.json as a Markdown table.
 
-    Below it stand how to read it, which architecture dev picks, and which pairs the unseen test
-    images do not tell apart.
+def markdown(
+    architectures: pd.DataFrame, pairs: pd.DataFrame, published: Published | None = None
+) -> str:
+    """Write what `digits.evaluation.comparison.tabulate` returns as a Markdown table.
+
+    Below it stand how to read it, which architecture dev picks (then the lower dev loss), and which
+    pairs do not differ significantly on test.
+
+    Args:
+        architectures: a row for each.
+        pairs: a row for every two.
+        published: by architecture, the set and the accuracy ([0, 1]) that its article reports.
     """
-    chosen = comparison["best"]["name"]
-    table = pd.DataFrame([_cells(one) for one in comparison["architectures"]])
-    alike = [
-        f"{pair['first']} and {pair['second']}"
-        for pair in comparison["pairs"]
-        if pair["p_corrected"] >= SIGNIFICANT
-    ]
+    rows = [_cells(one, published) for one in architectures.to_dict("records")]
+    table = pd.DataFrame(rows)
+    best = architectures.sort_values(["dev", "dev_loss"], ascending=[False, True], kind="stable")
+    alike = pairs[pairs["p_corrected"] >= SIGNIFICANT]
+    names = ", ".join(alike["first"] + " and " + alike["second"]) or "no pair"
     brackets = "In brackets: the 95 % Wilson interval"
-    if (table["published, %"] == "").all():
-        table = table.drop(columns="published, %")
-    else:
+    if published:
         brackets += "; ours minus the published figure, on the same set"
     align = ["left"] + (len(table.columns) - 1) * ["right"]
     return (
         table.to_markdown(index=False, disable_numparse=True, colalign=align)
-        + f"\n\n{brackets}.\nBest on dev: {chosen}.\n"
-        "Not told apart on the unseen test images (McNemar's "
-        f"exact test, Holm's correction, p >= {SIGNIFICANT}): {', '.join(alike) or 'no pair'}."
+        + f"\n\n{brackets}.\nBest on dev: {best['architecture'].iloc[0]}.\n"
+        "No significant difference on the test images (McNemar's "
+        f"exact test, Holm's correction, p >= {SIGNIFICANT}): {names}."
     )
+
+
+def read(folder: Path = COMPARED) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read the architectures and the pairs that the compare stage wrote.
+
+    Raises:
+        ValueError: a file is no table.
+        FileNotFoundError: a file is missing.
+    """
+    return pd.read_csv(folder / "architectures.csv"), pd.read_csv(folder / "pairs.csv")
+
+
+def read_published(path: Path = CLAIMS) -> Published:
+    """Return what the articles report of the architectures that a claim names."""
+    return {
+        claim["architecture"]: (claim["figure"].removesuffix("_accuracy"), claim["published"])
+        for claim in config.read_yaml(path)["claims"]
+        if "architecture" in claim
+    }
 
 
 def replace_table(text: str, table: str, maker: str = "make readme") -> str:
@@ -58,39 +85,26 @@ def replace_table(text: str, table: str, maker: str = "make readme") -> str:
     return f"{before}{begin}{table}\n{end}{after}"
 
 
-def claim(published: Mapping[str, float]) -> tuple[str, float] | None:
-    """Return the published accuracy to hold ours against, and its set: test or else dev."""
-    return next(((kind, published[kind]) for kind in ("test", "dev") if kind in published), None)
-
-
-def _cells(one: Mapping[str, Any]) -> dict[str, str]:
+def _cells(one: dict[Any, Any], published: Published | None) -> dict[str, str]:
     """Return an architecture's row of the table."""
-    accuracy, interval = one["accuracy"], one["test_interval"]
-    return {
-        "architecture": one["name"],
+    train, dev, test, low, high = (
+        f"{100 * one[name]:.2f}" for name in ("train", "dev", "test", "test_low", "test_high")
+    )
+    cells = {
+        "architecture": one["architecture"],
         "parameters": f"{one['parameters']:,}",
-        "train, %": _percent(accuracy["train"]),
-        "dev, %": _percent(accuracy["dev"]),
-        "unseen test, %": f"{_percent(accuracy['test'])} "
-        f"[{_percent(interval['low'])}, {_percent(interval['high'])}]",
-        "test loss": f"{one['loss']['test']:.4f}",
+        "train, %": train,
+        "dev, %": dev,
+        "test, %": f"{test} [{low}, {high}]",
+        "test loss": f"{one['test_loss']:.4f}",
         "bias, %": f"{100 * one['bias']:+.2f}",
         "variance, %": f"{100 * one['variance']:+.2f}",
-        "published, %": _published(one),
     }
-
-
-def _published(one: Mapping[str, Any]) -> str:
-    """Write the published accuracy and, in brackets, how far ours lies above it."""
-    found = claim(one["published"])
-    if found is None:
-        return ""
-    kind, accuracy = found
-    return f"{kind} {_percent(accuracy)} ({100 * one['difference'][kind]:+.2f})"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f}"
+    if published:
+        kind, claim = published.get(one["architecture"], ("", 0))
+        difference = 100 * (one[kind] - claim) if kind else 0
+        cells["published, %"] = f"{kind} {100 * claim:.2f} ({difference:+.2f})" if kind else ""
+    return cells
 
 
 def main() -> None:
@@ -98,16 +112,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m digits.evaluation.report", description=__doc__)
     parser.add_argument("path", type=Path, help="a text with the two marks around its table")
     path = parser.parse_args().path
-    metrics = Path("metrics/compare.json")
-    for needed in (metrics, path):
-        if not needed.exists():
-            raise PipelineError(f"{needed} is missing; `git checkout {needed}` brings it back")
+    on_mnist = config.load().dataset == "mnist"  # the only data set that the articles report on
     try:
-        table = markdown(read_json(metrics))
+        table = markdown(*read(), read_published() if on_mnist else None)
         text = replace_table(path.read_text(encoding="utf-8"), table)
+    except FileNotFoundError as error:
+        missing = error.filename
+        raise PipelineError(
+            f"{missing} is missing; `git checkout {missing}` brings it back"
+        ) from None
     except (ValueError, TypeError, KeyError) as error:
         raise PipelineError(
-            f"{metrics} or {path} is not what `dvc repro` and this project wrote: {error!r}"
+            f"{COMPARED}, {CLAIMS} or {path} is not what this project wrote: {error!r}"
         ) from None
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -2,9 +2,9 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
@@ -31,9 +31,9 @@ def cross_entropy(label_probability: NDArray[np.floating]) -> float:
 def wilson_interval(correct: int, images: int) -> tuple[float, float]:
     """Return the ends of the 95 % score interval of ``correct`` right answers to ``images``.
 
-    Both are in [0, 1]. Unlike the share plus or minus two deviations, the interval stays in there,
-    and keeps a width when every answer is right. Wilson, E. B. (1927), Probable inference, the law
-    of succession, and statistical inference, JASA 22, 209-212.
+    Both are in [0, 1]. Unlike the share plus or minus two standard deviations, the interval stays
+    in there, and keeps a width when every answer is right. Wilson, E. B. (1927), Probable
+    inference, the law of succession, and statistical inference, JASA 22, 209-212.
     """
     interval = binomtest(correct, images).proportion_ci(confidence_level=0.95, method="wilson")
     return float(interval.low), float(interval.high)
@@ -72,7 +72,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in corrected]
 
 
-def compare_pairs(correct: Mapping[str, NDArray[np.bool_]]) -> list[dict[str, Any]]:
+def compare_pairs(correct: Mapping[str, NDArray[np.bool_]]) -> pd.DataFrame:
     """Test every two networks against each other with `mcnemar`.
 
     Args:
@@ -84,22 +84,12 @@ def compare_pairs(correct: Mapping[str, NDArray[np.bool_]]) -> list[dict[str, An
         both to 4 digits. The corrected one decides; the plain one is for whoever had a question
         about that pair alone.
     """
-    pairs = list(itertools.combinations(correct, 2))
-    counts = [
-        (int(np.sum(correct[a] & ~correct[b])), int(np.sum(correct[b] & ~correct[a])))
-        for a, b in pairs
+    rows = [
+        (first, second, int(np.sum(a & ~b)), int(np.sum(b & ~a)))
+        for (first, a), (second, b) in itertools.combinations(correct.items(), 2)
     ]
-    plain = [mcnemar(*count) for count in counts]
-    return [
-        {
-            "first": first,
-            "second": second,
-            "only_first": only_first,
-            "only_second": only_second,
-            "p": float(f"{p:.4g}"),
-            "p_corrected": float(f"{corrected:.4g}"),
-        }
-        for (first, second), (only_first, only_second), p, corrected in zip(
-            pairs, counts, plain, holm(plain), strict=True
-        )
-    ]
+    plain = [mcnemar(*counts) for _, _, *counts in rows]
+    return pd.DataFrame(rows, columns=["first", "second", "only_first", "only_second"]).assign(
+        p=[float(f"{p:.4g}") for p in plain],
+        p_corrected=[float(f"{p:.4g}") for p in holm(plain)],
+    )

@@ -35,7 +35,7 @@ class Claim(Section):
     """A published figure, [0, 1] or nats.
 
     A ``setting`` of the study repeats it, unless none can. With ``untold``, a reason, there is no
-    verdict.
+    verdict. The README's table shows it beside ``architecture``.
     """
 
     source: Annotated[str, Field(pattern=r"^S[0-4]$")]
@@ -44,6 +44,7 @@ class Claim(Section):
     published: Annotated[float, Field(ge=0)]
     mistake: str
     setting: str | None = None
+    architecture: str | None = None
     untold: str | None = None
 
     @model_validator(mode="after")
@@ -94,7 +95,7 @@ def judge(claim: Claim, runs: pd.DataFrame) -> dict[str, Any]:
         interval["high"] = min(interval["high"], 1.0)
     verdict, reason = decide(claim, interval, len(values))
     return {
-        **claim.model_dump(exclude={"untold"}),
+        **claim.model_dump(exclude={"untold", "architecture"}),
         **interval,
         "seeds": len(values),
         "verdict": verdict,

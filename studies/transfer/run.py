@@ -22,7 +22,7 @@ from ruamel.yaml import YAML
 from digits import config
 from digits.data import dataset
 from digits.errors import PipelineError, run_stage
-from digits.evaluation import metrics, predict
+from digits.evaluation import predict, statistics
 from digits.export import formats
 from digits.io import read_json, replacing, write_json
 from digits.training import determinism
@@ -115,11 +115,12 @@ def measure(models: Path, data: dataset.Dataset, small: Small) -> dict[str, dict
         "small": (shrink(data, test, small), data.labels[test]),
     }
     phases = {}
-    ends = metrics.phase_ends(models / "phases") or [models / "model.keras"]
-    for number, end in enumerate(ends, 1):
+    ends = sorted((models / "phases").glob("*.keras"), key=lambda path: int(path.stem))
+    for number, end in enumerate(ends or [models / "model.keras"], 1):
         model = predict.load_network(end)
         phases[f"phase{number}"] = {
-            name: metrics.accuracy_of(model, *one) for name, one in sets.items()
+            name: round(statistics.accuracy(predict.predict(model, images).argmax(1) == labels), 6)
+            for name, (images, labels) in sets.items()
         }
     return phases
 

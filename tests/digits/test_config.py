@@ -82,12 +82,7 @@ def test_the_parameters_of_the_project_load() -> None:
         ("split.scheme", "kaggle", "split.scheme: Input should be 'resplit' or 'official'; given"),
         ("split.train", 48000.5, "split.train: a count must be a whole number; a fraction must"),
         ("split.dev", 0, "split.dev: Input should be greater than 0; given 0"),
-        ("evaluate.bayes_error", 1, "evaluate.bayes_error: Input should be less than 1; given 1"),
-        (
-            "compare.published.dense.test",
-            97.75,
-            "compare.published.dense.test: Input should be less than or equal to 1; given 97.75",
-        ),
+        ("datasets.mnist.bayes_error", 1, "datasets.mnist.bayes_error: Input should be less than"),
         (
             "architectures.dense.droput",
             0.5,
@@ -224,11 +219,6 @@ def test_the_parameters_of_the_project_load() -> None:
             "datasets.optdigits: give either mirrors and files, or bundled, or csv; given",
         ),
         ("datasets.optdigits.sha256", 64 * "0", "datasets.optdigits: sha256 goes with csv; given"),
-        (
-            "compare.published.lenet",
-            {"test": 0.99},
-            "the file: compare.published has lenet, architectures has not",
-        ),
         (
             "export.architecture",
             "lenet",

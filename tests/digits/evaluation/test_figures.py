@@ -1,5 +1,6 @@
 """The pictures: that they can be read back and show what they were given."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,17 +40,20 @@ def confusion() -> Figure:
 
 
 def bias_and_variance() -> Figure:
-    return figures.bias_and_variance(NAMES, [-0.001] * 9, [0.01] * 9)
+    return figures.bias_and_variance(table(bias=-0.001, variance=0.01))
 
 
 def accuracies() -> Figure:
-    claims = [("test", 0.98), ("dev", 0.97), None] * 3
-    return figures.accuracies(NAMES, [0.98] * 9, [(0.97, 0.985)] * 9, claims)
+    return figures.accuracies(table(test=0.98, test_low=0.97, test_high=0.985))
 
 
 def comparisons() -> Figure:
-    better = np.subtract.outer(np.arange(9.0), np.arange(9.0))
-    return figures.comparisons(NAMES, better, np.full((9, 9), 0.01))
+    pairs = pd.DataFrame(itertools.combinations(NAMES, 2), columns=["first", "second"])
+    return figures.comparisons(table(test=np.arange(9) / 10), pairs.assign(p_corrected=0.01))
+
+
+def table(**columns: Any) -> pd.DataFrame:
+    return pd.DataFrame({"architecture": NAMES}).assign(**columns)
 
 
 FIGURES = [curves, images, confusion, bias_and_variance, accuracies, comparisons]
@@ -153,6 +157,21 @@ def test_images_keep_their_grey_levels_and_titles() -> None:
     assert all(axes.images[0].get_clim() == (0, 255) for axes in shown)
 
 
+def test_errors_are_drawn_in_their_grey_levels_with_both_digits() -> None:
+    pictures = np.stack([np.full((28, 28), level, np.float32) for level in (100, 25)])
+    probabilities = np.zeros((2, 10), np.float32)
+    probabilities[[0, 1], [1, 2]] = [0.999, 0.5]
+    panels = figures.misclassified(pictures, [7, 3], probabilities).axes
+    assert [np.unique(np.asarray(panel.images[0].get_array())).tolist() for panel in panels] == [
+        [100],
+        [25],
+    ]
+    assert [panel.get_title() for panel in panels] == [
+        "true 7, predicted 1\nprobability 99.90%",
+        "true 3, predicted 2\nprobability 50.00%",
+    ]
+
+
 def test_no_image_at_all_is_said_in_words() -> None:
     figure = figures.images(np.empty((0, 28, 28)), [])
     assert [text.get_text() for text in figure.texts] == ["no image to show"]
@@ -166,7 +185,8 @@ def test_confusion_counts_labels_in_rows() -> None:
 
 
 def test_bias_and_variance_are_bars_in_percentage_points() -> None:
-    figure = figures.bias_and_variance(["a", "b"], [-0.001, 0.02], [0.03, 0.0])
+    columns = {"architecture": ["a", "b"], "bias": [-0.001, 0.02], "variance": [0.03, 0.0]}
+    figure = figures.bias_and_variance(pd.DataFrame(columns))
     axes = figure.axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
     shown = {
@@ -181,25 +201,23 @@ def test_bias_and_variance_are_bars_in_percentage_points() -> None:
     assert texts(figure) == ["-0.10", "+2.00", "+3.00", "+0.00"]
 
 
-def test_accuracies_have_their_intervals_and_claims() -> None:
-    claims = [("test", 0.99), None, ("dev", 0.95)]
-    intervals = [(0.96, 0.975), (0.97, 0.985), (0.98, 0.995)]
-    figure = figures.accuracies(["a", "b", "c"], [0.97, 0.98, 0.99], intervals, claims)
-    axes = figure.axes[0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b", "c"]
+def test_accuracies_have_their_intervals() -> None:
+    rows = [("a", 0.97, 0.96, 0.975), ("b", 0.98, 0.97, 0.985)]
+    columns = ["architecture", "test", "test_low", "test_high"]
+    axes = figures.accuracies(pd.DataFrame(rows, columns=columns)).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
     (points, _, (bars,)) = axes.containers[0]
-    np.testing.assert_allclose(points.get_xydata(), [[97, 0], [98, 1], [99, 2]])
-    ends = [[(96, 0), (97.5, 0)], [(97, 1), (98.5, 1)], [(98, 2), (99.5, 2)]]
-    np.testing.assert_allclose(bars.get_segments(), ends)
-    claimed = {line.get_label(): xy(line).tolist() for line in axes.get_lines()}
-    assert claimed["published, on test"] == [[99, 0]]
-    assert claimed["published, on dev"] == [[95, 2]]
+    np.testing.assert_allclose(points.get_xydata(), [[97, 0], [98, 1]])
+    np.testing.assert_allclose(bars.get_segments(), [[(96, 0), (97.5, 0)], [(97, 1), (98.5, 1)]])
 
 
-def test_only_differences_that_hold_are_coloured() -> None:
-    p_values = np.array([[1, 0.01, 0.0004], [0.01, 1, 0.05], [0.0004, 0.05, 1]])
-    better = np.array([[0, 0.1, -0.1], [-0.1, 0, -0.2], [0.1, 0.2, 0]])
-    figure = figures.comparisons(["a", "b", "c"], better, p_values)
+def test_only_significant_differences_are_coloured() -> None:
+    architectures = pd.DataFrame({"architecture": ["a", "b", "c"], "test": [0.97, 0.96, 0.98]})
+    pairs = pd.DataFrame(
+        [("a", "b", 0.01), ("a", "c", 0.0004), ("b", "c", 0.05)],
+        columns=["first", "second", "p_corrected"],
+    )
+    figure = figures.comparisons(architectures, pairs)
     shown = np.asarray(figure.axes[0].images[0].get_array())
     assert shown.tolist() == [[0, 1, -1], [-1, 0, 0], [1, 0, 0]]
     red, green, blue, _ = figure.axes[0].images[0].to_rgba(shown)[0, 1]

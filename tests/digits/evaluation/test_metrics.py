@@ -1,34 +1,68 @@
-from pathlib import Path
+"""Figures of 40 images counted by hand: the prediction has 0.9, the other digits 1/90 each."""
 
-import keras
+import math
+
 import numpy as np
+import pytest
 
-from digits.data.dataset import Dataset
 from digits.evaluation import metrics
 
-
-def reader(swapped: int) -> keras.Model:
-    """Return a network that reads digits off the first pixels, those below ``swapped`` wrongly."""
-    inputs = keras.Input((28, 28, 1))
-    dense = keras.layers.Dense(10, "softmax", use_bias=False)
-    model = keras.Model(inputs, dense(keras.layers.Flatten()(inputs)))
-    kernel = np.zeros((784, 10), np.float32)
-    kernel[np.arange(10), np.where(np.arange(10) < swapped, 9, np.arange(10))] = 9
-    dense.set_weights([kernel])
-    return model
+LABELS = (np.arange(40) % 10).astype(np.uint8)
+WRONG = [3, 18, 20, 21, 30, 31, 32, 33]
+ROWS = {
+    "train": np.arange(20),
+    "dev": np.arange(20, 28),
+    "test_as_published": np.r_[16:20, 28:40],
+    "test": np.arange(28, 40),
+}
 
 
-def test_phases_are_measured_on_dev_and_test_in_their_order(tmp_path: Path) -> None:
-    labels = np.arange(40, dtype=np.uint8) % 10
-    images = np.zeros((40, 28, 28), np.float32)
-    images[np.arange(40), 0, labels] = 1
-    rows = {"dev": np.arange(5), "test": np.arange(20, 40)}
-    data = Dataset(images, labels, 0.0, 1.0, rows)
-    for number, swapped in ((1, 4), (2, 1), (10, 0)):
-        reader(swapped).save(tmp_path / f"{number}.keras")
-    phases = metrics.measure_phases(tmp_path, data)
-    assert list(phases) == ["1", "2", "10"]
-    assert phases["1"] == {"dev": 0.2, "test": 0.6}
-    assert phases["2"] == {"dev": 0.8, "test": 0.9}
-    assert phases["10"] == {"dev": 1, "test": 1}
-    assert metrics.measure_phases(tmp_path / "none", data) == {}
+def probabilities(wrong: list[int]) -> np.ndarray:
+    """Return the probabilities, (40, 10), of a network that takes ``wrong`` for the next digit."""
+    predicted = LABELS + np.isin(np.arange(40), wrong)
+    return np.where(predicted[:, None] % 10 == np.arange(10), 0.9, 1 / 90).astype(np.float32)
+
+
+def test_figures_are_those_counted_by_hand() -> None:
+    def loss(right: int, wrong: int) -> float:
+        return (right * -math.log(0.9) + wrong * math.log(90)) / (right + wrong)
+
+    measured = metrics.measure(LABELS, probabilities(WRONG), ROWS, bayes_error=0.0025)
+    assert measured == pytest.approx(
+        {
+            "train": 0.9,
+            "dev": 0.75,
+            "test": 0.666667,
+            "test_as_published": 0.6875,
+            "train_loss": loss(18, 2),
+            "dev_loss": loss(6, 2),
+            "test_loss": loss(8, 4),
+            "test_as_published_loss": loss(11, 5),
+            "test_low": 0.390622,
+            "test_high": 0.86188,
+            "bias": 0.0975,
+            "variance": 0.15,
+            "test_gap": 0.083333,
+        },
+        abs=2e-6,
+    )
+    assert all(value == round(value, 6) for value in measured.values())
+
+
+def test_phases_are_measured_on_dev_and_test() -> None:
+    measured = np.arange(20, 40)
+    phases = np.stack([probabilities(wrong)[measured] for wrong in (WRONG, [20], [])])
+    assert metrics.measure_phases(LABELS, phases, ROWS) == [
+        {"phase": 1, "dev": 0.75, "test": 0.666667},
+        {"phase": 2, "dev": 0.875, "test": 1},
+        {"phase": 3, "dev": 1, "test": 1},
+    ]
+    assert metrics.measure_phases(LABELS, phases[:0], ROWS) == []
+
+
+def test_worst_errors_are_the_most_confident_ones_first() -> None:
+    labels = np.ones(5, np.uint8)
+    rows = np.zeros((5, 10), np.float32)
+    rows[range(5), [1, 2, 3, 4, 5]] = [0.99, 0.5, 0.9, 0.7, 0.9]
+    assert metrics.worst_errors(labels, rows, 3).tolist() == [2, 4, 3]
+    assert metrics.worst_errors(labels, rows, 9).tolist() == [2, 4, 3, 1]

@@ -18,7 +18,7 @@ def network(side: int = 28) -> keras.Model:
     )
 
 
-def test_every_image_is_read_in_its_order() -> None:
+def test_every_image_is_predicted_in_its_order() -> None:
     images = np.random.default_rng(0).normal(size=(2500, 28, 28)).astype(np.float32)
     model = network()
     expected = np.asarray(model(images[..., None]))

@@ -1,0 +1,85 @@
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from digits.errors import PipelineError
+from digits.evaluation import predictions
+
+ROWS = {"train": np.array([0, 4]), "dev": np.array([3]), "test": np.array([1, 5])}
+
+
+def arrays() -> dict[str, Any]:
+    random = np.random.default_rng(0)
+    return {
+        "probabilities": random.random((6, 10), np.float32),
+        "parameters": np.int64(7850),
+        "phases": random.random((2, 3, 10), np.float32),
+    }
+
+
+def test_predictions_come_back_and_equal_ones_have_equal_bytes(tmp_path: Path) -> None:
+    path, content = tmp_path / "a.npz", arrays()
+    predictions.write(path, **content)
+    found = predictions.read(path, 6, ROWS)
+    np.testing.assert_array_equal(found.probabilities, content["probabilities"])
+    np.testing.assert_array_equal(found.phases, content["phases"])
+    assert found.parameters == 7850
+    predictions.write(tmp_path / "b.npz", **content)
+    assert (tmp_path / "b.npz").read_bytes() == path.read_bytes()
+    with zipfile.ZipFile(path) as archive:  # no time of writing is in it
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_a_training_in_one_phase_has_no_phases(tmp_path: Path) -> None:
+    content = arrays() | {"phases": np.empty((0, 3, 10))}
+    predictions.write(tmp_path / "a.npz", **content)
+    assert predictions.read(tmp_path / "a.npz", 6, ROWS).phases.shape == (0, 3, 10)
+
+
+def test_phases_are_of_dev_and_test_in_ascending_order() -> None:
+    assert predictions.phase_rows(ROWS).tolist() == [1, 3, 5]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"probabilities": np.zeros((5, 10), np.float32)},
+            "float32 (6, 10), found float32 (5, 10)",
+        ),
+        ({"probabilities": np.zeros(6, np.float32)}, "float32 (6, 10), found float32 (6,)"),
+        ({"probabilities": np.zeros((6, 10))}, "float32 (6, 10), found float64 (6, 10)"),
+        ({"parameters": np.zeros(2, np.int64)}, "parameters as int64 (), found int64 (2,)"),
+        ({"phases": np.zeros((2, 4, 10), np.float32)}, "(2, 3, 10), found float32 (2, 4, 10)"),
+        ({"phases": np.float32(0)}, "phases as float32 (3, 10), found float32 ()"),
+        ({"probabilities": np.full((6, 10), np.nan, np.float32)}, "probabilities from 0 to 1"),
+        ({"phases": np.full((2, 3, 10), 1.5, np.float32)}, "phases from 0 to 1"),
+        ({"parameters": np.array({}, object)}, "damaged: Object arrays cannot be loaded"),
+    ],
+)
+def test_other_arrays_are_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, **(arrays() | changes))
+    with pytest.raises(PipelineError, match=f"^{re.escape(str(path))}.*{re.escape(message)}"):
+        predictions.read(path, 6, ROWS)
+
+
+def test_a_damaged_file_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    predictions.write(path, **arrays())
+    whole = path.read_bytes()
+    flipped = whole[:200] + bytes([whole[200] ^ 1]) + whole[201:]
+    for damaged in (b"", b"id,label\n", whole[:-30], whole[:100], flipped):
+        path.write_bytes(damaged)
+        with pytest.raises(PipelineError, match="is not what train writes, or damaged") as got:
+            predictions.read(path, 6, ROWS)
+        assert "\n" not in str(got.value)
+
+
+def test_a_missing_file_is_called_missing(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        predictions.read(tmp_path / "a.npz", 6, ROWS)
