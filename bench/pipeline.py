@@ -36,7 +36,7 @@ def main() -> None:
     if rounds < 1:
         raise PipelineError("--rounds must be at least 1")
     source = mirror()
-    if repro.dvc("status", "--json", "dvc.yaml").strip() != "{}":
+    if repro.out_of_date():
         raise PipelineError("something is out of date; `make repro` first")
     kinds: dict[str, Callable[[], float]] = {
         "download to standardize, from a local mirror": lambda: data_stages(source),

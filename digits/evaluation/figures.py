@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from digits.io import replacing
 
+mpl.rcdefaults()  # a user's own matplotlibrc would change the pictures
 COLOURS = mpl.color_sequences["petroff10"]
 MARKERS = "osD^vP*X<>h"
 

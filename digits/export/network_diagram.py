@@ -1,22 +1,24 @@
 """A network as a picture: a line per step, with the shape of its output and its parameters.
 
 BatchNorm and activations stand on the line of the layer they follow. A block of steps that comes
-several times in a row is drawn once, with its number. Connections that pass over steps run beside
-them.
+several times in a row is drawn once, with its number. Arcs are connections that pass over steps.
 """
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import takewhile
+from typing import NamedTuple
 
 import keras
+import numpy as np
 from matplotlib.figure import Figure
 
+from digits.errors import PipelineError
 from digits.evaluation.figures import COLOURS
 
 FOLLOWERS = {"Activation", "BatchNormalization", "ReLU"}
-LANE, LINE = 0.2, 0.26  # inches between connections side by side, and between lines
+LINE, ARC = 0.26, 0.12  # inches between lines, and width of an arc for each step passed over
+TURN = np.linspace(0, np.pi, 40)
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,7 @@ class Step:
     sources: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """Steps that come ``times`` times in a row: number of the first, and how many they are."""
 
     first: int
@@ -46,10 +47,14 @@ class Block:
 
 
 def draw(model: keras.Model) -> Figure:
-    """Draw a functional network with one output."""
+    """Draw a functional network with one output.
+
+    Raises:
+        PipelineError: a layer is used twice.
+    """
     steps, blocks = outline(model)
-    lanes = _lanes(steps)
-    left = LANE * (1.5 + max(lanes.values()))
+    connections = [(source, n) for n, step in enumerate(steps) for source in step.sources]
+    left = 0.2 + ARC * max(target - source for source, target in connections)
     text, shape, parameters, right = left + 0.25, left + 5.8, left + 6.9, left + 7.7
     figure = Figure(figsize=(right, LINE * (len(steps) + 2.6)))
     axes = figure.add_axes((0, 0, 1, 1))
@@ -58,10 +63,11 @@ def draw(model: keras.Model) -> Figure:
     axes.text(0.15, -2.1, f"{model.name}: {model.count_params():,} parameters", fontsize=13)
     for column, title in ((shape, "output"), (parameters, "parameters")):
         axes.text(column, -1, title, ha="right", va="center", color="grey")
-    for (source, target), lane in lanes.items():
-        turns = (source + 0.5, target - 0.5) if lane else ()
-        xs = [left, *(left - LANE * lane for _ in turns), left]
-        axes.plot(xs, [source, *turns, target], color="grey", linewidth=1.2, zorder=1)
+    for source, target in connections:
+        span = target - source
+        widths = ARC * (span - 1) * np.sin(TURN)  # a straight line to the next step
+        heights = source + span * (1 - np.cos(TURN)) / 2
+        axes.plot(left - widths, heights, color="grey", linewidth=1.2, zorder=1)
     for number, step in enumerate(steps):
         learns = COLOURS[0] if step.parameters else "white"
         axes.plot(left, number, "o", markerfacecolor=learns, markeredgecolor=COLOURS[0])
@@ -79,11 +85,38 @@ def draw(model: keras.Model) -> Figure:
 
 def outline(model: keras.Model) -> tuple[list[Step], list[Block]]:
     """Return what is to be drawn: the steps, each after its sources, and which of them repeat."""
-    return _fold(_join_followers(_read(model)))
+    return _fold(_read(model))
 
 
-def _describe(kind: str, config: dict[str, Any]) -> str:
-    """Name a layer of the class ``kind`` and what sets it apart: ``Conv2D 32, 5x5, stride 2``."""
+def _read(model: keras.Model) -> list[Step]:
+    """Return a step for every layer but those that go with the only one they follow."""
+    inputs = {layer.name: keras.tree.flatten(layer.input) for layer in model.layers}
+    uses = Counter(id(tensor) for tensors in inputs.values() for tensor in tensors)
+    steps: list[Step] = []
+    places: dict[int, int] = {}  # of a tensor: number of the step that it comes from
+    for layer in model.layers:
+        tensors = [id(tensor) for tensor in inputs[layer.name]]
+        if not places.keys() >= set(tensors):
+            raise PipelineError(
+                f"{model.name} cannot be drawn: {layer.name} needs a layer's second output; "
+                "expected that every layer is used once"
+            )
+        sources = tuple(places[tensor] for tensor in tensors)
+        text, count = _describe(layer), layer.count_params()
+        place = len(steps)
+        if type(layer).__name__ in FOLLOWERS and [uses[tensor] for tensor in tensors] == [1]:
+            [place] = sources
+            before = steps.pop(place)
+            sources, count = before.sources, before.parameters + count
+            text = f"{before.text} + {text}"
+        steps.insert(place, Step(text, layer.output.shape[1:], count, sources))
+        places[id(layer.output)] = place
+    return steps
+
+
+def _describe(layer: keras.Layer) -> str:
+    """Name a layer and what sets it apart: ``Conv2D 32, 5x5, stride 2``."""
+    config = layer.get_config()
     window = tuple(config.get("kernel_size") or config.get("pool_size") or ())
     usual = tuple(config.get("pool_size") or (1, 1))
     strides = tuple(config.get("strides") or usual)
@@ -96,54 +129,7 @@ def _describe(kind: str, config: dict[str, Any]) -> str:
         config["activation"] if config.get("activation", "linear") != "linear" else "",
     ]
     given = ", ".join(str(detail) for detail in details if detail)
-    return f"{kind.removesuffix('Layer')} {given}".rstrip()
-
-
-def _read(model: keras.Model) -> list[Step]:
-    """Return a step for every use of a layer."""
-    parameters = {layer.name: layer.count_params() for layer in model.layers}
-    layers = model.get_config()["layers"]
-    uses = [(layer, node) for layer in layers for node in layer["inbound_nodes"] or [{}]]
-    names = [layer["name"] for layer, _ in uses]
-    numbers = {(name, names[:number].count(name)): number for number, name in enumerate(names)}
-    steps, shapes = [], {}
-    for layer, node in uses:
-        tensors = [(numbers[*tensor["keras_history"][:2]], tensor) for tensor in _tensors(node)]
-        shapes.update({source: tuple(tensor["shape"][1:]) for source, tensor in tensors})
-        text = _describe(layer["class_name"], layer["config"])
-        count = parameters.pop(layer["name"], 0)  # a layer that is used twice has them once
-        steps.append(Step(text, model.output_shape[1:], count, tuple(n for n, _ in tensors)))
-    return [replace(step, shape=shapes.get(n, step.shape)) for n, step in enumerate(steps)]
-
-
-def _tensors(part: Any) -> Iterator[dict[str, Any]]:
-    """Yield the tensors in the arguments of a call, as Keras writes them down."""
-    if isinstance(part, dict) and part.get("class_name") == "__keras_tensor__":
-        yield part["config"]
-    elif isinstance(part, dict | list | tuple):
-        for inner in part.values() if isinstance(part, dict) else part:
-            yield from _tensors(inner)
-
-
-def _join_followers(steps: list[Step]) -> list[Step]:
-    """Put BatchNorm and activations on the line of the only step they follow."""
-    uses = Counter(source for step in steps for source in step.sources)
-    joined: list[Step] = []
-    places: list[int] = []
-    for step in steps:
-        if step.text.split()[0] in FOLLOWERS and [uses[source] for source in step.sources] == [1]:
-            place = places[step.sources[0]]
-            before = joined[place]
-            joined[place] = replace(
-                before,
-                text=f"{before.text} + {step.text}",
-                parameters=before.parameters + step.parameters,
-            )
-        else:
-            place = len(joined)
-            joined.append(replace(step, sources=tuple(places[source] for source in step.sources)))
-        places.append(place)
-    return joined
+    return f"{type(layer).__name__.removesuffix('Layer')} {given}".rstrip()
 
 
 def _fold(steps: list[Step]) -> tuple[list[Step], list[Block]]:
@@ -156,34 +142,20 @@ def _fold(steps: list[Step]) -> tuple[list[Step], list[Block]]:
     blocks: list[Block] = []
     places: list[int] = []
     while len(places) < len(steps):
-        rest = looks[len(places) :]
-        lengths = range(1, len(rest) // 2 + 1)
-        choices = [(length, _times(rest, length)) for length in lengths]
-        length, times = max(choices, key=lambda one: one[0] * (one[1] - 1), default=(1, 1))
+        first, rest = len(places), looks[len(places) :]
+        choices = [(length, _times(rest, length)) for length in range(1, len(rest) + 1)]
+        length, times = max(choices, key=lambda one: one[0] * (one[1] - 1))
         if times > 1:
             blocks.append(Block(len(kept), length, times))
-        first = len(places)
         places += [len(kept) + number % length for number in range(length * times)]
-        kept += steps[first : first + length]
-    return [
-        replace(step, sources=tuple(places[source] for source in step.sources)) for step in kept
-    ], blocks
+        kept += [
+            replace(step, sources=tuple(places[source] for source in step.sources))
+            for step in steps[first : first + length]
+        ]
+    return kept, blocks
 
 
 def _times(looks: list[Step], length: int) -> int:
     """Return how often the first ``length`` steps come in a row."""
-    times = 1
-    while looks[times * length : (times + 1) * length] == looks[:length]:
-        times += 1
-    return times
-
-
-def _lanes(steps: list[Step]) -> dict[tuple[int, int], int]:
-    """Give every connection (source, target) a lane: 0 to the next step, others beside."""
-    connections = {(source, number) for number, step in enumerate(steps) for source in step.sources}
-    lanes: dict[tuple[int, int], int] = {}
-    for source, target in sorted(connections, key=lambda ends: (ends[1] - ends[0], ends)):
-        taken = {lane for (start, end), lane in lanes.items() if source < end and start < target}
-        free = (lane for lane in range(1, len(steps)) if lane not in taken)
-        lanes[source, target] = next(free) if target - source > 1 else 0
-    return lanes
+    starts = range(0, len(looks), length)
+    return sum(1 for _ in takewhile(lambda s: looks[s : s + length] == looks[:length], starts))

@@ -12,25 +12,33 @@ import pytest
 ROOT = Path(__file__).parents[3]
 CODE = """
 import json
+from digits.training import determinism
 import keras
 import tensorflow as tf
-from digits.training import determinism
 
 weights = []
 for seed in (1, 2, 1):
     determinism.pin(seed, threads=3)
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(3, 2)])
     weights.append(model.get_weights()[0].tolist())
 pools = tf.config.threading
 threads = [pools.get_intra_op_parallelism_threads(), pools.get_inter_op_parallelism_threads()]
-print(json.dumps({"threads": threads, "weights": weights}))
+limits = [keras.config.max_epochs(), keras.config.epsilon()]
+print(json.dumps({"threads": threads, "weights": weights, "limits": limits}))
 """
 
+USERS = {  # a user's own keras.json, with whatever it may say
+    "backend": "torch",
+    "epsilon": 0.1,
+    "floatx": "float64",
+    "image_data_format": "channels_first",
+}
 
-def run() -> Any:
+
+def run(home: Path, **environment: str) -> Any:
     done = subprocess.run(
         [sys.executable, "-c", CODE],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(home), **environment},
         stdout=subprocess.PIPE,
         check=True,
     )
@@ -38,8 +46,11 @@ def run() -> Any:
 
 
 @pytest.mark.slow
-def test_the_seed_alone_decides_the_first_weights_and_both_thread_pools_are_pinned() -> None:
-    once, again = run(), run()
+def test_the_seed_alone_decides_the_first_weights_whatever_keras_json_says(tmp_path: Path) -> None:
+    once = run(tmp_path)
+    (tmp_path / ".keras").mkdir(exist_ok=True)
+    (tmp_path / ".keras/keras.json").write_text(json.dumps(USERS))
+    again = run(tmp_path, KERAS_BACKEND="jax", KERAS_MAX_EPOCHS="1")
     assert once["threads"] == [3, 3]
     first, other_seed, repeated = once["weights"]
     assert first == repeated != other_seed
