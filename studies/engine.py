@@ -1,18 +1,16 @@
-"""Runs a study's trainings: one after another in this process, or with Ray on many machines.
+"""Runs a study's trainings side by side with Ray, on this machine or on many.
 
-With Ray (the extra ``cluster``), ``RAY_ADDRESS`` names a cluster; without it, a Ray of our own on
-this machine takes as many trainings at a time as there are processors for.
+``RAY_ADDRESS`` names a cluster; without it, a Ray of our own on this machine takes as many
+trainings at a time as there are CPU cores for.
 """
 
-import importlib.util
 import os
 import platform
 import shutil
 import socket
 import tempfile
 import traceback
-from collections import deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -20,177 +18,200 @@ from typing import Any
 import sklearn
 from tqdm import tqdm
 
+from digits.data.dataset import Images
 from digits.errors import PipelineError
 from digits.io import read_json, write_json
-from digits.training import determinism, memory
-from studies import jobs, sources
+from digits.training import identity
+from studies.runs import Row, Run
 
+ROOT = Path(__file__).parents[1]
 TRIES = 4  # of a training whose worker or machine was lost
 MEMORY = 1.5 * 2**30  # bytes that a worker with TensorFlow may need
 TRAININGS_PER_WORKER = 20  # a worker grows, so it is replaced now and then
 PATIENCE = 5  # seconds until a cluster must answer
 TOKEN = Path.home() / ".ray/auth_token"  # which Ray makes
+# A training step allocates and frees hundreds of megabytes. What glibc gives back to the system
+# comes again page by page, zeroed: up to a third of the time of a training with one thread.
+MALLOC = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(2**25),
+    "MALLOC_TOP_PAD_": str(2**29),
+    "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
+}
 
-Outcome = tuple[str, Any]  # "done" and the result, or "failed" or "unfit" and the reason
+Outcome = tuple[str, Any]  # "done" and the rows, or "failed" or "unfit" and the reason
 
 
 def run(
-    trainings: Mapping[str, jobs.Job], images: jobs.Images, store: Path
-) -> Iterator[tuple[str, jobs.Result]]:
-    """Run what ``store`` does not hold yet; yield identity and result of each as it is there.
+    trainings: Mapping[str, Run], images: Images, store: Path
+) -> Iterator[tuple[str, list[Row]]]:
+    """Run what ``store`` does not hold yet; yield identity and rows of each as it is there.
 
     Args:
         trainings: by identity.
         images: for all of them.
         store: a folder that every machine sees under this name. Each training has a folder in
-            there, by its identity, with its result or with its state after the last epoch.
+            there, by its identity, with its rows and kept.npz, or with its state.
 
     Raises:
-        PipelineError: trainings failed (raised after the last; the others were yielded), or a
-            machine cannot take part.
+        PipelineError: trainings failed (raised after the last; the others were yielded), or no
+            machine can take part.
     """
-    finished = {identity: result for identity in trainings if (result := load(store / identity))}
+    finished = {key: rows for key in trainings if (rows := load(store / key))}
     yield from finished.items()
-    waiting = {key: job for key, job in trainings.items() if key not in finished}
+    waiting = {key: one for key, one in trainings.items() if key not in finished}
     if not waiting:
         return
-    for identity in waiting:
-        (store / identity).mkdir(parents=True, exist_ok=True)
+    for key in waiting:
+        (store / key).mkdir(parents=True, exist_ok=True)
     failed = []
-    with tqdm(total=len(trainings), initial=len(finished), unit="training") as bar:
-        for identity, running, outcome in _engine()(waiting, images, store):
-            if outcome:
-                kind, content = outcome
-                if kind == "unfit":
-                    raise PipelineError(content)
-                bar.update()
-                if kind == "failed":
-                    failed.append(f"{waiting[identity].name}: {content}")
-                    bar.write(f"failed: {failed[-1]}")
-                else:
-                    yield identity, content
+    with tqdm(total=len(trainings), initial=len(finished), unit="run") as bar:
+        for key, running, (kind, content) in _with_ray(waiting, images, store):
+            bar.update()
+            if kind == "done":
+                yield key, content
+            else:
+                failed.append(f"{waiting[key].name}: {content}")
+                bar.write(f"failed: {failed[-1]}")
             bar.set_postfix(running=running, failed=len(failed))
     if failed:
         raise PipelineError(
-            f"{len(failed)} of {len(trainings)} trainings failed, the others are kept: "
+            f"{len(failed)} of {len(trainings)} runs failed, the others are kept: "
             + "; ".join(failed)
         )
 
 
-def load(folder: Path) -> jobs.Result | None:
-    """Return the result in a training's folder, if it is there."""
+def load(folder: Path) -> list[Row] | None:
+    """Return the rows in a training's folder, if they are there."""
     try:
-        result: jobs.Result = read_json(folder / "result.json")
+        rows: list[Row] = read_json(folder / "rows.json")
     except (FileNotFoundError, ValueError):
         return None
-    return result
+    return rows
 
 
-def attempt(job: jobs.Job, images: jobs.Images, folder: Path) -> Outcome:
+def attempt(one: Run, images: Images, folder: Path) -> Outcome:
     """Run a training in its folder, going on from where another attempt was lost.
 
-    Each attempt writes into a folder of its own, since one that was given up for lost may still be
-    at work; both come to the same result, and either may put it in place.
+    Each attempt works in a folder of its own, since one that was given up for lost may still be at
+    work; both come to the same result, and either may put it in place.
     """
-    if result := load(folder):
-        return "done", result
+    if rows := load(folder):
+        return "done", rows
     with (
         (folder / "log.txt").open("a", encoding="utf-8", buffering=1) as log,
         redirect_stdout(log),
         redirect_stderr(log),
     ):
-        print(f"{job.name}, on {platform.node()}, process {os.getpid()}")
+        print(f"{one.name}, on {platform.node()}, process {os.getpid()}")
         try:
-            determinism.pin(0, job.threads)
-            memory.keep()
             own = _own_folder(folder)
-            result = job.run(images, own)
-            write_json(own / "result.json", result)
-            (own / "result.json").replace(folder / "result.json")
+            rows = one.execute(images, own)
+            write_json(own / "rows.json", rows)
+            for name in ("kept.npz", "rows.json"):
+                (own / name).replace(folder / name)
         except Exception as error:  # whatever it is, the others go on
-            if result := load(folder):  # another attempt finished, and cleared this one away
-                return "done", result
+            if rows := load(folder):  # another attempt finished, and cleared this one away
+                return "done", rows
             traceback.print_exc()
             kind = "" if isinstance(error, PipelineError) else f"{type(error).__name__}: "
             return "failed", f"{kind}{error} (see {folder / 'log.txt'})"
     for path in folder.glob("attempt-*"):
         shutil.rmtree(path, ignore_errors=True)
-    return "done", result
+    return "done", rows
 
 
 def _own_folder(folder: Path) -> Path:
     """Return a new folder for an attempt, with the latest state of those before it."""
-    states = sorted(folder.glob("attempt-*/state.npz"), key=lambda path: path.stat().st_mtime)
+    states = folder.glob("attempt-*/state")
+    latest = max(states, key=lambda path: path.stat().st_mtime, default=None)
     own = Path(tempfile.mkdtemp(prefix="attempt-", dir=folder))
-    if states:
-        shutil.copyfile(states[-1], own / "state.npz")
+    if latest:
+        shutil.copytree(latest, own / "state")
     return own
 
 
-Events = Iterator[tuple[str, int, Outcome | None]]  # identity, how many are running, what came out
-
-
-def _engine() -> Any:
-    return _with_ray if importlib.util.find_spec("ray") else _in_this_process
-
-
-def _in_this_process(trainings: Mapping[str, jobs.Job], images: jobs.Images, store: Path) -> Events:
-    for identity, job in trainings.items():
-        yield identity, 1, None
-        yield identity, 0, attempt(job, images, store / identity)
-
-
-def _with_ray(trainings: Mapping[str, jobs.Job], images: jobs.Images, store: Path) -> Events:
+def _with_ray(
+    trainings: Mapping[str, Run], images: Images, store: Path
+) -> Iterator[tuple[str, int, Outcome]]:
+    """Yield identity, number of those still running, and outcome of each training."""
     ray = _connect()
     try:
         shared = ray.put(images)
         remote = ray.remote(max_retries=TRIES - 1, max_calls=TRAININGS_PER_WORKER, memory=MEMORY)(
             _attempt_elsewhere
         )
-        queue = deque(trainings.items())
+        queue = list(trainings)
+        unfit: dict[str, str] = {}  # why a machine cannot take part, by its number
         under_way: dict[Any, str] = {}
         while queue or under_way:
-            while queue and len(under_way) < _places(ray.nodes(), queue[0][1].threads, under_way):
-                identity, job = queue.popleft()
-                task = remote.options(num_cpus=job.threads).remote(
-                    job, shared, (store / identity).absolute(), _versions()
+            threads = trainings[queue[0]].threads if queue else 1
+            places = _places(ray.nodes(), threads, unfit, bool(under_way))
+            while queue and len(under_way) < places:
+                key = queue.pop(0)
+                labels = {"ray.io/node-id": f"!in({','.join(unfit)})"} if unfit else None
+                task = remote.options(num_cpus=threads, label_selector=labels).remote(
+                    trainings[key], shared, (store / key).absolute(), _versions()
                 )
-                under_way[task] = identity
-                yield identity, len(under_way), None
+                under_way[task] = key
             ready, _ = ray.wait(list(under_way), timeout=PATIENCE)
             for task in ready:
-                identity = under_way.pop(task)
-                try:
-                    outcome: Outcome = ray.get(task)
-                except ray.exceptions.RayTaskError as error:  # on the worker, beside the training
-                    outcome = "failed", str(error).strip().splitlines()[-1]
-                except ray.exceptions.RayError as error:
-                    outcome = "failed", f"{type(error).__name__}: {str(error).splitlines()[0]}"
-                yield identity, len(under_way), outcome
+                key = under_way.pop(task)
+                outcome = _outcome(ray, task)
+                if outcome[0] == "unfit":
+                    node, reason = outcome[1]
+                    if node not in unfit:
+                        print(f"{reason}: goes on without it", flush=True)
+                    unfit[node] = reason
+                    queue.insert(0, key)
+                else:
+                    yield key, len(under_way), outcome
     finally:
         ray.shutdown()
 
 
-def _attempt_elsewhere(
-    job: jobs.Job, images: jobs.Images, folder: Path, versions: dict[str, str]
-) -> Outcome:
+def _outcome(ray: Any, task: Any) -> Outcome:
+    """Return what came of a task that is done."""
+    try:
+        outcome: Outcome = ray.get(task)
+    except ray.exceptions.RayTaskError as error:  # on the worker, beside the training
+        return "failed", str(error).strip().splitlines()[-1]
+    except ray.exceptions.RayError as error:
+        return "failed", f"{type(error).__name__}: {str(error).splitlines()[0]}"
+    return outcome
+
+
+def _attempt_elsewhere(one: Run, images: Images, folder: Path, versions: dict[str, str]) -> Outcome:
     """Run a training on a worker, if its machine can take part."""
-    machine = platform.node()
-    if _versions() != versions:
-        return "unfit", f"{machine} has {_versions()}, expected {versions} as here"
-    if not folder.is_dir():
-        return "unfit", (
-            f"{machine} does not see {folder}; STUDY_STORE must name a folder that all share"
+    import ray
+
+    if reason := unfit_for(folder, versions):
+        return "unfit", (ray.get_runtime_context().get_node_id(), reason)
+    return attempt(one, images, folder)
+
+
+def unfit_for(folder: Path, versions: dict[str, str]) -> str | None:
+    """Return why this machine cannot take part in a study, if it cannot."""
+    machine, own = platform.node(), _versions()
+    if own != versions:
+        differing = {
+            name: (own[name], wanted) for name, wanted in versions.items() if own[name] != wanted
+        }
+        return f"{machine} has other versions than here: " + ", ".join(
+            f"{name} {found or 'unset'}, expected {wanted or 'unset'}"
+            for name, (found, wanted) in differing.items()
         )
-    return attempt(job, images, folder)
+    if not folder.is_dir():
+        return f"{machine} does not see {folder}; STUDY_STORE must name a folder that all share"
+    return None
 
 
 def _versions() -> dict[str, str]:
-    """Return the versions that must be the same on all machines."""
-    return jobs.versions() | {"sklearn": sklearn.__version__}
+    """Return the versions and switches that must be the same on all machines."""
+    return identity.platform() | {"scikit-learn": sklearn.__version__}
 
 
-def _places(nodes: list[dict[str, Any]], threads: int, under_way: Collection[Any]) -> int:
+def _places(nodes: list[dict[str, Any]], threads: int, unfit: Mapping[str, str], busy: bool) -> int:
     """Return how many trainings of so many threads fit on the machines that are there now.
 
     Raises:
@@ -202,11 +223,12 @@ def _places(nodes: list[dict[str, Any]], threads: int, under_way: Collection[Any
             node["Resources"].get("memory", 0) // MEMORY,
         )
         for node in nodes
-        if node["Alive"]
+        if node["Alive"] and node["NodeID"] not in unfit
     ]
-    if not any(places) and not under_way:
+    if not any(places) and not busy:
         raise PipelineError(
-            f"no machine has {threads} processors and {MEMORY / 2**30:.1f} GiB of memory for a "
+            "; ".join(unfit.values())
+            or f"no machine has {threads} CPU cores and {MEMORY / 2**30:.1f} GiB of memory for a "
             "training; `threads` in the study says how many it takes"
         )
     return int(sum(places))
@@ -219,7 +241,7 @@ def _connect() -> Any:
         Ray, which reads its environment when it is first imported.
 
     Raises:
-        PipelineError: nobody answers there.
+        PipelineError: Ray is not installed, or nobody answers there.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     address = os.environ.get("RAY_ADDRESS")
@@ -227,16 +249,19 @@ def _connect() -> Any:
         _knock(address)
     else:
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # else Ray opens all interfaces
-    import ray
+    try:
+        import ray
+    except ModuleNotFoundError:
+        raise PipelineError("studies need the package ray: `make setup` installs it") from None
 
     own = {} if address else {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
-    code = [str(sources.ROOT / package) for package in ("digits", "stages", "studies")]
+    code = [str(ROOT / package) for package in ("digits", "studies")]
     try:
         ray.init(
             address=address or "local",
             log_to_driver=False,
             logging_level="error",
-            runtime_env={"py_modules": code},
+            runtime_env={"py_modules": code, "env_vars": MALLOC},
             **own,
         )
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:

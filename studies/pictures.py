@@ -12,7 +12,7 @@ from digits.evaluation.figures import COLOURS, MARKERS
 TITLES = {
     "bias": "bias (train error - Bayes error)",
     "variance": "variance (dev error - train error)",
-    "test": "error on unseen test images",
+    "test": "error on test images",
 }
 
 
@@ -60,7 +60,7 @@ def sizes(described: Mapping[str, Any]) -> Figure:
     names = list(dict.fromkeys(one["setting"] for one in described["settings"]))
     counts = sorted({one["images"] for one in described["settings"]})
     for (kind, title), panel in zip(
-        (("train", "error on the training images"), ("test", "error on unseen test images")),
+        (("train", "error on the training images"), ("test", "error on test images")),
         panels,
         strict=True,
     ):

@@ -1,28 +1,29 @@
-"""Run a study: python -m studies.run NAME.
+"""Train what a study lacks: python -m studies.run NAME.
 
-Reads studies/NAME/study.yaml, params.yaml and data/png/. Writes in studies/NAME/ runs.csv (a row
-for each training), summary.json and, of a study whose settings have a base, gaps.png, of one with
-several numbers of images, sizes.png; and brings the tables in docs/NAME.md, if there is such a
-page, up to date.
-
-What runs.csv has is not trained again, as long as nothing that determines it has changed. A
-training under way keeps its state in checkpoints/studies/, or where STUDY_STORE says; a study that
-was stopped goes on from there. With the package ray, trainings run side by side on this machine, or
-on the cluster that RAY_ADDRESS names (docs/cluster.md).
+Reads studies/NAME/study.yaml, params.yaml and data/png/. Adds to studies/NAME/runs/runs.csv a row for
+each run, and to studies/NAME/runs/ which images it classifies correctly, or their probabilities.
+Rows are never dropped: those of older code stay and are counted, until --renew trains them anew,
+or --commit says that they are as today's code would make them (`make same` shows whether that is
+so). A study that was stopped goes on from checkpoints/studies/, or where STUDY_STORE says. Runs
+are side by side, on this machine or on the Ray cluster that RAY_ADDRESS names (docs/cluster.md).
 """
 
 import argparse
+import os
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from digits import config
+from digits.data.dataset import Images
 from digits.errors import PipelineError, run_stage
-from digits.evaluation import figures
-from digits.io import write_csv, write_json
+from digits.io import replacing
 from digits.training import determinism
-from studies import engine, jobs, pictures, study, summary, workspace
-from studies.workspace import STUDIES
+from studies import engine, runs, study, table
+from studies.images import PNG, read_images
+from studies.study import STUDIES
 
 
 def main() -> None:
@@ -33,59 +34,85 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", help="a folder of studies/ with a study.yaml")
-    name = parser.parse_args().name
-    folder = STUDIES / name
-    if not (folder / "study.yaml").is_file():
-        raise PipelineError(
-            f"studies/ has no {name} with a study.yaml; it has {', '.join(_known())}"
-        )
-    images = workspace.read_images()
-    chosen = study.read(folder / "study.yaml")
-    determinism.pin(0, chosen.threads)  # before the check, which builds every network
-    configured = study.expand(chosen, folder / "study.yaml", images)
-    table = train(configured, images, folder / "runs.csv")
-    described = summary.describe(table, configured.study)
-    write_json(folder / "summary.json", described)
-    written = ["runs.csv", "summary.json"]
-    if described["differences"]:
-        figures.save(folder / "gaps.png", pictures.gaps(described))
-        written.append("gaps.png")
-    if len(configured.study.images) > 1:
-        figures.save(folder / "sizes.png", pictures.sizes(described))
-        written.append("sizes.png")
-    tables = summary.markdown(described)
-    page = Path(f"docs/{name}.md")
-    if page.is_file():
-        workspace.put_into_page(page, tables, f"dvc repro {folder}/dvc.yaml")
-    print(f"{tables}\n\n{folder}: {len(table)} trainings; wrote {', '.join(written)}")
+    parser.add_argument("--renew", action="store_true", help="train rows of older code anew")
+    parser.add_argument(
+        "--commit", nargs="*", metavar="SETTING", help="take them for today's; nothing is trained"
+    )
+    arguments = parser.parse_args()
+    folder = STUDIES / arguments.name
+    one = study.read(arguments.name)
+    images = read_images(one.dataset)
+    determinism.pin(0, one.threads)  # before the check, which builds every network
+    by_identity = {run.identity(images): run for run in runs.expand(one, arguments.name, images)}
+    path = folder / "runs/runs.csv"
+    rows = table.read(path)
+    if arguments.commit is not None:
+        named = arguments.commit or one.settings
+        chosen = {key: run for key, run in by_identity.items() if run.setting in named}
+        rows = commit(rows, chosen, images)
+    missing, older = compare(rows, by_identity, images)
+    if older:
+        print(f"{path}: {older} runs are of older code or data; --help says what to do", flush=True)
+    if arguments.renew:
+        missing = {key: run for key, run in by_identity.items() if key not in set(rows["identity"])}
+    if arguments.commit is None:
+        print(f"{len(by_identity)} runs, {len(missing)} to train", flush=True)
+        store = Path(os.environ.get("STUDY_STORE") or "checkpoints/studies")
+        for identity, found in engine.run(missing, images, store):
+            keep(folder / "runs" / f"{missing[identity].name}.npz", store / identity / "kept.npz")
+            rows = table.put(rows, described(found, missing[identity], images, identity))
+            table.write(path, table.sort(rows, list(one.settings)))
+    table.write(path, table.sort(rows, list(one.settings)))
+    print(f"wrote {path}: {len(rows)} rows")
 
 
-def _known() -> list[str]:
-    """Return the studies that can be run; others have a program of their own."""
-    paths = sorted(STUDIES.glob("*/study.yaml"))
-    return [path.parent.name for path in paths if "settings" in (config.read_yaml(path) or ())]
+def key(run: runs.Run, images: Images) -> dict[str, Any]:
+    """Return what tells a run from the others of its study, by the columns of the table."""
+    count = run.images or len(run.rows(images)["train"])
+    return {"setting": run.setting, "images": count, "fold": run.fold, "seed": run.seed}
 
 
-def train(configured: study.Configured, images: jobs.Images, path: Path) -> pd.DataFrame:
-    """Run what the table at ``path`` does not have, keeping it up to date; return all rows.
+def described(
+    found: list[runs.Row], run: runs.Run, images: Images, identity: str
+) -> list[dict[str, Any]]:
+    """Return the rows of a run as the table has them."""
+    of_run = key(run, images) | {"data": images.digest[:12], "identity": identity}
+    return [{**row, **of_run} for row in found]
+
+
+def compare(
+    rows: pd.DataFrame, by_identity: Mapping[str, runs.Run], images: Images
+) -> tuple[dict[str, runs.Run], int]:
+    """Return the runs that have no row, and the number of those that have one of older code."""
+    current = set(rows["identity"])
+    others = {identity: run for identity, run in by_identity.items() if identity not in current}
+    missing = {
+        identity: run
+        for identity, run in others.items()
+        if not table.of_run(rows, key(run, images)).any()
+    }
+    return missing, len(others) - len(missing)
+
+
+def commit(rows: pd.DataFrame, by_identity: Mapping[str, runs.Run], images: Images) -> pd.DataFrame:
+    """Return the rows with today's identity for each run that has one of older code.
 
     Raises:
-        PipelineError: trainings failed; the table has the others.
+        PipelineError: a row is of other images.
     """
-    trials = {jobs.identify(trial, images): trial for trial in configured.trials}
-    results = summary.read_results(path, trials)
-    if known := len(results):
-        print(f"{known} of {len(trials)} trainings are in {path} already", flush=True)
-    if path.exists() and (others := len(summary.read_table(path)) - known):
-        print(f"rows of {path} of other settings or other code, which go: {others}", flush=True)
-    by_seed = sorted(trials, key=lambda identity: trials[identity].seed)  # a picture of all, early
-    missing = {identity: trials[identity] for identity in by_seed if identity not in results}
-    for identity, result in engine.run(missing, images, workspace.store()):
-        results[identity] = result
-        write_csv(path, summary.tabulate(trials, results, configured.bayes_error))
-    table = summary.tabulate(trials, results, configured.bayes_error)
-    write_csv(path, table)
-    return table
+    rows, digest = rows.copy(), images.digest[:12]
+    for identity, run in by_identity.items():
+        same = table.of_run(rows, key(run, images))
+        if not rows["data"][same].fillna(digest).eq(digest).all():
+            raise PipelineError(f"{run.name} was trained on other images than {PNG} holds")
+        rows.loc[same, ["identity", "data"]] = identity, digest
+    return rows
+
+
+def keep(target: Path, source: Path) -> None:
+    """Copy what a run keeps to where git has it."""
+    with replacing(target) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,17 @@
-"""The schema of a study.yaml, and the trainings it stands for."""
+"""The schema of a study.yaml, and the runs it stands for."""
 
-import copy
-import functools
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, model_validator
 
-from digits import config, networks
-from digits.config import Architecture, Epochs, Section, Seed
+from digits import config
+from digits.config import Architecture, Count, Epochs, Name, Params, Section, Seed, Share, Threads
 from digits.errors import PipelineError
-from digits.training import layer_groups
-from studies import jobs
-from studies.trial import Trial, draw
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+STUDIES = Path("studies")
+Set = Literal["train", "dev", "test", "small", "dev_tta", "test_tta"]
 
 
 def _all_or_count(value: Any) -> Any:
@@ -32,17 +26,34 @@ def _each_once(values: list[Any]) -> list[Any]:
     return values
 
 
-Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_each_once)]
+Once = AfterValidator(_each_once)
+Seeds = Annotated[list[Seed], Field(min_length=1), Once]
 Number = Annotated[int | Literal["all"], PlainValidator(_all_or_count)]
-Numbers = Annotated[list[Number], Field(min_length=1), AfterValidator(_each_once)]
+Numbers = Annotated[list[Number], Field(min_length=1), Once]
+Keep = Literal["correct", "probabilities"]
+Sets = Annotated[list[Set], Field(min_length=1), Once]
+
+
+class Small(Section):
+    """How test images are shrunk: to between ``lowest`` and ``highest`` of their size."""
+
+    lowest: Annotated[Share, Field(gt=0)]
+    highest: Annotated[Share, Field(gt=0)]
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.lowest > self.highest:
+            raise ValueError("lowest must not be above highest")
+        return self
 
 
 class Setting(Section):
     """What is different in one setting: dotted keys of params.yaml, with values.
 
     ``base`` is the setting that it starts from and is held against, ``architecture`` the one it is
-    about, ``seeds`` its own, where these are not the study's. From a base of another architecture
-    nothing is taken.
+    about, ``seeds``, ``sets`` and ``keep`` its own, where these are not the study's. From a base of another
+    architecture nothing is taken.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -50,26 +61,37 @@ class Setting(Section):
     base: str | None = None
     architecture: str | None = None
     seeds: Seeds | None = None
+    sets: Sets | None = None
+    keep: Keep | None = None
 
 
 class Study(Section):
     """What is compared: each of ``settings``, on each number of ``images``, with each seed.
 
     ``architecture`` and ``epochs`` are for settings that do not say otherwise; without ``epochs``
-    params.yaml has it. ``images`` are training images, or ``all``. ``threads``, of TensorFlow, are
-    those of one training: with fewer, more trainings run side by side.
+    params.yaml has it. ``images`` are training images, or ``all``. With ``folds``, all images are
+    divided into so many parts by each seed, and each part in turn is test and the others train.
+    ``threads``, of TensorFlow, are those of one training: with fewer, more run side by side.
+    ``sets`` are measured: ``_tta`` is test-time augmentation, ``small`` are test images shrunk and
+    moved as ``small`` says. ``keep``: whether runs/ has probabilities, or which images are correct.
     """
 
+    dataset: str
     architecture: str | None = None
     epochs: Epochs | None = None
-    threads: Annotated[int, Field(ge=1, le=1024)]
+    threads: Threads
     seeds: Seeds
-    images: Numbers
+    images: Numbers = ["all"]
+    folds: Annotated[int, Field(ge=2, le=100)] | None = None
+    sets: Sets = ["train", "dev", "test"]
+    small: Small | None = None
+    keep: Keep = "correct"
+    shown: Count = 30
     base: str | None = None
     settings: Annotated[dict[Name, Setting], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _bases_are_settings(self) -> "Study":
+    def _bases_are_settings(self) -> Self:
         for name in self.settings:
             chain = [name]
             while (base := self.base_of(chain[-1])) is not None:
@@ -87,8 +109,11 @@ class Study(Section):
         return self.settings[name].base or (self.base if self.base != name else None)
 
     def architecture_of(self, name: str) -> str | None:
-        """Return the architecture of a setting: its own, or the study's."""
-        return self.settings[name].architecture or self.architecture
+        """Return the architecture of a setting: its own, or its base's, or the study's."""
+        setting = self.settings[name]
+        if setting.architecture or not setting.base:
+            return setting.architecture or self.architecture
+        return self.architecture_of(setting.base)
 
     def changes(self, name: str) -> dict[str, Any]:
         """Return all that a setting changes, its base's changes among it."""
@@ -98,125 +123,43 @@ class Study(Section):
         return self.changes(base) | own
 
 
-@dataclass(frozen=True)
-class Configured:
-    """A study whose every training is known to be possible.
-
-    Attributes:
-        study: as it was read.
-        trials: in the order of settings, images, seeds.
-        bayes_error: of params.yaml.
-    """
-
-    study: Study
-    trials: list[Trial]
-    bayes_error: float
-
-
-def read(path: Path) -> Study:
-    """Read a study.
+def read(name: str) -> Study:
+    """Read the study.yaml of a study.
 
     Raises:
-        PipelineError: with file, key, what is expected and what is given.
+        PipelineError: with file, key, what is expected and what is given; or there is no such.
     """
+    path = STUDIES / name / "study.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(one.parent.name for one in STUDIES.glob("*/study.yaml")))
+        raise PipelineError(f"studies/ has no {name} with a study.yaml; it has {known}")
     return config.check(Study, config.read_yaml(path), str(path))
 
 
-def expand(study: Study, path: Path, images: jobs.Images) -> Configured:
-    """Check everything about a study that can be checked before a training.
+def recipes(study: Study, name: str) -> Iterator[tuple[str, Params, Architecture]]:
+    """Yield every setting of the study called ``name``, with its parameters and its recipe.
 
     Raises:
-        PipelineError: with ``path``, where it was read, setting, key, what is expected and given.
+        PipelineError: with file, setting, key, what is expected and what is given.
     """
     content = config.read_yaml(config.PATH)
-    plain = config.check(config.Params, content, str(config.PATH))
-    trials = list(_trials(path, study, content, images))
-    first: dict[str, str] = {}
-    for trial in trials:
-        other = first.setdefault(jobs.identify(trial, images), trial.setting)
-        if other != trial.setting:
-            raise PipelineError(f"{path}: settings {other} and {trial.setting} are the same")
-    return Configured(study, trials, plain.datasets[plain.dataset].bayes_error)
-
-
-def _trials(path: Path, study: Study, content: Any, images: jobs.Images) -> Iterator[Trial]:
-    train = functools.cache(lambda split: len(draw(images, split, None)["train"]))
-    for name in study.settings:
-        where = f"{path}: settings.{name}"
-        chosen = study.architecture_of(name)
-        if chosen is None:
-            raise PipelineError(f"{where}: architecture is missing, here or for the whole study")
-        values, settings = recipe(content, chosen, study.epochs, study.changes(name), where)
-        for count in study.images:
-            with _told(where):
-                available = train(values.split)
-            if count == available and "all" in study.images:
-                raise PipelineError(f"{where}: images has {count}, which are all, and all")
-            if count != "all" and count > available:
-                raise PipelineError(
-                    f"{where}: expected at most {available} images, as many as there are to train "
-                    f"on, given {count}"
-                )
-            for seed in study.settings[name].seeds or study.seeds:
-                number = None if count == "all" else count
-                yield Trial(name, settings, values.split, number, seed, study.threads)
-
-
-def recipe(
-    content: Any, architecture: str, epochs: int | None, changes: dict[str, Any], where: str
-) -> tuple[config.Params, Architecture]:
-    """Return params.yaml's ``content`` with ``changes``, and of it how to train ``architecture``.
-
-    Raises:
-        PipelineError: the recipe is impossible, or not one that starts from random weights.
-    """
-    values = configure(content, architecture, epochs, changes, where)
-    settings = config.architecture(values, architecture)
-    if settings.pretrained != "none" or settings.first_to_ask:
-        raise PipelineError(
-            f"{where}: {architecture} is pretrained or asks for a suggested learning rate, which "
-            "is the work of pipeline stages; a study trains from random weights at a given rate"
-        )
-    with _told(where):
-        layer_groups.check(architecture, settings)
-        networks.build(architecture, settings, mean=33, std=79)
-    return values, settings
-
-
-@contextmanager
-def _told(where: str) -> Iterator[None]:
-    """Say of a refusal where in the study it comes from."""
-    try:
-        yield
-    except PipelineError as error:
-        raise PipelineError(f"{where}: {error}") from None
-
-
-def configure(
-    content: Any, architecture: str, epochs: int | None, changes: dict[str, Any], where: str
-) -> config.Params:
-    """Return params.yaml's ``content`` with ``changes``, by dotted keys, made to it.
-
-    Raises:
-        PipelineError: a key does not exist or does not concern the training, or a value is wrong.
-    """
-    if architecture not in content["architectures"]:
-        known = ", ".join(content["architectures"])
-        raise PipelineError(f"{where}: expected an architecture ({known}), given {architecture}")
-    content = copy.deepcopy(content)
-    if epochs is not None:
-        content["architectures"][architecture]["epochs"] = epochs
-    for key, value in changes.items():
-        if not key.startswith((f"architectures.{architecture}.", "split.")):
+    for setting in study.settings:
+        where = f"{STUDIES / name}/study.yaml: settings.{setting}"
+        chosen = study.architecture_of(setting)
+        known = content["architectures"]
+        if chosen not in known:
             raise PipelineError(
-                f"{where}: {key} does not concern its training; keys begin with "
-                f"architectures.{architecture}. or split.; given {value!r}"
+                f"{where}: expected an architecture ({', '.join(known)}), given {chosen}"
             )
-        *parents, last = key.split(".")
-        section = content
-        for parent in parents:
-            section = section.get(parent) if isinstance(section, dict) else None
-        if not isinstance(section, dict):
-            raise PipelineError(f"{where}: {key} is not a known parameter; given {value!r}")
-        section[last] = value
-    return config.check(config.Params, content, where)
+        changes = study.changes(setting)
+        for key, value in changes.items():
+            if not key.startswith((f"architectures.{chosen}.", "split.")):
+                raise PipelineError(
+                    f"{where}: {key} does not concern its training; keys begin with "
+                    f"architectures.{chosen}. or split.; given {value!r}"
+                )
+        if study.epochs is not None:
+            changes = {f"architectures.{chosen}.epochs": study.epochs} | changes
+        whole = config.override(content, changes, where)
+        values = config.check(Params, whole, where)
+        yield setting, values, values.architectures[chosen]

@@ -65,7 +65,7 @@ def read(folder: Path = COMPARED) -> tuple[pd.DataFrame, pd.DataFrame]:
 def read_published(path: Path = CLAIMS) -> Published:
     """Return what the articles report of the architectures that a claim names."""
     return {
-        claim["architecture"]: (claim["figure"].removesuffix("_accuracy"), claim["published"])
+        claim["architecture"]: (claim["metric"].removesuffix("_accuracy"), claim["published"])
         for claim in config.read_yaml(path)["claims"]
         if "architecture" in claim
     }

@@ -4,6 +4,8 @@ import ast
 import hashlib
 import json
 import os
+import platform as system
+import re
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -77,3 +79,15 @@ def _is_prose(statement: ast.AST) -> bool:
         and isinstance(statement.value, ast.Constant)
         and isinstance(statement.value.value, str)
     )
+
+
+def processor() -> str:
+    """Return which kind of processor this is: others round differently."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:  # not Linux
+        return system.processor() or system.machine()
+    fields = dict(re.findall(r"^(model name|flags)\s*: (.*)$", text, re.MULTILINE))
+    flags = set(fields.get("flags", "").split())
+    widest = next((name for name in ("avx512f", "avx2") if name in flags), system.machine())
+    return f"{fields.get('model name', system.machine())} ({widest})"

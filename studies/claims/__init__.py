@@ -1,1 +1,1 @@
-"""Do the published claims hold? Each article's own protocol, several seeds."""
+"""Are the published figures consistent with several seeds of each article's protocol?"""

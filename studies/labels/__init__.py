@@ -1,1 +1,1 @@
-"""Which of MNIST's labels are doubtful, and what error can nobody avoid?"""
+"""Which labels of MNIST are doubtful, and what error can nobody avoid?"""

@@ -1,1 +1,1 @@
-"""Does a pretrained body help, and does unfreezing it? ResNet-34, several seeds of each."""
+"""Does a pretrained backbone help, and does unfreezing it?"""

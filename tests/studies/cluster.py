@@ -1,7 +1,8 @@
 """A Ray cluster of two machines of one processor each, on this one.
 
 ``python tests/studies/cluster.py`` prints its address; a line on standard input takes the second
-machine away without a warning, the end of input ends all.
+machine away without a warning, the end of input ends all. NAME=VALUE on the command line is set on
+the second machine alone.
 """
 
 import os
@@ -16,7 +17,8 @@ if __name__ == "__main__":
     common = {"num_cpus": 1, "memory": 4 * 2**30, "object_store_memory": 200 * 2**20}
     local = {"node_ip_address": "127.0.0.1", "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args={**common, **local})
-    second = cluster.add_node(node_ip_address="127.0.0.1", **common)
+    own = dict(argument.split("=") for argument in sys.argv[1:])
+    second = cluster.add_node(node_ip_address="127.0.0.1", env_vars=own, **common)
     cluster.wait_for_nodes()
     print(cluster.address, flush=True)
     for _ in sys.stdin:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import yaml
 
-from studies import jobs
+from digits.data.dataset import Images
+from digits.data.png_archive import Archive
 from tests.stages import running
 
 ROOT = Path(__file__).parents[2]
@@ -38,14 +39,17 @@ def project(png: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def images(png: Path) -> jobs.Images:
+def images(png: Path) -> Images:
     """Return optdigits' 1,797 images."""
-    return jobs.read(png / "data/png")
+    folder = png / "data/png"
+    with Archive(folder / "training.zip", folder / "testing.zip") as archive:
+        return Images(archive.read(range(len(archive))), archive.labels, archive.sources)
 
 
 def write_study(project: Path, name: str, **content: Any) -> Path:
     """Write studies/<name>/study.yaml, by default of lenet5 for an epoch; return its folder."""
     study = {
+        "dataset": "optdigits",
         "architecture": "lenet5",
         "epochs": 1,
         "threads": 1,
@@ -59,9 +63,9 @@ def write_study(project: Path, name: str, **content: Any) -> Path:
     return folder
 
 
-def noise(count: int) -> jobs.Images:
+def noise(count: int) -> Images:
     """Return images of noise, labels in turn, the last quarter from the testing file."""
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (count, 28, 28), dtype=np.uint8)
     labels = (np.arange(count) % 10).astype(np.uint8)
-    return jobs.Images(pixels, labels, (np.arange(count) >= 3 * count // 4).astype(np.uint8))
+    return Images(pixels, labels, (np.arange(count) >= 3 * count // 4).astype(np.uint8))

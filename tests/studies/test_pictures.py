@@ -9,11 +9,11 @@ from studies import pictures
 BIAS = {("first", 100): 1, ("first", 1000): 2, ("second", 100): 3, ("second", 1000): 4}
 
 
-def figures(mean: float, half: float | None) -> dict[str, Any]:
+def numbers(mean: float, half: float | None) -> dict[str, Any]:
     ends = (
         {"low": None, "high": None} if half is None else {"low": mean - half, "high": mean + half}
     )
-    return {"mean": mean, "deviation": None, **ends}
+    return {"mean": mean, "std": None, **ends}
 
 
 def described(sizes: list[int]) -> dict[str, Any]:
@@ -23,10 +23,10 @@ def described(sizes: list[int]) -> dict[str, Any]:
                 "setting": name,
                 "images": size,
                 "seeds": 3,
-                "bias": figures(BIAS[name, size] / 100, 0.005),
-                "variance": figures(2 * BIAS[name, size] / 100, None),
-                "train_accuracy": figures(1 - BIAS[name, size] / 100, 0.01),
-                "test_accuracy": figures(1 - 3 * BIAS[name, size] / 100, 0.01),
+                "bias": numbers(BIAS[name, size] / 100, 0.005),
+                "variance": numbers(2 * BIAS[name, size] / 100, None),
+                "train_accuracy": numbers(1 - BIAS[name, size] / 100, 0.01),
+                "test_accuracy": numbers(1 - 3 * BIAS[name, size] / 100, 0.01),
             }
             for name in ("first", "second")
             for size in sizes

@@ -14,18 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
-from digits.errors import PipelineError
-from studies import run as study_run
 from tests.studies.conftest import ROOT, write_study
 
-WITHOUT_RAY = "; ".join(
-    (
-        "import runpy, sys",
-        "sys.modules['ray'] = None",
-        "sys.argv[0] = 'studies.run'",
-        "runpy.run_module('studies.run', run_name='__main__', alter_sys=True)",
-    )
-)
 TWELVE: dict[str, Any] = {
     "architecture": "dense",
     "epochs": 10,
@@ -37,14 +27,13 @@ TWELVE: dict[str, Any] = {
         "dropout": {"architectures.dense.dropout_head": 0.25},
     },
 }
-OUTPUTS = ("runs.csv", "summary.json", "gaps.png")
+OUTPUTS = ("runs/runs.csv", "results/summary.json", "results/tables.md", "results/gaps.png")
 
 
-def start(project: Path, *arguments: str, ray: bool = True, **environment: str) -> Any:
-    """Start a study in ``project``; without ``ray`` as if it were not installed."""
-    how = ["-m", "studies.run"] if ray else ["-c", WITHOUT_RAY]
+def start(project: Path, *arguments: str, module: str = "run", **environment: str) -> Any:
+    """Start a study in ``project``."""
     return subprocess.Popen(
-        [sys.executable, *how, *arguments],
+        [sys.executable, "-m", f"studies.{module}", *arguments],
         cwd=project,
         env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
         stdout=subprocess.PIPE,
@@ -62,7 +51,12 @@ def run(project: Path, *arguments: str, status: int = 0, **options: Any) -> tupl
 
 
 def read(project: Path) -> list[bytes]:
-    return [(project / "studies/twelve" / name).read_bytes() for name in OUTPUTS]
+    """Analyse the study of twelve runs; return all that it has written."""
+    run(project, "twelve", module="analyse")
+    folder = project / "studies/twelve"
+    kept = sorted(folder.glob("runs/*.npz"))
+    assert len(kept) == 12
+    return [path.read_bytes() for path in [*(folder / name for name in OUTPUTS), *kept]]
 
 
 def wait_until(condition: Callable[[], bool], process: Any) -> None:
@@ -76,33 +70,51 @@ def wait_until(condition: Callable[[], bool], process: Any) -> None:
 
 @pytest.fixture(scope="module")
 def undisturbed(png: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder where the study of twelve trainings ran in a plain loop."""
+    """Return a folder where the study of twelve runs was left alone."""
     folder = tmp_path_factory.mktemp("undisturbed")
     shutil.copy(png / "params.yaml", folder)
     shutil.copytree(png / "data/png", folder / "data/png")
     write_study(folder, "twelve", **TWELVE)
-    output, _ = run(folder, "twelve", ray=False)
-    assert output.splitlines()[-1].startswith("studies/twelve: 12 trainings; wrote runs.csv, ")
+    process = start(folder, "twelve")
+    wait_until(lambda: len(workers(process)) == 2, process)
+    heard = heard_on(process)
+    assert heard
+    assert heard <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
+    assert (Path.home() / ".ray/auth_token").stat().st_mode & 0o077 == 0
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert output.splitlines()[-1] == "wrote studies/twelve/runs/runs.csv: 12 rows"
+    progress = errors.replace("\r", "\n")
+    assert re.search(r" 12/12 .*failed=0, running=0", progress), progress
     return folder
 
 
-@pytest.fixture
-def cluster() -> Iterator[subprocess.Popen[str]]:
-    """Start a cluster of two machines; its process has the address as ``address``."""
-    process = subprocess.Popen(
-        [sys.executable, ROOT / "tests/studies/cluster.py"],
+def cluster_of(*arguments: str) -> subprocess.Popen[str]:
+    """Start a cluster of two machines; it prints its address."""
+    return subprocess.Popen(
+        [sys.executable, ROOT / "tests/studies/cluster.py", *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
     )
-    yield process
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """End a cluster and all that it started."""
     _, *children = family(process)
     process.communicate()
     for child in children:
         if child.is_running():
             child.kill()
+
+
+@pytest.fixture
+def cluster() -> Iterator[subprocess.Popen[str]]:
+    process = cluster_of()
+    yield process
+    end(process)
 
 
 def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
@@ -134,31 +146,55 @@ def heard_on(process: subprocess.Popen[str]) -> set[str]:
     return found
 
 
+def with_rows(undisturbed: Path, project: Path, change: Callable[[list[str]], list[str]]) -> Path:
+    """Copy the study of twelve runs, with other rows; return the path of its table."""
+    write_study(project, "twelve", **TWELVE)
+    shutil.copytree(undisturbed / "studies/twelve/runs", project / "studies/twelve/runs")
+    path = project / "studies/twelve/runs/runs.csv"
+    header, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([header, *change(rows)]) + "\n")
+    return path
+
+
 @pytest.mark.slow
-def test_only_what_is_new_is_trained_and_ray_gives_the_same_bytes(
-    undisturbed: Path, project: Path
-) -> None:
-    folder = write_study(project, "twelve", **TWELVE)
-    header, *rows = (undisturbed / "studies/twelve/runs.csv").read_text().splitlines()
-    known = [row for row in rows if not row.startswith("dropout") and row.split(",")[2] != "4"]
-    of_other_code = known[0].rpartition(",")[0] + ",0123456789ab"
-    table = [header, *reversed(known), of_other_code]
-    (folder / "runs.csv").write_text("\n".join(table) + "\n")
-    process = start(project, "twelve")
-    wait_until(lambda: len(workers(process)) == 2, process)
-    heard = heard_on(process)
-    assert heard
-    assert heard <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
-    assert (Path.home() / ".ray/auth_token").stat().st_mode & 0o077 == 0
-    output, errors = process.communicate()
-    assert process.returncode == 0, errors
-    assert "6 of 12 trainings are in studies/twelve/runs.csv already" in output
-    assert "runs.csv of other settings or other code, which go: 1\n" in output
+def test_only_what_is_missing_is_trained(undisturbed: Path, project: Path) -> None:
+    with_rows(undisturbed, project, lambda rows: rows[:4:-1])
+    output, _ = run(project, "twelve")
+    assert "12 runs, 5 to train" in output
+    assert len(list((project / "checkpoints/studies").iterdir())) == 5
     assert read(project) == read(undisturbed)
-    trained = {path.name for path in (project / "checkpoints/studies").iterdir()}
-    assert trained == {row.split(",")[-1] for row in rows if row not in known}
-    progress = errors.replace("\r", "\n")
-    assert re.search(r" 6/6 .*failed=0, running=0", progress), progress
+
+
+@pytest.mark.slow
+def test_rows_of_older_code_stay_until_told_otherwise(undisturbed: Path, project: Path) -> None:
+    def age(rows: list[str]) -> list[str]:
+        return [row.rpartition(",")[0] + ",0123456789ab" for row in rows[:2]] + rows[2:]
+
+    path = with_rows(undisturbed, project, age)
+    before = path.read_text()
+    output, _ = run(project, "twelve")
+    assert "runs.csv: 2 runs are of older code" in output
+    assert "12 runs, 0 to train" in output
+    assert path.read_text() == before
+    run(project, "twelve", "--commit", "l2")
+    assert path.read_text() == before  # of another setting
+    run(project, "twelve", "--commit", "plain")
+    assert path.read_text() == (undisturbed / "studies/twelve/runs/runs.csv").read_text()
+    path.write_text(before)
+    output, _ = run(project, "twelve", "--renew")
+    assert "12 runs, 2 to train" in output
+    assert read(project) == read(undisturbed)
+
+
+@pytest.mark.slow
+def test_rows_of_other_images_are_not_taken_over(undisturbed: Path, project: Path) -> None:
+    path = with_rows(undisturbed, project, lambda rows: rows)
+    digest = path.read_text().splitlines()[1].split(",")[-3]
+    path.write_text(path.read_text().replace(digest, "fedcba987654"))
+    _, errors = run(project, "twelve", "--commit", status=1)
+    assert errors.splitlines()[-1] == (
+        "study: plain-500-1 was trained on other images than data/png holds"
+    )
 
 
 def kill_one(cluster: subprocess.Popen[str]) -> bool:
@@ -185,7 +221,7 @@ def test_a_study_survives_lost_workers_machines_and_its_own_end(
     }
 
     def finished() -> set[Path]:
-        return {path.parent for path in store.glob("*/result.json")}
+        return {path.parent for path in store.glob("*/rows.json")}
 
     driver = start(project, "twelve", **environment)
     wait_until(lambda: len(finished()) >= 2 and kill_one(cluster), driver)
@@ -205,46 +241,46 @@ def test_a_study_survives_lost_workers_machines_and_its_own_end(
     for path, log in before.items():
         assert (path / "log.txt").read_bytes() == log  # not done twice
     begun = sum(
-        len(re.findall(r"seed \d, on .*, process", (path / "log.txt").read_text()))
+        len(re.findall(r"-\d, on .*, process", (path / "log.txt").read_text()))
         for path in finished()
     )
     assert begun > 12
-    assert not list(store.glob("*/attempt-*/result.json"))
+    assert not list(store.glob("*/attempt-*/rows.json"))
 
 
 @pytest.mark.slow
-def test_a_training_that_fails_is_named_and_the_others_are_kept(project: Path) -> None:
+def test_a_machine_that_cannot_take_part_is_left_out(project: Path) -> None:
+    process = cluster_of("ONEDNN_MAX_CPU_ISA=AVX2")
+    try:
+        assert process.stdout
+        write_study(project, "s", seeds=[1, 2, 3, 4])
+        environment = {"RAY_ADDRESS": process.stdout.readline().strip(), "STUDY_STORE": "store"}
+        environment["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        output, _ = run(project, "s", **environment)
+    finally:
+        end(process)
+    assert len(re.findall(r"ONEDNN_MAX_CPU_ISA AVX2, expected unset: goes on without", output)) == 1
+    assert output.splitlines()[-1] == "wrote studies/s/runs/runs.csv: 4 rows"
+
+
+@pytest.mark.slow
+def test_a_run_that_fails_is_named_and_the_others_are_kept(project: Path) -> None:
     rate = {"architectures.lenet5.optimizer.learning_rate": 1e30}
     folder = write_study(project, "s", seeds=[1], settings={"fast": rate, "plain": {}})
-    _, errors = run(project, "s", ray=False, status=1)
+    _, errors = run(project, "s", status=1)
     message = errors.splitlines()[-1]
     assert message.startswith(
-        "study: 1 of 2 trainings failed, the others are kept: fast, 500 images, seed 1: the loss"
+        "study: 1 of 2 runs failed, the others are kept: fast-500-1: the loss"
     )
     assert "Traceback" not in errors
-    rows = (folder / "runs.csv").read_text().splitlines()
+    rows = (folder / "runs/runs.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in rows] == ["setting", "plain"]
-    assert not (folder / "summary.json").exists()
 
 
 @pytest.mark.slow
-def test_a_bad_study_ends_in_one_line(project: Path) -> None:
-    write_study(project, "s", settings={"plain": {"architectures.lenet5.l2": "much"}})
-    output, errors = run(project, "s", status=1)
+def test_a_study_of_another_data_set_is_refused(project: Path) -> None:
+    write_study(project, "s", dataset="mnist")
+    _, errors = run(project, "s", status=1)
     assert errors.splitlines()[-1] == (
-        "study: studies/s/study.yaml: settings.plain: architectures.lenet5.l2: "
-        "Input should be a valid number; given 'much'"
+        "study: data/png holds optdigits, as params.yaml has it; the study is of mnist"
     )
-    assert "Traceback" not in errors
-    assert not output
-    assert not (project / "studies/s/runs.csv").exists()
-
-
-def test_a_study_that_is_not_there_is_told_with_those_that_are(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_study(project, "s")
-    monkeypatch.chdir(project)
-    monkeypatch.setattr(sys, "argv", ["studies.run", "t"])
-    with pytest.raises(PipelineError, match=r"has no t with a study\.yaml; it has s$"):
-        study_run.main()

@@ -3,19 +3,19 @@ from typing import Any
 
 import pytest
 
-from digits import config
+from digits import networks
+from digits.data.dataset import Images
 from digits.errors import PipelineError
-from studies import jobs, study
-from studies.trial import Trial
-from tests.studies.conftest import write_study
+from studies import runs, study
+from studies.runs import Run
+from tests.studies.conftest import ROOT, write_study
 
-PATH = Path("studies/s/study.yaml")
 L2 = "architectures.lenet5.l2"
 
 
-def expand(project: Path, all_images: jobs.Images, /, **content: Any) -> list[Trial]:
+def expand(project: Path, all_images: Images, /, **content: Any) -> list[Run]:
     write_study(project, "s", **content)
-    return study.expand(study.read(PATH), PATH, all_images).trials
+    return runs.expand(study.read("s"), "s", all_images)
 
 
 @pytest.fixture(autouse=True)
@@ -24,29 +24,29 @@ def _inside(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_setting_is_trained_on_every_size_with_every_seed(
-    project: Path, images: jobs.Images
+    project: Path, images: Images
 ) -> None:
-    trials = expand(
+    found = expand(
         project,
         images,
         images=[100, "all"],
         seeds=[7, 3],
         settings={"plain": {}, "l2": {L2: 0.01}},
     )
-    assert [(one.setting, one.images, one.seed) for one in trials] == [
+    assert [(one.setting, one.images, one.seed) for one in found] == [
         (setting, count, seed)
         for setting in ("plain", "l2")
         for count in (100, None)
         for seed in (7, 3)
     ]
-    assert {one.settings.l2 for one in trials if one.setting == "l2"} == {0.01}
-    assert {one.settings.l2 for one in trials if one.setting == "plain"} == {0}
-    assert {one.settings.epochs for one in trials} == {1}
-    assert len({jobs.identify(one, images) for one in trials}) == 8
+    assert {one.recipe.l2 for one in found if one.setting == "l2"} == {0.01}
+    assert {one.recipe.l2 for one in found if one.setting == "plain"} == {0}
+    assert {one.recipe.epochs for one in found} == {1}
+    assert len({one.identity(images) for one in found}) == 8
 
 
-def test_a_setting_starts_from_its_base(project: Path, images: jobs.Images) -> None:
-    trials = expand(
+def test_a_setting_starts_from_its_base(project: Path, images: Images) -> None:
+    found = expand(
         project,
         images,
         seeds=[1],
@@ -58,26 +58,26 @@ def test_a_setting_starts_from_its_base(project: Path, images: jobs.Images) -> N
             "other": {"base": "bare", "architecture": "dense"},
         },
     )
-    recipes = {one.setting: one.settings for one in trials}
+    recipes = {one.setting: one.recipe for one in found}
     assert (recipes["bare_without_l2"].l2, recipes["bare_without_l2"].dropout) == (0, 0.5)
     assert (recipes["other"].network, recipes["other"].l2) == ("dense", 0)
 
 
-def test_a_setting_may_have_seeds_of_its_own(project: Path, images: jobs.Images) -> None:
-    trials = expand(project, images, seeds=[1, 2], settings={"a": {"seeds": [5]}, "b": {L2: 0.1}})
-    assert [(one.setting, one.seed) for one in trials] == [("a", 5), ("b", 1), ("b", 2)]
+def test_a_setting_may_have_seeds_of_its_own(project: Path, images: Images) -> None:
+    found = expand(project, images, seeds=[1, 2], settings={"a": {"seeds": [5]}, "b": {L2: 0.1}})
+    assert [(one.setting, one.seed) for one in found] == [("a", 5), ("b", 1), ("b", 2)]
 
 
-def test_a_setting_may_change_the_split(project: Path, images: jobs.Images) -> None:
-    trials = expand(
+def test_a_setting_may_change_the_split(project: Path, images: Images) -> None:
+    found = expand(
         project,
         images,
         images=["all"],
         seeds=[1],
         settings={"a": {}, "b": {"split.train": 0.5}, "c": {"split.seed": 5}},
     )
-    assert [one.split.train for one in trials] == [0.6, 0.5, 0.6]
-    assert [one.split.seed for one in trials] == [42, 42, 5]
+    assert [one.split.train for one in found] == [0.6, 0.5, 0.6]
+    assert [one.split.seed for one in found] == [42, 42, 5]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_setting_may_change_the_split(project: Path, images: jobs.Images) -> N
             {"settings": {"a": {"base": "b"}, "b": {"base": "a"}}},
             "a is a base of itself: a of b of a",
         ),
-        ({"settings": {"a": {}, "b": {}}}, "study.yaml: settings a and b are the same"),
+        ({"settings": {"a": {}, "b": {}}}, "study.yaml: a-500-1 and b-500-1 are the same"),
         (
             {"settings": {"a": {"architectures.lenet5.l3": 1}}},
             r"settings\.a: architectures\.lenet5\.l3 is not a known parameter; given 1",
@@ -111,8 +111,7 @@ def test_a_setting_may_change_the_split(project: Path, images: jobs.Images) -> N
         ({"settings": {"a": {L2: -1}}}, r"settings\.a: architectures\.lenet5\.l2: .*; given -1"),
         ({"settings": {"a": {L2: "x"}}}, r"settings\.a: architectures\.lenet5\.l2: .* number"),
         ({"settings": {"a": {"l2": 1}}}, r"settings\.a: l2 does not concern its training"),
-        ({"settings": {"a": {"threads": 1}}}, r"settings\.a: threads does not concern"),
-        ({"settings": {"a": {"seed": 1}}}, r"settings\.a: seed does not concern its training"),
+        ({"settings": {"a": {"seed": 1}}}, r"settings\.a: seed does not concern"),
         (
             {"settings": {"a": {"architectures.dense.l2": 1}}},
             r"settings\.a: architectures\.dense\.l2 does not concern its training",
@@ -121,13 +120,12 @@ def test_a_setting_may_change_the_split(project: Path, images: jobs.Images) -> N
             {"architecture": "lenet6"},
             r"plain: expected an architecture \(dense, .*lenet6",
         ),
-        ({"architecture": None}, r"settings\.plain: architecture is missing"),
-        ({"architecture": "resnet34", "epochs": None}, "resnet34 is pretrained"),
+        ({"architecture": None}, r"settings\.plain: expected an architecture .* given None"),
         ({"images": [1025]}, "expected at most 1024 images, as many as there are .* given 1025"),
-        ({"settings": {"a": {"split.train": 5000}}}, r"settings\.a: .* there are not so many"),
+        ({"settings": {"a": {"split.train": 5000}}}, "there are not so many"),
         (
             {"settings": {"a": {"architecture": "dense", "architectures.dense.dropout": 0.5}}},
-            r"study\.yaml: settings\.a: .* dropout .* must be 0: it has no convolutions",
+            r"study\.yaml: a: .* dropout .* must be 0: it has no convolutions",
         ),
         (
             {
@@ -137,13 +135,20 @@ def test_a_setting_may_change_the_split(project: Path, images: jobs.Images) -> N
                     }
                 }
             },
-            r"study\.yaml: settings\.a: .*learning_rate: from, to",
+            r"study\.yaml: a: .*learning_rate: from, to",
         ),
-        ({"images": [1024, "all"]}, "images has 1024, which are all, and all"),
+        ({"images": [1024, "all"]}, "plain-1024-1 and plain-all-1 are the same"),
+        ({"small": {"lowest": 0.7, "highest": 0.5, "seed": 1}}, "small: lowest must not be above"),
+        ({"sets": ["tests"]}, r"study\.yaml: sets\.0: "),
+        ({"folds": 1}, r"study\.yaml: folds: Input should be greater than or equal to 2"),
+        (
+            {"folds": 3, "settings": {"a": {"architectures.lenet5.early_stopping": 3}}},
+            "early_stopping 0: both act on dev, which has no images",
+        ),
     ],
 )
 def test_bad_studies_are_told_by_key(
-    project: Path, images: jobs.Images, content: dict[str, Any], complaint: str
+    project: Path, images: Images, content: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(PipelineError, match=complaint):
         expand(project, images, **content)
@@ -154,17 +159,20 @@ def test_a_name_that_comes_twice_is_refused(project: Path) -> None:
     text = path.read_text().replace("  plain: {}\n", "  plain: {}\n  plain: {}\n")
     path.write_text(text)
     with pytest.raises(PipelineError, match=r"study\.yaml is not YAML: .*duplicate key"):
-        study.read(PATH)
+        study.read("s")
 
 
-@pytest.mark.parametrize("name", ["regularization", "ladder", "claims"])
-def test_the_committed_studies_are_possible(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(Path(__file__).parents[2])
-    one = study.read(Path(f"studies/{name}/study.yaml"))
-    content = config.read_yaml(config.PATH)
-    for setting in one.settings:
-        architecture = str(one.architecture_of(setting))
-        values, settings = study.recipe(
-            content, architecture, one.epochs, one.changes(setting), setting
-        )
-        assert settings == config.architecture(values, architecture)
+def test_a_study_that_is_not_there_is_told_with_those_that_are(project: Path) -> None:
+    write_study(project, "s")
+    with pytest.raises(PipelineError, match=r"has no t with a study\.yaml; it has s$"):
+        study.read("t")
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("studies/*/study.yaml")), ids=lambda p: p.parent.name
+)
+def test_the_committed_studies_are_possible(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    name = path.parent.name
+    for setting, _, recipe in study.recipes(study.read(name), name):
+        assert networks.build(setting, recipe, mean=33, std=79).output_shape == (None, 10)

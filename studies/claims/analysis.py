@@ -1,0 +1,219 @@
+"""Hold every published figure against the runs of the study."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+from scipy import stats
+
+from digits import config
+from digits.config import Section
+from digits.errors import PipelineError
+from digits.evaluation import figures
+from studies import analysis
+from studies.analysis import Findings
+from studies.study import Study
+
+METRICS = {
+    "train_accuracy": "train, %",
+    "dev_accuracy": "dev, %",
+    "test_accuracy": "test, %",
+    "test_loss": "test loss",
+}
+INCONCLUSIVE = "inconclusive"
+
+
+class Claim(Section):
+    """A published figure, [0, 1] or nats.
+
+    A ``setting`` of the study repeats it, unless none can. With ``inconclusive``, a reason, there
+    is no verdict. The README's table shows it beside ``architecture``.
+    """
+
+    source: Annotated[str, Field(pattern=r"^S[0-4]$")]
+    network: str
+    metric: Literal["train_accuracy", "dev_accuracy", "test_accuracy", "test_loss"]
+    published: Annotated[float, Field(ge=0)]
+    mistake: str
+    setting: str | None = None
+    inconclusive: str | None = None
+    architecture: str | None = None
+
+    @model_validator(mode="after")
+    def _has_either(self) -> Self:
+        if not (self.setting or self.inconclusive):
+            raise ValueError("expected setting, inconclusive or both, given neither")
+        return self
+
+
+class Claims(Section):
+    """All of them."""
+
+    claims: Annotated[list[Claim], Field(min_length=1)]
+
+
+def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
+    """Judge every claim by the runs that are there."""
+    path = folder / "claims.yaml"
+    claims = config.check(Claims, config.read_yaml(path), str(path)).claims
+    verdicts = [judge(claim, table) for claim in claims]
+    return Findings(
+        verdicts,
+        {
+            "tables.md": f"{markdown(verdicts)}{analysis.older(table)}",
+            "runs.md": analysis.analyse(study, table, folder).tables["tables.md"],
+            "short.md": short(verdicts),
+        },
+        {"verdicts.png": draw(verdicts)},
+    )
+
+
+def judge(claim: Claim, runs: pd.DataFrame) -> dict[str, Any]:
+    """Return the claim with its verdict.
+
+    ``low`` and ``high`` are the ends of the interval that holds one more run with a probability
+    of 95 % (Student's t, from mean, standard deviation and number of the seeds): the published
+    figure is one run. Where the published one was measured on other images than ours, the interval
+    has the standard deviation of the difference between two such draws too.
+    """
+    values = runs[claim.metric][runs["setting"] == claim.setting].to_numpy()
+    interval = predict(values, sampling(claim, float(values.mean())) if len(values) else 0)
+    if interval["high"] is not None and claim.metric != "test_loss":
+        interval["high"] = min(interval["high"], 1.0)
+    verdict, reason = decide(claim, interval, len(values))
+    return {
+        **claim.model_dump(exclude={"inconclusive", "architecture"}),
+        **interval,
+        "seeds": len(values),
+        "verdict": verdict,
+        "reason": reason,
+    }
+
+
+ALL = 70_000
+# Of ALL; S3 drew its own.
+IMAGES = {"train_accuracy": 39_900, "dev_accuracy": 2_100, "test_accuracy": 28_000}
+
+
+def sampling(claim: Claim, share: float) -> float:
+    """Return the standard deviation of the difference between two draws of images, for S3 alone.
+
+    Two draws of n out of N without replacement share n^2/N images by chance, which cancel out:
+    variance 2 p (1 - p) / n (1 - n / N). S1, S2 and S4 were measured on the same images as ours.
+    """
+    if claim.source != "S3" or claim.metric not in IMAGES:
+        return 0.0
+    count = IMAGES[claim.metric]
+    return float(np.sqrt(2 * share * (1 - share) / count * (1 - count / ALL)))
+
+
+def predict(values: NDArray[np.floating], sampling: float) -> dict[str, float | None]:
+    """Return mean and standard deviation of the runs and the ends of the interval for one more."""
+    if not len(values):
+        return dict.fromkeys(("mean", "std", "low", "high"))
+    of_mean = analysis.mean_and_interval(values)
+    if len(values) < 2:
+        return {**of_mean, "low": None, "high": None}
+    std = values.std(ddof=1) * np.sqrt(1 + 1 / len(values))
+    half = np.hypot(stats.t.ppf(0.975, len(values) - 1) * std, stats.norm.ppf(0.975) * sampling)
+    ends = {"low": values.mean() - half, "high": values.mean() + half}
+    return of_mean | {name: analysis.rounded(end) for name, end in ends.items()}
+
+
+def decide(claim: Claim, interval: dict[str, float | None], seeds: int) -> tuple[str, str | None]:
+    """Return the verdict on a claim, and the reason where there is none."""
+    low, high = interval["low"], interval["high"]
+    if claim.inconclusive:
+        return INCONCLUSIVE, claim.inconclusive
+    if low is None or high is None:
+        return INCONCLUSIVE, "one seed has no spread" if seeds else "not run yet"
+    if low <= claim.published <= high:
+        return "consistent", None
+    return "too high" if claim.published > high else "too low", None
+
+
+def tabulate(verdicts: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return everything as text, a row for each claim."""
+    return pd.DataFrame(
+        {
+            "source": one["source"],
+            "network": one["network"],
+            "figure": METRICS[one["metric"]],
+            "published": text(one, "published"),
+            "setting": one["setting"] or "-",
+            "seeds": one["seeds"],
+            "ours": pair(one, "mean", "±", "std"),
+            "one more run, 95 %": pair(one, "low", "to", "high"),
+            "verdict": one["verdict"],
+            "why not": one["reason"] or "",
+            "what was wrong": one["mistake"],
+        }
+        for one in verdicts
+    )
+
+
+def markdown(verdicts: list[dict[str, Any]]) -> str:
+    """Write everything as a table."""
+    return str(tabulate(verdicts).to_markdown(index=False, disable_numparse=True))
+
+
+def short(verdicts: list[dict[str, Any]]) -> str:
+    """Write figures and verdicts alone."""
+    columns = ["source", "network", "figure", "published", "ours", "verdict"]
+    return str(tabulate(verdicts)[columns].to_markdown(index=False, disable_numparse=True))
+
+
+def text(one: dict[str, Any], key: str) -> str:
+    """Write a figure: accuracies in percent, losses in nats; a dash for none."""
+    value = one[key]
+    if value is None:
+        return "-"
+    return f"{value:.4f}" if one["metric"] == "test_loss" else f"{100 * value:.2f}"
+
+
+def pair(one: dict[str, Any], first: str, between: str, second: str) -> str:
+    """Write two figures; one alone where the second is not known."""
+    return text(one, first) + (f" {between} {text(one, second)}" if one[second] is not None else "")
+
+
+def draw(verdicts: list[dict[str, Any]]) -> Figure:
+    """Show the errors, published and ours, with the interval of one more run."""
+    shown = [one for one in verdicts if one["metric"] != "test_loss" and one["mean"] is not None]
+    if not shown:
+        raise PipelineError("runs.csv has no run of any claim")
+    figure = Figure(figsize=(10, 0.4 * len(shown) + 1.5), layout="constrained")
+    axes = figure.subplots()
+    for row, one in enumerate(shown):
+        error = 100 * (1 - one["mean"])
+        if one["low"] is not None:
+            ends = [max(0, 100 * (1 - one["high"])), 100 * (1 - one["low"])]
+            axes.plot(ends, [row, row], color=figures.COLOURS[0], linewidth=3, alpha=0.5)
+        axes.plot(error, row, "o", color=figures.COLOURS[0])
+        axes.plot(
+            100 * (1 - one["published"]),
+            row,
+            "D",
+            markerfacecolor="none",
+            markeredgecolor=figures.COLOURS[2],
+            markersize=8,
+        )
+    names = [
+        f"{one['source']} {one['setting']}, {METRICS[one['figure']].removesuffix(', %')}"
+        for one in shown
+    ]
+    axes.set_yticks(range(len(shown)), names)
+    axes.set_ylim(len(shown) - 0.5, -0.5)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("error, % of images")
+    axes.grid(axis="x", alpha=0.3)
+    axes.plot([], [], "o", color=figures.COLOURS[0], label="mean of our seeds")
+    axes.plot([], [], color=figures.COLOURS[0], linewidth=3, alpha=0.5, label="one more run, 95 %")
+    axes.plot(
+        [], [], "D", markerfacecolor="none", markeredgecolor=figures.COLOURS[2], label="published"
+    )
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
+    return figure

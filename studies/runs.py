@@ -1,0 +1,260 @@
+"""One run of a study: a recipe, the images it learns, a seed; and what comes of it."""
+
+import hashlib
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.model_selection import StratifiedKFold
+
+from digits import networks
+from digits.config import Architecture, Plateau, Split
+from digits.data import scaling, splits
+from digits.data.dataset import Dataset, Images
+from digits.errors import PipelineError
+from digits.evaluation import predict, statistics
+from digits.io import replacing
+from digits.training import layer_groups
+from digits.training.fit import phases_of
+from digits.training.identity import identify, processor
+from digits.training.train import train
+from studies import study as schema
+from studies.study import Small, Study
+
+Rows = dict[str, NDArray[np.int64]]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training and what is measured of it. It can be sent to another machine.
+
+    Attributes:
+        setting: its name in the study.
+        recipe: how the network is built and trained.
+        split: how all images are divided, unless by folds.
+        images: how many of the training images, drawn with the same share of every class and so
+            that fewer are among more; None for all.
+        fold: which of the ``folds`` parts is test, from 0; None where the split decides.
+        folds: how many.
+        seed: of weights, order, augmentation, dropout and folds.
+        threads: of TensorFlow.
+        sets: what is measured.
+        small: how test images are shrunk for the set of that name.
+        keep: probabilities or correct.
+    """
+
+    setting: str
+    recipe: Architecture
+    split: Split
+    images: int | None
+    fold: int | None
+    folds: int | None
+    seed: int
+    threads: int
+    sets: tuple[str, ...]
+    small: Small | None
+    keep: str
+
+    @property
+    def name(self) -> str:
+        """What to call it in messages and files."""
+        fold = "" if self.fold is None else f"-fold{self.fold}"
+        return f"{self.setting}-{self.images or 'all'}{fold}-{self.seed}"
+
+    def rows(self, images: Images) -> Rows:
+        """Return the row numbers of train, dev and test.
+
+        Raises:
+            PipelineError: the split is impossible with so many images, or there are too few.
+        """
+        if self.fold is not None and self.folds is not None:
+            parts = StratifiedKFold(self.folds, shuffle=True, random_state=self.seed)
+            every = list(parts.split(np.zeros(len(images.labels)), images.labels))
+            return {"train": every[self.fold][0], "dev": _none(), "test": every[self.fold][1]}
+        rows = splits.sets(splits.divide(images.labels, images.sources, self.split))
+        train = rows["train"]
+        if self.images is not None and self.images > len(train):
+            raise PipelineError(
+                f"{self.setting}: expected at most {len(train)} images, as many as there are to "
+                f"train on, given {self.images}"
+            )
+        chosen = train[splits.shuffle(images.labels[train], self.split.seed)[: self.images]]
+        return {"train": np.sort(chosen), "dev": rows["dev"], "test": rows["test"]}
+
+    def identity(self, images: Images) -> str:
+        """Return the identity of the run: training, images, and what is measured."""
+        digest = hashlib.sha256(images.digest.encode())
+        for name, rows in self.rows(images).items():
+            digest.update(name.encode() + rows.astype("<i8").tobytes())
+        measured = self.sets, self.small and self.small.model_dump_json()
+        return identify(self.recipe, digest.hexdigest(), self.seed, self.threads, *measured)
+
+    def execute(self, images: Images, folder: Path) -> list[Row]:
+        """Train and measure, going on from what ``folder`` has of this run.
+
+        Returns:
+            A row for each phase: images and epochs it was trained with, phase, parameters, macs (of
+            one image's prediction), learning_rate (where a range test suggested one), and of each
+            set accuracy ([0, 1]) and loss (cross-entropy, nats), to six decimals; processor. Writes
+            kept.npz into the folder: of each set but train, at the end, ``<set>_correct``, packed
+            bits, or ``<set>_log_probabilities``, float16 (n, 10), natural logarithms.
+        """
+        rows = self.rows(images)
+        data = scaling.standardize(images, rows)
+        phases, done = list(phases_of(self.recipe).values()), [0]
+        trained = train(
+            self.recipe.network,
+            self.recipe,
+            data,
+            self.seed,
+            self.threads,
+            folder / "state",
+            lambda curves: done.append(len(curves)),
+        )
+        found: list[Row] = []
+        for number, (phase, end) in enumerate(zip(phases, trained.ends, strict=True), 1):
+            model = predict.load_network(end)
+            epochs = done[-1] if len(phases) == 1 else phase.epochs
+            row = {
+                "images": len(rows["train"]),
+                "phase": number,
+                "epochs": epochs,
+                "parameters": trained.parameters,
+                "macs": macs(model),
+                "learning_rate": trained.learning_rate,
+                "processor": processor(),
+            }
+            kept: dict[str, NDArray[np.generic]] = {}
+            for name in self.sets:
+                probabilities, labels = self._predict(model, data, name)
+                correct = probabilities.argmax(axis=1) == labels
+                certainty = probabilities[range(len(labels)), labels]
+                row[f"{name}_accuracy"] = round(statistics.accuracy(correct), 6)
+                row[f"{name}_loss"] = round(statistics.cross_entropy(certainty), 6)
+                if name != "train" and self.keep == "correct":
+                    kept[f"{name}_correct"] = np.packbits(correct)
+                elif name != "train":
+                    clipped = np.maximum(probabilities, statistics.SMALLEST_PROBABILITY)
+                    kept[f"{name}_log_probabilities"] = np.log(clipped).astype(np.float16)
+            found.append(row)
+        with replacing(folder / "kept.npz") as temporary:
+            np.savez_compressed(temporary, **kept)  # type: ignore[arg-type]
+        return found
+
+    def _predict(
+        self, model: keras.Model, data: Dataset, name: str
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Return probabilities, (n, 10), and labels, (n,), of a set."""
+        kind = name.removesuffix("_tta")
+        rows = data.rows["test" if kind == "small" else kind]
+        images = data.images[rows]
+        if kind == "small" and self.small:
+            images = shrink(images, data, self.small)
+        if kind == name:
+            return predict.predict(model, images), data.labels[rows]
+        return test_time_augmentation(model, images, -data.mean / data.std), data.labels[rows]
+
+
+def _none() -> NDArray[np.int64]:
+    return np.empty(0, np.int64)
+
+
+def expand(study: Study, name: str, images: Images) -> list[Run]:
+    """Return the runs of a study, each known to be possible, in the order of the settings.
+
+    Raises:
+        PipelineError: with setting, what is expected and what is given.
+    """
+    runs = list(_expand(study, name))
+    first: dict[str, str] = {}
+    for run in runs:
+        other = first.setdefault(run.identity(images), run.name)
+        if other != run.name:
+            raise PipelineError(f"studies/{name}/study.yaml: {other} and {run.name} are the same")
+    return runs
+
+
+def _expand(study: Study, name: str) -> Iterator[Run]:
+    folds: list[int | None] = [None] if study.folds is None else [*range(study.folds)]
+    for setting, values, recipe in schema.recipes(study, name):
+        try:
+            layer_groups.check(setting, recipe)
+            networks.build(setting, recipe, mean=33, std=79)
+        except PipelineError as error:
+            raise PipelineError(f"studies/{name}/study.yaml: {setting}: {error}") from None
+        watches = isinstance(recipe.schedule, Plateau) or recipe.early_stopping
+        if watches and (study.folds or not values.split.dev):
+            raise PipelineError(
+                f"studies/{name}/study.yaml: {setting}: expected a schedule other than plateau and "
+                "early_stopping 0: both act on dev, which has no images here"
+            )
+        own = study.settings[setting]
+        for number, seed, fold in itertools.product(study.images, own.seeds or study.seeds, folds):
+            yield Run(
+                setting,
+                recipe,
+                values.split,
+                None if number == "all" else number,
+                fold,
+                study.folds,
+                seed,
+                study.threads,
+                tuple(own.sets or study.sets),
+                study.small,
+                own.keep or study.keep,
+            )
+
+
+def test_time_augmentation(
+    model: keras.Model, images: NDArray[np.float32], black: float
+) -> NDArray[np.float32]:
+    """Return the mean probabilities, (n, 10), of images as they are and moved by a pixel.
+
+    Args:
+        model: a trained network.
+        images: standardized, (n, size, size); each is predicted in nine places.
+        black: the value of a black pixel.
+    """
+    size = images.shape[1]
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1)), constant_values=black)
+    places = itertools.product(range(3), repeat=2)
+    moved = [predict.predict(model, padded[:, y : y + size, x : x + size]) for y, x in places]
+    mean: NDArray[np.float32] = np.mean(moved, axis=0, dtype=np.float32)
+    return mean
+
+
+def shrink(images: NDArray[np.float32], data: Dataset, small: Small) -> NDArray[np.float32]:
+    """Return images made smaller and put anywhere they fit, standardized, (n, 28, 28).
+
+    Each is shrunk, frame and all, and lies in a black image at a place drawn uniformly.
+    """
+    rng = np.random.default_rng(small.seed)
+    size = images.shape[1]
+    lowest, highest = round(small.lowest * size), round(small.highest * size)
+    pixels = np.rint(images * data.std + data.mean).astype(np.uint8)
+    result = np.zeros_like(pixels)
+    for image, canvas in zip(pixels, result, strict=True):
+        side = int(rng.integers(lowest, highest + 1))
+        smaller = Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR)
+        top, left = rng.integers(0, size - side + 1, 2)
+        canvas[top : top + side, left : left + side] = np.asarray(smaller)
+    scaled: NDArray[np.float32] = (result - np.float32(data.mean)) / np.float32(data.std)
+    return scaled
+
+
+def macs(model: keras.Model) -> int:
+    """Return the multiply-accumulates of one image's prediction, in Conv2D and Dense layers."""
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            total += layer.kernel.shape.num_elements() * int(np.prod(layer.output.shape[1:3]))
+        elif isinstance(layer, keras.layers.Dense):
+            total += layer.kernel.shape.num_elements()
+    return total

@@ -1,0 +1,89 @@
+"""The rows of a study, runs.csv: what was measured, of which code, data and processor."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from digits.errors import PipelineError
+from digits.io import write_csv
+
+KEY = ["setting", "images", "fold", "seed"]  # of a run; one in phases has a row for each
+SETS = ["train", "dev", "test", "small", "dev_tta", "test_tta"]
+MEASURED = [f"{name}_{kind}" for kind in ("accuracy", "loss") for name in SETS]
+NUMBERS = [*KEY[1:], "phase", "epochs", "parameters", "macs", "learning_rate", *MEASURED]
+TEXTS = ["setting", "data", "processor", "identity"]
+COLUMNS = ["setting", *NUMBERS, "data", "processor", "identity"]
+NEEDED = ["setting", "images", "seed", "phase", "identity"]
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Read all rows: `COLUMNS`, what a study does not have being NaN; empty without the file.
+
+    Raises:
+        PipelineError: it is no such table.
+    """
+    if not path.exists():
+        return pd.DataFrame(columns=COLUMNS)
+    try:
+        table = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=True)
+    except ValueError as error:
+        raise PipelineError(f"{path} is not a table of runs: {error}") from None
+    unknown = set(table.columns) - set(COLUMNS)
+    numbers = table.drop(columns=TEXTS, errors="ignore")
+    wrong = numbers.apply(pd.to_numeric, errors="coerce").isna() & numbers.notna()
+    missing = [name for name in NEEDED if name not in table or table[name].isna().any()]
+    if unknown or missing or wrong.any(axis=None):
+        raise PipelineError(
+            f"{path}: expected the columns {', '.join(COLUMNS)}, with a value in each row of "
+            f"{', '.join(NEEDED)}, and numbers in all but {', '.join(TEXTS)}; "
+            "`git checkout` brings back what was there"
+        )
+    return table.reindex(columns=COLUMNS).round(6)  # to what was written
+
+
+def write(path: Path, table: pd.DataFrame) -> None:
+    """Write rows, without the columns that none of them fills."""
+    shown = [name for name in COLUMNS if name in NEEDED or table[name].notna().any()]
+    counts = [name for name in NUMBERS if name in shown and name not in MEASURED]
+    whole = [name for name in counts if name != "learning_rate"]
+    write_csv(path, table[shown].astype(dict.fromkeys(whole, "Int64")))
+
+
+def of_run(table: pd.DataFrame, key: Mapping[str, Any]) -> pd.Series:
+    """Return which rows are of a run, by the columns `KEY`; ``fold`` may be None."""
+    found = pd.Series(True, table.index)
+    for name in KEY:
+        value = key[name]
+        found &= table[name].isna() if value is None else table[name] == value
+    return found
+
+
+def put(table: pd.DataFrame, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return the table with the rows of a run in place of former ones of the same run."""
+    new = pd.DataFrame(rows).reindex(columns=COLUMNS)
+    kept = table[~of_run(table, rows[0])]
+    parts = [part for part in (kept, new) if len(part)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def sort(table: pd.DataFrame, settings: Sequence[str]) -> pd.DataFrame:
+    """Return the rows in the order of the settings, then images, fold, seed and phase."""
+    order = {name: place for place, name in enumerate(settings)}
+    place = table["setting"].map(order).fillna(len(order))
+    by = ["place", *KEY[1:], "phase"]
+    return table.assign(place=place).sort_values(by, kind="stable").drop(columns="place")
+
+
+def chosen(table: pd.DataFrame, settings: Sequence[str], path: Path) -> pd.DataFrame:
+    """Return the rows of these settings.
+
+    Raises:
+        PipelineError: there is none.
+    """
+    found = table[table["setting"].isin(settings)].reset_index(drop=True)
+    if found.empty:
+        raise PipelineError(f"{path} has no run yet; `dvc repro {path.parent}/dvc.yaml` trains")
+    return found.astype({"images": np.int64, "seed": np.int64, "phase": np.int64})

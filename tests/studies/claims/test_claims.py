@@ -1,0 +1,147 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from scipy import stats
+
+from digits import config
+from digits.errors import PipelineError
+from studies import study, table
+from studies.claims import analysis as claims
+from studies.claims.analysis import Claim
+from tests.studies.conftest import ROOT
+
+
+def claim(**changes: Any) -> Claim:
+    content = {
+        "source": "S1",
+        "network": "dense",
+        "metric": "test_accuracy",
+        "published": 0.9775,
+        "mistake": "a divisor",
+        "setting": "dense",
+    }
+    return Claim.model_validate(content | changes)
+
+
+def runs(values: list[float], metric: str = "test_accuracy", setting: str = "dense") -> Any:
+    rows = pd.DataFrame(dict.fromkeys(table.COLUMNS, 0.5), index=range(len(values)))
+    rows["seed"] = rows["epochs"] = range(1, len(values) + 1)
+    rows["images"], rows["setting"], rows["identity"] = 100, setting, "0a"
+    rows[metric] = values
+    return rows
+
+
+def test_a_published_figure_is_one_run_and_held_against_one_more() -> None:
+    values = [0.978, 0.979, 0.980]
+    verdict = claims.judge(claim(), runs(values))
+    half = stats.t.ppf(0.975, 2) * 0.001 * np.sqrt(4 / 3)
+    assert verdict["mean"] == 0.979
+    assert verdict["low"] == pytest.approx(0.979 - half, abs=1e-6)
+    assert verdict["high"] == pytest.approx(0.979 + half, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("published", "verdict"), [(0.9742, "consistent"), (0.9739, "too low"), (0.9841, "too high")]
+)
+def test_verdicts(published: float, verdict: str) -> None:
+    found = claims.judge(claim(published=published), runs([0.978, 0.979, 0.980]))
+    assert found["verdict"] == verdict
+
+
+def test_figures_on_other_images_than_ours_differ_by_the_draw_of_these() -> None:
+    values = [0.9874, 0.9874, 0.9874]
+    same = claims.judge(claim(published=0.988), runs(values))
+    other = claims.judge(claim(source="S3", published=0.988), runs(values))
+    assert (same["verdict"], other["verdict"]) == ("too high", "consistent")
+    std = np.sqrt(2 * 0.9874 * 0.0126 / 28_000 * (1 - 28 / 70))
+    assert other["high"] - other["mean"] == pytest.approx(1.96 * std, abs=1e-6)
+
+
+def test_no_accuracy_is_above_all_images() -> None:
+    assert claims.judge(claim(), runs([0.9, 0.99, 0.999]))["high"] == 1
+    loss = claim(metric="test_loss", published=0.9)
+    assert claims.judge(loss, runs([0.9, 0.99, 0.999], "test_loss"))["high"] > 1
+
+
+def test_what_one_seed_or_none_leaves_open_is_a_dash() -> None:
+    verdicts = [claims.judge(claim(), runs(values)) for values in ([], [0.97])]
+    rows = claims.tabulate(verdicts)
+    assert rows["ours"].tolist() == ["-", "97.00"]
+    assert rows["one more run, 95 %"].tolist() == ["-", "-"]
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"), [([], "not run yet"), ([0.97], "one seed has no spread")]
+)
+def test_too_few_runs_tell_nothing(values: list[float], reason: str) -> None:
+    verdict = claims.judge(claim(), runs(values))
+    assert (verdict["verdict"], verdict["reason"]) == (claims.INCONCLUSIVE, reason)
+    assert verdict["low"] is None
+
+
+def test_what_no_training_repeats_says_why() -> None:
+    verdict = claims.judge(claim(setting=None, inconclusive="no weights"), runs([0.97] * 3))
+    assert (verdict["verdict"], verdict["reason"]) == (claims.INCONCLUSIVE, "no weights")
+
+
+def test_a_claim_with_a_reason_has_figures_and_no_verdict() -> None:
+    verdict = claims.judge(
+        claim(inconclusive="theirs is another kind"), runs([0.978, 0.979, 0.980])
+    )
+    assert (verdict["verdict"], verdict["reason"]) == (
+        claims.INCONCLUSIVE,
+        "theirs is another kind",
+    )
+    assert verdict["mean"] == 0.979
+
+
+def test_losses_are_in_nats() -> None:
+    one = claim(metric="test_loss", published=0.0774)
+    verdicts = [claims.judge(one, runs([0.07, 0.08, 0.09], metric="test_loss"))]
+    assert "| 0.0774" in claims.markdown(verdicts)
+    assert "0.0800 ± 0.0100" in claims.markdown(verdicts)
+
+
+def test_the_picture_has_a_row_for_each_accuracy_that_was_run() -> None:
+    verdicts = [
+        claims.judge(claim(), runs([0.978, 0.979, 0.980])),
+        claims.judge(claim(metric="test_loss", published=0.1), runs([0.1] * 3, "test_loss")),
+        claims.judge(claim(setting=None, inconclusive="no weights"), runs([0.97])),
+    ]
+    (axes,) = claims.draw(verdicts).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["S1 dense, test"]
+    published = next(line for line in axes.lines if line.get_marker() == "D")
+    assert np.asarray(published.get_xdata()) == pytest.approx([2.25])
+
+
+def test_every_claim_names_a_setting_of_the_study() -> None:
+    path = ROOT / "studies/claims/claims.yaml"
+    found = config.check(claims.Claims, config.read_yaml(path), str(path)).claims
+    content = yaml.safe_load((ROOT / "studies/claims/study.yaml").read_text(encoding="utf-8"))
+    assert {one.setting for one in found} - {None} == set(content["settings"])
+    assert {one.source for one in found} == {"S0", "S1", "S2", "S3", "S4"}
+
+
+@pytest.mark.parametrize(
+    "changes", [{"setting": None}, {"mistake": 1}, {"metric": "speed"}, {"source": "S9"}]
+)
+def test_a_claim_that_cannot_be_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="Claim"):
+        claim(**changes)
+
+
+def test_the_findings_have_the_verdicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "claims.yaml").write_bytes((ROOT / "studies/claims/claims.yaml").read_bytes())
+    one = study.read("claims")
+    found = claims.analyse(one, runs([0.978, 0.979, 0.980]), tmp_path)
+    assert "97.90 ± 0.10" in found.tables["tables.md"]
+    assert "97.90 ± 0.10" in found.tables["short.md"]
+    assert list(found.figures) == ["verdicts.png"]
+    (tmp_path / "claims.yaml").write_text("claims: []\n")
+    with pytest.raises(PipelineError, match="claims: List should have at least 1 item"):
+        claims.analyse(one, runs([0.978]), tmp_path)

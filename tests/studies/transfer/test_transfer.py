@@ -1,0 +1,64 @@
+"""The states of a network in phases, compared seed by seed."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from studies import study, table
+from studies.transfer import analysis
+from tests.studies.conftest import ROOT
+
+
+@pytest.fixture
+def rows() -> pd.DataFrame:
+    """Return three trainings on letters, and two from scratch."""
+    found = [
+        {"setting": "letters", "seed": seed, "phase": phase, **accuracies(one)}
+        for seed, ends in enumerate([(0.97, 0.99), (0.98, 0.992), (0.975, 0.994)], 1)
+        for phase, one in enumerate(ends, 1)
+    ]
+    for seed, one in enumerate([0.99, 0.991], 1):
+        found.append({"setting": "scratch", "seed": seed, "phase": 1, **accuracies(one)})
+    return pd.DataFrame(found).reindex(columns=table.COLUMNS)
+
+
+def accuracies(value: float) -> dict[str, float]:
+    return {f"{name}_accuracy": value for name in analysis.SETS}
+
+
+def analyse(rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> analysis.Findings:
+    monkeypatch.chdir(ROOT)
+    return analysis.analyse(study.read("transfer"), rows, Path())
+
+
+def test_states_and_their_differences(rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    summary = analyse(rows, monkeypatch).summary
+    frozen, unfrozen, scratch = summary["states"]
+    assert (frozen["test"]["mean"], frozen["test"]["std"]) == (0.975, 0.005)
+    assert (unfrozen["small"]["mean"], unfrozen["small"]["std"]) == (0.992, 0.002)
+    assert (frozen["seeds"], scratch["seeds"]) == (3, 2)
+    unfreezing = next(one for one in summary["differences"] if one["set"] == "test")
+    assert unfreezing["mean"] == pytest.approx((0.02 + 0.012 + 0.019) / 3)
+    half = 4.3027 * 0.004359 / 3**0.5  # Student's t of two degrees of freedom, the SD
+    assert unfreezing["high"] - unfreezing["mean"] == pytest.approx(half, abs=1e-5)
+    of_scratch = [one for one in summary["differences"] if one["than"] == "from scratch"]
+    assert [one["mean"] for one in of_scratch] == [0.0005] * 3
+
+
+def test_one_seed_has_no_spread(rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = analyse(rows[rows["seed"] == 1], monkeypatch).tables["tables.md"]
+    assert "| 97.00 |" in text.replace("  ", " ")
+    assert "[-, -]" in text
+
+
+def test_the_figure_has_every_training(rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    figure = analyse(rows, monkeypatch).figures["errors.png"]
+    assert [axes.get_title() for axes in figure.axes] == list(analysis.SETS.values())
+    for axes in figure.axes:
+        points = [
+            np.asarray(line.get_xdata()) for line in axes.get_lines() if line.get_marker() == "o"
+        ]
+        assert [len(errors) for errors in points] == [3, 3, 2]
+        assert sorted(points[0]) == pytest.approx([2, 2.5, 3])
