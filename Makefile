@@ -6,7 +6,7 @@ BIN := .venv/bin
 # The commands in dvc.yaml start `python`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help quickstart setup app site strokes test check repro readme png same bench
+.PHONY: help quickstart setup app site strokes test check repro docs png same bench
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -86,8 +86,8 @@ bench: setup ## Measure speed and memory here, into docs/performance.md; hours, 
 	$(BIN)/python -m bench.growth
 	$(BIN)/python -m bench.report
 
-readme: setup ## Put the figures of the last run into the README
-	$(BIN)/python -m digits.evaluation.report README.md
+docs: setup ## Put the figures of the last runs into README.md and docs/
+	$(BIN)/python -m digits.evaluation.report
 
 png: setup ## Unpack the images into png/, in class folders
 	$(BIN)/dvc repro convert

@@ -179,41 +179,22 @@ def shorten(entry: Any) -> None:
 def settings_of_studies(content: Any) -> dict[str, Any]:
     """Return an architecture for each setting of a study that differs from all before."""
     from studies import study
-    from studies.accuracy import recipes
 
-    found: dict[str, Any] = {}
-    for name in ("regularization", "ladder", "claims"):
-        one = study.read(ROOT / f"studies/{name}/study.yaml")
-        for setting in one.settings:
-            chosen = one.architecture_of(setting) or ""
-            values = study.configure(content, chosen, 2, one.changes(setting), name)
-            found[f"{name}_{setting}"] = dumped(values.architectures[chosen])
-    labels = YAML(typ="safe", pure=True).load(ROOT / "studies/labels/study.yaml")
-    values = study.configure(content, labels["architecture"], 2, labels["changes"], "labels")
-    found["labels"] = dumped(values.architectures[labels["architecture"]])
-    own = config.check(
-        recipes.Study, config.read_yaml(ROOT / recipes.PATH), "studies/accuracy/params.yaml"
-    )
-    found |= {f"accuracy_{name}": dumped(own.settings(name)) for name in own.recipes}
-    arms = YAML(typ="safe", pure=True).load(ROOT / "studies/transfer/params.yaml")["arms"]
-    for name, changes in arms.items():
-        found[f"transfer_{name}"] = {**content["architectures"]["resnet34"], **changes}
+    os.chdir(ROOT)
     unique: dict[str, Any] = {}
-    for name, entry in found.items():
-        entry = copy.deepcopy(entry)  # YAML's anchors would change two at a time
-        shorten(entry)
-        if entry not in [*content["architectures"].values(), *unique.values()]:
-            unique[name] = entry
+    for name in sorted(path.parent.name for path in study.STUDIES.glob("*/study.yaml")):
+        for setting, _, recipe in study.recipes(study.read(name), name):
+            entry = recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
+            shorten(entry)
+            if entry not in [*map(dumped, content["architectures"].values()), *unique.values()]:
+                unique[f"{name}_{setting}"] = entry
     return unique
 
 
-def dumped(architecture: config.Architecture) -> Any:
-    """Return an architecture as params.yaml has it."""
-    entry = architecture.model_dump(mode="json", by_alias=True, exclude_none=True)
-    for section in [entry, *entry.get("phases", [])]:
-        if section.get("schedule", {}).get("name") == "one_cycle":
-            section["schedule"].setdefault("momentum", None)
-    return entry
+def dumped(entry: Any) -> Any:
+    """Return an architecture with all defaults."""
+    recipe = config.Architecture.model_validate(entry)
+    return recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def write_raw(folder: Path, repeats: int) -> None:
@@ -276,27 +257,27 @@ def _predictions(name: str) -> list[bytes]:
 
 
 def studies(folder: Path) -> dict[str, Any]:
-    """Return digests of what the runs of the studies' kinds measure, on the data of `probe`."""
-    from studies import jobs, study
-    from studies.labels.fold import Fold
-    from studies.trial import Trial
+    """Return digests of what two runs of studies measure: of a split, and of a fold."""
+    from studies.images import read_images
+    from studies.runs import Run
 
-    images = jobs.read(folder / "work1/data/png")
-    content = shortened(YAML(typ="safe", pure=True).load(ROOT / "params.yaml"))
-    values = study.configure(content, "lenet5_v1", 2, {}, "params.yaml")
-    settings = values.architectures["lenet5_v1"]
-    trial = Trial("trial", settings, values.split, 200, 3, 1)
-    constant = config.Architecture.model_validate(
-        {**dumped(settings), "schedule": {"name": "constant"}}
-    )
-    results = {
-        "run": trial.run(images, folder / "trial"),
-        "fold": Fold(constant, 1, 4, 3, 1).run(images, folder / "fold"),
-    }
-    return {
-        f"study_{name}": {"figures": digest(repr(sorted(result.items())).encode())}
-        for name, result in results.items()
-    }
+    os.chdir(folder / "work1")
+    images, values = read_images("optdigits"), config.load()
+    recipe = values.architectures["lenet5_v1"]
+    how: Any = {"split": values.split, "seed": 3, "threads": 1, "small": None, "keep": "correct"}
+    sets = ("train", "dev", "test")
+    split = Run("run", recipe, images=200, fold=None, folds=None, sets=sets, **how)
+    constant = recipe.model_copy(update={"schedule": config.Constant()})
+    fold = Run("fold", constant, images=None, fold=1, folds=4, sets=("test",), **how)
+    found = {}
+    for run, decimals in ((split, 6), (fold, 4)):
+        (row,) = run.execute(images, folder / run.setting)
+        names = [name for name in row if name.endswith(("_accuracy", "_loss"))]
+        figures = {name: round(row[name], 6 if "acc" in name else decimals) for name in names}
+        if run is split:
+            figures |= {name: row[name] for name in ("images", "epochs")}
+        found[f"study_{run.setting}"] = {"figures": digest(repr(sorted(figures.items())).encode())}
+    return found
 
 
 def digest(*parts: bytes) -> str:

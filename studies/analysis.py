@@ -222,4 +222,5 @@ def kept(path: Path, name: str, count: int) -> NDArray[np.float64]:
         raise PipelineError(f"{path} cannot be read: {error}") from None
     if logarithms.shape != (count, 10):
         raise PipelineError(f"{path}: expected ({count}, 10), found {logarithms.shape}")
-    return np.exp(logarithms)
+    probabilities: NDArray[np.float64] = np.exp(logarithms)
+    return probabilities

@@ -194,12 +194,10 @@ def unfit_for(folder: Path, versions: dict[str, str]) -> str | None:
     """Return why this machine cannot take part in a study, if it cannot."""
     machine, own = platform.node(), _versions()
     if own != versions:
-        differing = {
-            name: (own[name], wanted) for name, wanted in versions.items() if own[name] != wanted
-        }
         return f"{machine} has other versions than here: " + ", ".join(
-            f"{name} {found or 'unset'}, expected {wanted or 'unset'}"
-            for name, (found, wanted) in differing.items()
+            f"{name} {own[name] or 'unset'}, expected {wanted or 'unset'}"
+            for name, wanted in versions.items()
+            if own[name] != wanted
         )
     if not folder.is_dir():
         return f"{machine} does not see {folder}; STUDY_STORE must name a folder that all share"

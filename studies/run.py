@@ -1,11 +1,11 @@
 """Train what a study lacks: python -m studies.run NAME.
 
-Reads studies/NAME/study.yaml, params.yaml and data/png/. Adds to studies/NAME/runs/runs.csv a row for
-each run, and to studies/NAME/runs/ which images it classifies correctly, or their probabilities.
-Rows are never dropped: those of older code stay and are counted, until --renew trains them anew,
-or --commit says that they are as today's code would make them (`make same` shows whether that is
-so). A study that was stopped goes on from checkpoints/studies/, or where STUDY_STORE says. Runs
-are side by side, on this machine or on the Ray cluster that RAY_ADDRESS names (docs/cluster.md).
+Reads studies/NAME/study.yaml, params.yaml and data/png/. Adds to studies/NAME/runs/runs.csv a row
+for each run, and beside it which images it classifies correctly, or their probabilities. Rows are
+never dropped: those of older code stay and are counted, until --renew trains them anew, or --commit
+says that they are as today's code would make them (`make same` shows whether that is so). A study
+that was stopped goes on from checkpoints/studies/, or where STUDY_STORE says. Runs are side by
+side, on this machine or on the Ray cluster that RAY_ADDRESS names (docs/cluster.md).
 """
 
 import argparse

@@ -52,8 +52,8 @@ class Setting(Section):
     """What is different in one setting: dotted keys of params.yaml, with values.
 
     ``base`` is the setting that it starts from and is held against, ``architecture`` the one it is
-    about, ``seeds``, ``sets`` and ``keep`` its own, where these are not the study's. From a base of another
-    architecture nothing is taken.
+    about, ``seeds``, ``sets`` and ``keep`` its own, where these are not the study's. From a base of
+    another architecture nothing is taken.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -81,9 +81,9 @@ class Study(Section):
     epochs: Epochs | None = None
     threads: Threads
     seeds: Seeds
-    images: Numbers = ["all"]
+    images: Numbers = Field(default=["all"])
     folds: Annotated[int, Field(ge=2, le=100)] | None = None
-    sets: Sets = ["train", "dev", "test"]
+    sets: Sets = Field(default=["train", "dev", "test"])
     small: Small | None = None
     keep: Keep = "correct"
     shown: Count = 30
@@ -145,7 +145,7 @@ def recipes(study: Study, name: str) -> Iterator[tuple[str, Params, Architecture
     content = config.read_yaml(config.PATH)
     for setting in study.settings:
         where = f"{STUDIES / name}/study.yaml: settings.{setting}"
-        chosen = study.architecture_of(setting)
+        chosen = study.architecture_of(setting) or "none"
         known = content["architectures"]
         if chosen not in known:
             raise PipelineError(

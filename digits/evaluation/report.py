@@ -1,9 +1,11 @@
-"""The comparison of all architectures as text, for the terminal and the README.
+"""The comparison of all architectures as text, and all generated text of the pages.
 
-``python -m digits.evaluation.report README.md`` brings the table in the README up to date.
+``python -m digits.evaluation.report`` (`make docs`) makes README.md and docs/ say what metrics/ and
+the studies' results hold. A page has a mark with the file that its text comes from, and an end.
 """
 
 import argparse
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ COMPARED = Path("metrics/compare")
 CLAIMS = Path("studies/claims/claims.yaml")
 SIGNIFICANT = 0.05
 END = "<!-- end -->"
+MADE = re.compile(rf"(<!-- made by `make docs` from (\S+) -->\n).*?{END}", re.DOTALL)
 
 Published = Mapping[str, tuple[str, float]]
 
@@ -71,20 +74,6 @@ def read_published(path: Path = CLAIMS) -> Published:
     }
 
 
-def replace_table(text: str, table: str, maker: str = "make readme") -> str:
-    """Put ``table`` between the two marks in ``text``; the first says what command made it.
-
-    Raises:
-        PipelineError: a mark is missing.
-    """
-    mark = f"<!-- made by `{maker}` -->\n"
-    before, begin, rest = text.partition(mark)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise PipelineError(f"expected the lines {mark.strip()} and {END} around the table")
-    return f"{before}{begin}{table}\n{end}{after}"
-
-
 def _cells(one: dict[Any, Any], published: Published | None) -> dict[str, str]:
     """Return an architecture's row of the table."""
     train, dev, test, low, high = (
@@ -108,25 +97,45 @@ def _cells(one: dict[Any, Any], published: Published | None) -> dict[str, str]:
 
 
 def main() -> None:
-    """Bring the table up to date in the file named on the command line."""
-    parser = argparse.ArgumentParser(prog="python -m digits.evaluation.report", description=__doc__)
-    parser.add_argument("path", type=Path, help="a text with the two marks around its table")
-    path = parser.parse_args().path
-    on_mnist = config.load().dataset == "mnist"  # the only data set that the articles report on
+    """Bring all generated text up to date."""
+    argparse.ArgumentParser(
+        prog="python -m digits.evaluation.report", description=__doc__
+    ).parse_args()
+    for page in pages():
+        text = page.read_text(encoding="utf-8")
+        if (current := up_to_date(text)) != text:
+            with replacing(page) as temporary:
+                temporary.write_text(current, encoding="utf-8")
+            print(f"{page}: brought up to date")
+
+
+def pages() -> list[Path]:
+    """Return the pages that may have generated text."""
+    return [Path("README.md"), *sorted(Path("docs").glob("*.md"))]
+
+
+def up_to_date(text: str) -> str:
+    """Return the text of a page with what is generated made anew.
+
+    Raises:
+        PipelineError: what it is made from is missing, or not what this project wrote.
+    """
+    return MADE.sub(lambda found: f"{found[1]}{_made_from(Path(found[2]))}\n{END}", text)
+
+
+def _made_from(path: Path) -> str:
     try:
-        table = markdown(*read(), read_published() if on_mnist else None)
-        text = replace_table(path.read_text(encoding="utf-8"), table)
+        if path != COMPARED:
+            return path.read_text(encoding="utf-8").rstrip()
+        on_mnist = config.load().dataset == "mnist"  # the only data set that the articles report on
+        return markdown(*read(), read_published() if on_mnist else None)
     except FileNotFoundError as error:
         missing = error.filename
         raise PipelineError(
             f"{missing} is missing; `git checkout {missing}` brings it back"
         ) from None
     except (ValueError, TypeError, KeyError) as error:
-        raise PipelineError(
-            f"{COMPARED}, {CLAIMS} or {path} is not what this project wrote: {error!r}"
-        ) from None
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        raise PipelineError(f"{path} is not what this project wrote: {error!r}") from None
 
 
 if __name__ == "__main__":

@@ -27,20 +27,19 @@ def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
     testing = np.flatnonzero(images.sources == TESTING)
     labels = images.labels[testing]
     chosen = {
-        name: {"recipe": study.settings[name].base, "set": (setting.sets or [""])[0]}
+        name: (str(setting.base), str(setting.sets[0]))  # the recipe, and the set it is measured on
         for name, setting in study.settings.items()
         if setting.sets and setting.sets[0].startswith("test")
     }
     tried = describe_tried(table[~table["setting"].isin(chosen)])
     probabilities = {
-        name: read_runs(table[table["setting"] == name], folder, one["set"], len(labels))
-        for name, one in chosen.items()
+        name: read_runs(table[table["setting"] == name], folder, measured, len(labels))
+        for name, (_, measured) in chosen.items()
     }
     described = {
-        name: describe(probabilities[name], labels, str(one["recipe"]))
-        for name, one in chosen.items()
+        name: describe(probabilities[name], labels, recipe) for name, (recipe, _) in chosen.items()
     }
-    tta = {str(one["recipe"]): one["set"].endswith("_tta") for one in chosen.values()}
+    tta = {recipe: measured.endswith("_tta") for recipe, measured in chosen.values()}
     best = max(described, key=lambda name: described[name]["single"]["mean"])
     mean = probabilities[best].mean(axis=0)
     return Findings(

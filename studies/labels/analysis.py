@@ -40,10 +40,10 @@ def held_out(
 ) -> NDArray[np.float64]:
     """Return the probabilities, (n, 10), by networks that never saw an image; mean of seeds."""
     total = np.zeros((len(labels), 10))
-    for row in table.itertuples():
-        parts = StratifiedKFold(study.folds or 2, shuffle=True, random_state=row.seed)
-        test = list(parts.split(np.zeros(len(labels)), labels))[int(row.fold)][1]
-        path = folder / f"runs/{row.setting}-all-fold{int(row.fold)}-{row.seed}.npz"
+    for setting, fold, seed in zip(table["setting"], table["fold"], table["seed"], strict=True):
+        parts = StratifiedKFold(study.folds or 2, shuffle=True, random_state=seed)
+        test = list(parts.split(np.zeros(len(labels)), labels))[int(fold)][1]
+        path = folder / f"runs/{setting}-all-fold{fold:.0f}-{seed}.npz"
         total[test] += analysis.kept(path, "test", len(test))
     return total / table["seed"].nunique()
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -37,7 +36,10 @@ def describe(table: pd.DataFrame) -> list[dict[str, Any]]:
         {
             "state": name,
             "seeds": len(rows),
-            **{kind: analysis.mean_and_interval(rows[f"{kind}_accuracy"]) for kind in SETS},
+            **{
+                kind: analysis.mean_and_interval(rows[f"{kind}_accuracy"].to_numpy())
+                for kind in SETS
+            },
         }
         for name in NAMES.values()
         if len(rows := table[table["state"] == name])
@@ -50,7 +52,8 @@ def compare(table: pd.DataFrame) -> list[dict[str, Any]]:
     for first, second in PAIRS:
         for kind in SETS:
             wide = table.pivot(index="seed", columns="state", values=f"{kind}_accuracy")
-            gain = (wide.get(first, np.nan) - wide.get(second, np.nan)).dropna()
+            wide = wide.reindex(columns=[first, second])
+            gain = (wide[first] - wide[second]).dropna()
             paired = analysis.paired(gain.round(6).to_numpy())
             found.append({"better": first, "than": second, "set": kind, **paired})
     return found

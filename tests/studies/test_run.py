@@ -254,7 +254,10 @@ def test_a_machine_that_cannot_take_part_is_left_out(project: Path) -> None:
     try:
         assert process.stdout
         write_study(project, "s", seeds=[1, 2, 3, 4])
-        environment = {"RAY_ADDRESS": process.stdout.readline().strip(), "STUDY_STORE": "store"}
+        environment: dict[str, Any] = {
+            "RAY_ADDRESS": process.stdout.readline().strip(),
+            "STUDY_STORE": "store",
+        }
         environment["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         output, _ = run(project, "s", **environment)
     finally:

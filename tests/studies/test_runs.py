@@ -128,9 +128,8 @@ def test_macs_are_those_of_convolutions_and_dense_layers(
     setting: str, width: int, hidden: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    recipes = {
-        name: recipe for name, _, recipe in study.recipes(study.read("accuracy"), "accuracy")
-    }
+    accuracy = study.read("accuracy")
+    recipes = {name: recipe for name, _, recipe in study.recipes(accuracy, "accuracy")}
     model: keras.Model = networks.build(setting, recipes[setting], mean=33, std=79)
     one, two, four = width, 2 * width, 4 * width
     convolutions = (

@@ -69,7 +69,6 @@ def test_the_page_has_swift_as_an_architecture(monkeypatch: pytest.MonkeyPatch) 
     page = (ROOT / "docs/accuracy.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     shown = config.check(Architecture, yaml.safe_load(block)["swift"], "docs")
-    recipes = {
-        name: recipe for name, _, recipe in study.recipes(study.read("accuracy"), "accuracy")
-    }
+    one = study.read("accuracy")
+    recipes = {name: recipe for name, _, recipe in study.recipes(one, "accuracy")}
     assert shown == recipes["swift"]

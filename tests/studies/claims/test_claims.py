@@ -89,12 +89,10 @@ def test_what_no_training_repeats_says_why() -> None:
 
 
 def test_a_claim_with_a_reason_has_figures_and_no_verdict() -> None:
-    verdict = claims.judge(
-        claim(inconclusive="theirs is another kind"), runs([0.978, 0.979, 0.980])
-    )
+    verdict = claims.judge(claim(inconclusive="another kind"), runs([0.978, 0.979, 0.980]))
     assert (verdict["verdict"], verdict["reason"]) == (
         claims.INCONCLUSIVE,
-        "theirs is another kind",
+        "another kind",
     )
     assert verdict["mean"] == 0.979
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from studies import study, table
+from studies.analysis import Findings
 from studies.transfer import analysis
 from tests.studies.conftest import ROOT
 
@@ -28,7 +29,7 @@ def accuracies(value: float) -> dict[str, float]:
     return {f"{name}_accuracy": value for name in analysis.SETS}
 
 
-def analyse(rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> analysis.Findings:
+def analyse(rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> Findings:
     monkeypatch.chdir(ROOT)
     return analysis.analyse(study.read("transfer"), rows, Path())
 
