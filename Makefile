@@ -12,11 +12,13 @@ help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
 quickstart: setup ## Try the whole pipeline on a small built-in data set; your workspace stays as it is
-	git for-each-ref --format='delete %(refname)' 'refs/exps/*/*/quickstart' | git update-ref --stdin
+	-@$(BIN)/dvc exp remove --quiet quickstart 2> /dev/null
 	$(BIN)/dvc exp run --temp --name quickstart \
 	    --set-param dataset=optdigits --set-param split.train=0.6 --set-param split.test=0.4 \
 	    --set-param export.largest_drop=0.02 --set-param architectures.lenet5_pen.batch_size=16 \
-	    --set-param pretrain.images=1000 --set-param pretrain.epochs=1 --set-param lr_find.batches=30
+	    --set-param architectures.resnet34.letters.images=1000 \
+	    --set-param architectures.resnet34.letters.epochs=1 \
+	    --set-param +architectures.resnet34.range_test.batches=30
 	rm -rf quickstart
 	mkdir quickstart
 	git archive "$$(git for-each-ref --format='%(objectname)' 'refs/exps/*/*/quickstart')" metrics plots \
@@ -47,7 +49,7 @@ site: models/export ## Build the app that needs no server into site/; needs npm
 
 # A shortened training, apart from the workspace; `dvc repro export` puts the full one in its place.
 models/export: | setup
-	git for-each-ref --format='delete %(refname)' 'refs/exps/*/*/quick-model' | git update-ref --stdin
+	-@$(BIN)/dvc exp remove --quiet quick-model 2> /dev/null
 	$(BIN)/dvc exp run --temp --name quick-model --set-param architectures.lenet5_pen.epochs=3 \
 	    --set-param export.architecture=lenet5_pen --set-param export.largest_drop=0.02 export
 	$(BIN)/dvc get --force . models/export --rev quick-model --out models/.export.part

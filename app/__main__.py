@@ -34,7 +34,7 @@ def main() -> None:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 is every network's"
+        "--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for every network"
     )
     parser.add_argument(
         "--port", type=number(0, 2**16 - 1), default=8000, help="port to listen on; 0: a free one"
@@ -59,14 +59,14 @@ def main() -> None:
 
 
 def number(least: int, most: int) -> Callable[[str], int]:
-    """Return what reads a number on the command line and checks its range."""
+    """Return the parser of a number on the command line, from ``least`` to ``most``."""
 
-    def read(text: str) -> int:
+    def parse(text: str) -> int:
         if text.isdecimal() and least <= int(text) <= most:
             return int(text)
         raise argparse.ArgumentTypeError(f"expected {least} to {most}, given {text}")
 
-    return read
+    return parse
 
 
 def listen(host: str, port: int) -> socket.socket:

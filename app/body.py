@@ -64,9 +64,9 @@ async def read_form(request: Request) -> bytes:
     except (MultiPartException, ValueError):
         raise HTTPException(422, "Expected a form of one file and nothing else.") from None
     if file.content_type not in {None, "image/png"}:
-        raise HTTPException(415, "The file in the form is not said to be a PNG picture.")
+        raise HTTPException(415, "The Content-Type of the form's file is not image/png.")
     return await file.read()
 
 
 def _too_large() -> HTTPException:
-    return HTTPException(413, f"The body is too large; {MOST_BYTES:,} bytes is the most.")
+    return HTTPException(413, f"The body is too large; the limit is {MOST_BYTES:,} bytes.")

@@ -15,23 +15,23 @@ TYPES = {"int8": np.uint8, "float32": np.float32}
 
 
 class Classifier:
-    """An exported network that reads one image at a time, for one thread.
+    """An exported network that classifies one image at a time, for one thread.
 
     Args:
         folder: where the export stage wrote it.
-        form: ``int8`` takes a quarter of the time of ``float32``, and the export stage refuses it
+        format: ``int8`` takes a quarter of the time of ``float32``, and the export stage refuses it
             when it is less accurate by 0.1 points; its probabilities come in steps of 1/256.
 
     Raises:
         PipelineError: there is no such network, or it is damaged or of another shape.
     """
 
-    def __init__(self, folder: Path, form: Literal["int8", "float32"] = "int8"):
-        path = folder / f"{form}.tflite"
+    def __init__(self, folder: Path, format: Literal["int8", "float32"] = "int8"):
+        path = folder / f"{format}.tflite"
         if not path.is_file():
             raise PipelineError(
                 f"{path} is missing; `make app` trains a network in a few minutes, "
-                "`dvc repro export` the one of the whole pipeline"
+                "`dvc repro export` runs the whole pipeline"
             )
         try:
             # A second thread takes longer to wake up than it saves on so small a network.
@@ -45,10 +45,10 @@ class Classifier:
             self._interpreter.get_output_details(),
         )
         found = tuple(given["shape"]), tuple(taken["shape"])
-        if found != SHAPES or {given["dtype"], taken["dtype"]} != {TYPES[form]}:
+        if found != SHAPES or {given["dtype"], taken["dtype"]} != {TYPES[format]}:
             raise PipelineError(
                 f"{path}: expected a network from {SHAPES[0]} to {SHAPES[1]}, both "
-                f"{np.dtype(TYPES[form])}, got one from {found[0]} to {found[1]}, "
+                f"{np.dtype(TYPES[format])}, got one from {found[0]} to {found[1]}, "
                 f"{np.dtype(given['dtype'])} to {np.dtype(taken['dtype'])}"
             )
         self._input, self._output, self._type = given["index"], taken["index"], given["dtype"]

@@ -19,7 +19,7 @@ def main() -> None:
     """Write the submission."""
     parser = argparse.ArgumentParser(
         prog="python -m app.kaggle",
-        description="Read the images in the test.csv of Kaggle's digit-recognizer competition "
+        description="Classify the images in the test.csv of Kaggle's digit-recognizer competition "
         "with the exported network, and write the submission.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
@@ -38,13 +38,13 @@ def main() -> None:
         sys.exit(f"kaggle: {error.strerror} ({error.filename})")
     except KeyboardInterrupt:
         sys.exit(130)
-    print(f"{arguments.target}: {len(submission):,} images read")
+    print(f"{arguments.target}: {len(submission):,} images classified")
 
 
 def classify(source: Path, model: Path) -> pd.DataFrame:
     """Return the submission for a test.csv: ImageId, from 1, and Label.
 
-    The float32 form of the network reads the images: there is no hurry.
+    The float32 format of the network classifies them: there is no hurry.
 
     Raises:
         PipelineError: the file or the network is not what it should be.

@@ -13,7 +13,7 @@ from fastapi import HTTPException
 from numpy.typing import NDArray
 from PIL import Image
 
-LONGEST_SIDE = 2000  # pixels
+LARGEST_SIZE = 2000  # pixels, of width and of height
 M_MMAP_THRESHOLD = -3  # of malloc.h
 MOST_CHUNKS = 1000  # a megabyte in the chunks of 8 KiB that encoders write has 128
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -36,8 +36,8 @@ if hasattr(libc := ctypes.CDLL(None), "mallopt"):
 class Png:
     """A PNG whose pixels are not decoded yet; of an animation, the still picture.
 
-    Only the chunks that make up the picture are looked at. The others (colour profiles, texts,
-    further frames) might inflate to gigabytes.
+    The first chunk must be the header. Only the chunks that make up the picture are decoded: the
+    others (colour profiles, texts, further frames) might inflate to gigabytes.
 
     Raises:
         HTTPException: 413 for too large a picture, 422 for anything but a whole PNG.
@@ -47,21 +47,22 @@ class Png:
         if not data:
             raise HTTPException(422, "The body is empty; expected a PNG picture.")
         if not data.startswith(SIGNATURE):
-            raise HTTPException(422, "This is not a PNG picture: it does not begin like one.")
-        self._chunks = _split(data)
-        kinds = [kind for kind, _ in self._chunks]
-        if kinds[0] != b"IHDR" or kinds.count(b"IHDR") != 1 or len(self._chunks[0][1]) != 25:
-            raise _damaged("it must begin with its one header")
-        self.width, self.height = struct.unpack_from(">II", data, 16)
+            raise HTTPException(422, "This is not a PNG picture: its first bytes are not a PNG's.")
+        chunks = _split(data)
+        header, kinds = chunks[0][1], [kind for kind, _ in chunks]
+        if kinds[0] != b"IHDR" or kinds.count(b"IHDR") != 1 or len(header) != 25:
+            raise _damaged("expected one header, at its beginning")
+        self._chunks = [chunk for chunk in chunks if chunk[0] in NEEDED]
+        self.width, self.height = struct.unpack_from(">II", header, 8)
         if min(self.width, self.height) == 0:
             raise _damaged("it has no pixels")
-        if max(self.width, self.height) > LONGEST_SIDE:
+        if max(self.width, self.height) > LARGEST_SIZE:
             raise HTTPException(
                 413,
                 f"The picture has {self.width} x {self.height} pixels; "
-                f"{LONGEST_SIDE} x {LONGEST_SIDE} is the most.",
+                f"the limit is {LARGEST_SIZE} x {LARGEST_SIZE}.",
             )
-        self._plain = PLAIN.get(data[24:29]) if b"tRNS" not in kinds else None
+        self._plain = PLAIN.get(header[16:21]) if b"tRNS" not in kinds else None
 
     def decode(self) -> Image.Image | NDArray[np.uint8]:
         """Return the picture, without palette or key colour; maybe the levels of a grey one.
@@ -99,7 +100,7 @@ class Png:
 
 
 def _split(data: bytes) -> list[tuple[bytes, bytes]]:
-    """Return the type and all bytes of each needed chunk, up to the end of the picture."""
+    """Return type and bytes of each chunk up to the picture's end; its checksum is right."""
     chunks: list[tuple[bytes, bytes]] = []
     at = len(SIGNATURE)
     for _ in range(MOST_CHUNKS):
@@ -109,15 +110,14 @@ def _split(data: bytes) -> list[tuple[bytes, bytes]]:
         end = at + 12 + length
         if end > len(data):
             raise _damaged("it is cut short")
-        if kind in NEEDED:
-            chunk = data[at:end]
-            if zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:]):
-                raise _damaged("a checksum is wrong")
-            chunks.append((kind, chunk))
+        chunk = data[at:end]
+        if zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:]):
+            raise _damaged("a checksum is wrong")
+        chunks.append((kind, chunk))
         if kind == b"IEND":
             return chunks
         at = end
-    raise HTTPException(422, f"The PNG is in more than {MOST_CHUNKS} chunks.")
+    raise HTTPException(422, f"The PNG has more than {MOST_CHUNKS} chunks.")
 
 
 def _damaged(reason: str) -> HTTPException:

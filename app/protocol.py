@@ -42,7 +42,7 @@ class Protocol(HttpToolsProtocol):
             return
         self._stop_clock()
         if self.parser.should_upgrade():
-            self._refuse(400, "This server speaks HTTP/1.1 alone; do not offer to upgrade.")
+            self._refuse(400, "This server speaks HTTP/1.1 only; send the request without Upgrade.")
             return
         super().on_headers_complete()
         self._awaited = "body"
@@ -70,7 +70,7 @@ class Protocol(HttpToolsProtocol):
         super().data_received(data)
         idle = self.cycle is None or self.cycle.response_complete  # but for a stray line end
         if self._bytes_besides > MOST_BYTES_BESIDES:
-            self._refuse(431, "The request is too large beside its body.")
+            self._refuse(431, "The request is too large, even without its body.")
         elif self._clock is None and (self._awaited or idle):
             self._start_clock()
 

@@ -17,21 +17,20 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app import body, protocol
+from app import body, drawing, protocol
 from app.classifier import Classifier
 from app.guard import Guard
 from app.metrics import Metrics
-from app.png import LONGEST_SIDE, Png
-from digits import drawing
+from app.png import LARGEST_SIZE, Png
 from digits.errors import PipelineError
 
 STATIC = Path(__file__).parent / "static"
 CLASSIFY = "/classify"
-AT_ONCE = 512 * 512  # pixels; larger pictures are read in a thread, so that others need not wait
+AT_ONCE = 512 * 512  # pixels; larger pictures are decoded in a thread; others need not wait
 LEVELS = np.array([b"%3d," % level for level in range(256)])  # JSON, which allows the spaces
 SENTENCES = {
     404: "There is nothing at this address.",
-    405: "This address does not take that method.",
+    405: "This address does not accept that method.",
 }
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -39,7 +38,7 @@ Level = Annotated[int, Field(ge=0, le=255)]
 
 
 class Answer(BaseModel):
-    """What the network makes of a picture."""
+    """The network's prediction for a picture."""
 
     digit: int = Field(ge=0, le=9, description="The most probable digit")
     probabilities: list[Probability] = Field(
@@ -74,7 +73,7 @@ def create(folder: Path, hosts: frozenset[str] | None = None) -> ASGIApp:
     api = FastAPI(
         title="Draw a digit",
         version="1",
-        description="A neural network that reads handwritten digits.",
+        description="A neural network that classifies handwritten digits.",
         docs_url=None,  # FastAPI's pages load their scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,
@@ -90,7 +89,7 @@ def create(folder: Path, hosts: frozenset[str] | None = None) -> ASGIApp:
         openapi_extra={"requestBody": BODY},
     )
     async def classify(request: Request) -> Response:
-        """Read a handwritten digit.
+        """Classify a handwritten digit.
 
         It may be dark on light, light on dark or on nothing, of any size, anywhere in the picture.
         """
@@ -160,7 +159,7 @@ BODY = {
 }
 WHY: dict[int | str, str] = {
     408: f"The body took more than {protocol.SECONDS} seconds",
-    413: f"More than {body.MOST_BYTES:,} bytes, or {LONGEST_SIDE:,} pixels along a side",
+    413: f"More than {body.MOST_BYTES:,} bytes, or {LARGEST_SIZE:,} pixels in width or height",
     415: "Neither a PNG nor a form",
     422: "No PNG, a damaged one, or a blank picture",
 }

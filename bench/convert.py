@@ -1,75 +1,62 @@
 """Compare convert with the method of mnist_png: pypng, and a file for every image.
 
 Both read the raw files and write every image as a PNG, each in a process of its own with one
-thread; they take turns. By the processor, what counts is how long it worked for a method, and not
-the waiting for the disk. Needs what download wrote, and the package pypng.
+thread; they take turns. The CPU time leaves out the waiting for the disk. Needs what download
+wrote, and the package pypng.
 
     python -m bench.convert --rounds 5
 """
 
 import argparse
-import importlib.util
 import tempfile
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 
 from bench import measuring
 from digits.data import idx
-from digits.errors import PipelineError, run_stage
+from digits.errors import run_stage
 
 RAW = Path("data/raw")
+FILES = {
+    "training": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
+    "testing": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
+}
 IMAGES = 70_000
-OURS, OTHER = "ours", "pypng"
-METHODS = {OURS: ["stages.convert"], OTHER: ["bench.convert", "--pypng"]}
-PREFIXES = {"training": "train", "testing": "t10k"}
+METHODS = {"ours": ["stages.convert"], "pypng": ["bench.convert", "--pypng"]}
 
 
 def main() -> None:
     """Run the rounds, or with ``--pypng`` the other method once."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.convert",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--rounds", type=int, default=5, help="measurements of each (5)")
+    parser = measuring.parser("convert", __doc__, rounds=5)
     parser.add_argument("--pypng", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.pypng:
-        write_files(Path("data/raw"), Path("data/png"))
+        write_files(RAW, Path("data/png"))
         return
-    if arguments.rounds < 1:
-        raise PipelineError("--rounds must be at least 1")
-    if not RAW.exists():
-        raise PipelineError(f"{RAW} is missing; `dvc repro download` makes it")
-    if not importlib.util.find_spec("png"):
-        raise PipelineError("the package pypng is missing; pip install pypng")
-    rounds = []
-    for number in range(arguments.rounds):
-        order = reversed(METHODS) if number % 2 else METHODS
-        used = {method: once(METHODS[method]) for method in order}
-        rounds.append((used[OURS], used[OTHER]))
-        print(f"round {number + 1}", end="")
-        for method, one in used.items():
-            print(f"; {method}: {one.seconds:.1f} s, processor {one.processor:.1f} s", end="")
-        print(flush=True)
-    measuring.write(
-        "convert",
-        [
-            measuring.pairs(
-                what, "images/s", [(IMAGES / take(a), IMAGES / take(b)) for a, b in rounds], ">= 2"
-            )
-            for what, take in (
-                ("convert, against pypng and files", attrgetter("seconds")),
-                ("convert, against pypng and files, by the processor", attrgetter("processor")),
-            )
-        ],
-    )
+    measuring.require("dvc repro download", str(RAW))
+    kinds = {name: partial(once, command) for name, command in METHODS.items()}
+    ours, other = measuring.take_turns(kinds, arguments.rounds).values()
+    figures = [
+        measuring.figure(
+            what,
+            "images/s",
+            ">= 2",
+            [IMAGES / seconds(one) for one in ours],
+            [IMAGES / seconds(one) for one in other],
+        )
+        for what, seconds in (
+            ("convert, against pypng and files", attrgetter("seconds")),
+            ("convert, against pypng and files, by the processor", attrgetter("cpu")),
+        )
+    ]
+    measuring.write("convert", figures)
 
 
 def once(command: list[str]) -> measuring.Used:
     """Return what a method takes, its start included."""
     with tempfile.TemporaryDirectory() as folder:
-        raw = Path(folder) / "data/raw"
+        raw = Path(folder) / RAW
         raw.parent.mkdir()
         raw.symlink_to(RAW.absolute())
         return measuring.run(command, Path(folder))
@@ -79,15 +66,13 @@ def write_files(raw: Path, target: Path) -> None:
     """Write each image as target/<set>/<label>/<number>.png with pypng."""
     import png
 
-    for name, prefix in PREFIXES.items():
-        images, labels = idx.read_pair(
-            raw / f"{prefix}-images-idx3-ubyte.gz", raw / f"{prefix}-labels-idx1-ubyte.gz"
-        )
+    for part, names in FILES.items():
+        images, labels = idx.read_pair(*(raw / name for name in names))
         for label in range(10):
-            (target / name / str(label)).mkdir(parents=True)
+            (target / part / str(label)).mkdir(parents=True)
         writer = png.Writer(28, 28, greyscale=True)
         for number, (image, label) in enumerate(zip(images, labels, strict=True)):
-            with (target / name / str(label) / f"{number}.png").open("wb") as file:
+            with (target / part / str(label) / f"{number}.png").open("wb") as file:
                 writer.write(file, image.tolist())
 
 

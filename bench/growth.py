@@ -1,64 +1,44 @@
 """Does time grow as the data does, and does memory stay? Data stages and an epoch of `dense`.
 
-The data are the project's own raw files so many times, each copy with other noise, written to disk
-copy by copy: 3.4 GB for ten, beside the project. Measures convert, resplit, standardize and one
-epoch of training `dense`, as whole processes: seconds an image, as a multiple of those for the data
-as they are and for the size before, processor time likewise, and the most memory. Starting a
-process weighs less with more images, so the second multiple tells more; and what the disk takes,
-once more is written than the system keeps in memory, is in seconds and not in processor time.
+The data are the project's own raw files so many times, each copy with other noise: 3.4 GB for ten,
+beside the project. Measures whole processes: seconds and CPU time an image, as a multiple of those
+for the data as they are, seconds also of the size before, and the most memory. Starting a process
+weighs less with more images, so the second multiple tells more.
 
     python -m bench.growth --times 10
 """
 
-import argparse
 import gzip
 import struct
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
 from bench import measuring
+from bench.convert import FILES, RAW
 from digits.data import idx
-from digits.errors import PipelineError, run_stage
+from digits.errors import run_stage
 
-RAW = Path("data/raw")
 NOISE = 8  # grey levels, up or down
-STAGES: dict[str, list[str]] = {
-    "convert": ["stages.convert"],
-    "resplit": ["stages.resplit"],
-    "standardize": ["stages.standardize"],
-    "train dense": ["stages.train", "dense"],
-}
-BEFORE_TRAINING = ("lr_find", "pretrain")  # have nothing to do for dense but leave what it reads
+STAGES = ("convert", "resplit", "standardize", "train dense")
 WANTED = 1.2, 500e6  # of the memory at 1x, and bytes besides
 
 
 def main() -> None:
     """Measure every size in turn."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.growth",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--times", type=int, nargs="+", default=[10], help="copies of the data (10)"
-    )
+    parser = measuring.parser("growth", __doc__)
+    what = "copies of the data (10)"
+    parser.add_argument("--times", type=measuring.count, nargs="+", default=[10], help=what)
     times = parser.parse_args().times
-    if min(times) < 1:
-        raise PipelineError("--times must be at least 1")
-    if not RAW.exists():
-        raise PipelineError(f"{RAW} is missing; `dvc repro download` makes it")
+    measuring.require("dvc repro download", str(RAW))
     used: dict[int, dict[str, measuring.Used]] = {}
     for copies in sorted({1, *times}):
         with tempfile.TemporaryDirectory(dir=".", prefix=".growth-") as folder:
             used[copies] = measure(Path(folder), copies)
-        figures = [figure(used, stage, n) for stage in STAGES for n in used]
-        measuring.write("growth", figures)
+        measuring.write("growth", [figure(used, stage, n) for stage in STAGES for n in used])
 
 
 def measure(folder: Path, copies: int) -> dict[str, measuring.Used]:
@@ -70,16 +50,9 @@ def measure(folder: Path, copies: int) -> dict[str, measuring.Used]:
     content["architectures"]["dense"]["epochs"] = 1
     yaml.dump(content, folder / "params.yaml")
     used = {}
-    for name, command in STAGES.items():
-        if name == "train dense":
-            for stage in BEFORE_TRAINING:
-                measuring.run([f"stages.{stage}", "dense"], folder)
-        used[name] = measuring.run(command, folder)
-        print(
-            f"{copies}x, {images:,} images: {name}: {used[name].seconds:.1f} s, "
-            f"{used[name].memory / 1e6:,.0f} MB",
-            flush=True,
-        )
+    for stage in STAGES:
+        used[stage] = measuring.run(f"stages.{stage}".split(), folder)
+        print(f"{copies}x, {images:,} images: {stage}: {used[stage]}", flush=True)
     return used
 
 
@@ -88,49 +61,35 @@ def multiply(folder: Path, copies: int) -> int:
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
     total = 0
-    for images_name, labels_name in idx.FILES.values():
-        images, labels = idx.read_pair(RAW / images_name, RAW / labels_name)
-        count = len(images) * copies
-        total += count
-        header = struct.pack(">HBBIII", 0, 0x08, 3, count, *images.shape[1:])
-        _stream(folder / images_name, header, _noisy(images, copies, rng))
-        header = struct.pack(">HBBI", 0, 0x08, 1, count)
-        _stream(folder / labels_name, header, (labels for _ in range(copies)))
+    for names in FILES.values():
+        images, labels = idx.read_pair(*(RAW / name for name in names))
+        for name, array in zip(names, (images, labels), strict=True):
+            shape = len(array) * copies, *array.shape[1:]
+            with gzip.open(folder / name, "wb", compresslevel=1) as file:
+                file.write(struct.pack(f">HBB{len(shape)}I", 0, 0x08, len(shape), *shape))
+                for copy in range(copies):
+                    level = NOISE if copy and array is images else 0
+                    noise = rng.integers(-level, level + 1, array.shape, dtype=np.int16)
+                    file.write(np.clip(array + noise, 0, 255).astype(np.uint8).tobytes())
+        total += len(images) * copies
     return total
-
-
-def _noisy(
-    images: NDArray[np.uint8], copies: int, rng: np.random.Generator
-) -> Iterator[NDArray[np.uint8]]:
-    """Yield the images as they are, then copies whose every pixel is a little off."""
-    yield images
-    for _ in range(copies - 1):
-        noise = rng.integers(-NOISE, NOISE + 1, images.shape, dtype=np.int16)
-        yield np.clip(images + noise, 0, 255).astype(np.uint8)
-
-
-def _stream(path: Path, header: bytes, arrays: Iterator[NDArray[np.uint8]]) -> None:
-    """Write an IDX file, hardly compressed."""
-    with gzip.open(path, "wb", compresslevel=1) as file:
-        file.write(header)
-        for array in arrays:
-            file.write(array.tobytes())
 
 
 def figure(used: dict[int, dict[str, measuring.Used]], stage: str, copies: int) -> dict[str, Any]:
     """Describe how a stage grew since 1x, and since the size before."""
     one, many = used[1][stage], used[copies][stage]
     fewer = max((size for size in used if size < copies), default=1)
-    before = used[fewer][stage]
+    ratios = {
+        "seconds_an_image": many.seconds / one.seconds / copies,
+        "processor_an_image": many.cpu / one.cpu / copies,
+        "of_the_size_before": many.seconds / used[fewer][stage].seconds * fewer / copies,
+    }
     share, more = WANTED
-    processor = many.processor / one.processor / copies
     return {
         "stage": stage,
         "times": copies,
         "seconds": round(many.seconds, 1),
-        "seconds_an_image": float(f"{many.seconds / one.seconds / copies:.3g}"),
-        "processor_an_image": float(f"{processor:.3g}"),
-        "of_the_size_before": float(f"{many.seconds / before.seconds * fewer / copies:.3g}"),
+        **{name: float(f"{ratio:.3g}") for name, ratio in ratios.items()},
         "megabytes": round(many.memory / 1e6),
         "megabytes_wanted": round((share * one.memory + more) / 1e6),
     }

@@ -1,21 +1,29 @@
-"""What the benchmarks share: commands that take turns, how they spread, and on what machine."""
+"""What the benchmarks share: commands that take turns, what they took, and on what machine."""
 
+import argparse
 import datetime
 import importlib.metadata
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
-import threading
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import psutil
 
+from digits import config
+from digits.config import Architecture, Params, Phase
+from digits.data import dataset
+from digits.data.dataset import Dataset
 from digits.errors import PipelineError
 from digits.io import read_json, write_json
 
@@ -23,8 +31,12 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench/results"
 PACKAGES = ("dvc", "keras", "numpy", "pillow", "pypng", "tensorflow")
 LOOK = 0.02  # seconds between looks at a process's memory
-KEYS = ("what", "profile", "stage", "times")  # whichever a figure has tell it from others
-# Its "note", a version or a recipe, does not: with another one, it takes the old one's place.
+# Whichever a figure has tell it from others. A "note", such as a version, does not.
+KEYS = ("what", "profile", "stage", "times")
+RATE = 0.001  # learning rate; the speed does not depend on it
+DEV = 256  # images watched, so few that an epoch is one of learning
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -33,63 +45,123 @@ class Used:
 
     Attributes:
         seconds: from its start to its end.
-        processor: seconds that processors worked for it, user's and system's; waiting, e.g. for the
-            disk, does not count.
-        memory: the most that was its own, in bytes. Pages of mapped files do not count: the system
-            takes them back when it wants to.
+        cpu: seconds that CPU cores worked for it and what it started; waiting does not count.
+        memory: the most that was its own, in bytes, without pages of mapped files: the system takes
+            them back when it wants to.
+        output: what it printed.
     """
 
     seconds: float
-    processor: float
+    cpu: float
     memory: int
+    output: str
+
+    def __str__(self) -> str:
+        """Write what counts in one line."""
+        return f"{self.seconds:.1f} s, CPU {self.cpu:.1f} s, {self.memory / 1e6:,.0f} MB"
 
 
-def run(command: Sequence[str | Path], folder: Path = ROOT, **environment: str) -> Used:
-    """Run a command of this Python's modules in ``folder`` and say what it took.
+def parser(module: str, doc: str | None, rounds: int = 0) -> argparse.ArgumentParser:
+    """Return the parser of a benchmark's command line, with ``--rounds`` if it has any."""
+    made = argparse.ArgumentParser(
+        prog=f"python -m bench.{module}",
+        description=doc,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    if rounds:
+        what = f"measurements of each ({rounds})"
+        made.add_argument("--rounds", type=count, default=rounds, help=what)
+    return made
 
-    Args:
-        command: what follows ``python -m``.
-        folder: to run it in.
-        environment: variables besides our own.
+
+def count(text: str) -> int:
+    """Return a number from 1 on, as an argument's type."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, given {number}")
+    return number
+
+
+def require(maker: str, *paths: str) -> None:
+    """Raise PipelineError where something is missing that the command ``maker`` writes."""
+    for path in paths:
+        if not Path(path).exists():
+            raise PipelineError(f"{path} is missing; `{maker}` makes it")
+
+
+def run(command: Sequence[str | Path], folder: Path = Path(), **environment: str) -> Used:
+    """Run what follows ``python -m`` in ``folder``, with other variables, and say what it took.
 
     Raises:
         PipelineError: it failed; the last it wrote is in the message.
     """
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": path, **environment}
-    began = time.perf_counter()
-    process = subprocess.Popen(  # noqa: S603
-        [sys.executable, "-m", *map(str, command)],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
-    seen = {"processor": 0.0, "memory": 0}
-    watcher = threading.Thread(target=_watch, args=(psutil.Process(process.pid), seen))
-    watcher.start()
-    output, _ = process.communicate()
-    seconds = time.perf_counter() - began
-    watcher.join()
+    before, began, memory = _cpu(), time.perf_counter(), 0
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        process = psutil.Popen(
+            [sys.executable, "-m", *map(str, command)],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PATH": path, **environment},
+            stdout=output,
+            stderr=errors,
+        )
+        while process.poll() is None:
+            with suppress(psutil.Error):  # it works on, or has just ended
+                info = process.memory_info()
+                # macOS does not tell pages that are shared.
+                memory = max(memory, info.rss - getattr(info, "shared", 0))
+                process.wait(LOOK)
+        seconds = time.perf_counter() - began
+        written = []
+        for file in (output, errors):
+            file.seek(0)
+            written.append(file.read().decode(errors="replace"))
     if process.returncode:
-        raise PipelineError(f"{' '.join(map(str, command))} failed: {output[-2000:]}")
-    return Used(seconds, seen["processor"], int(seen["memory"]))
+        raise PipelineError(f"{' '.join(map(str, command))} failed: {''.join(written)[-2000:]}")
+    return Used(seconds, _cpu() - before, memory, written[0])
 
 
-def _watch(process: psutil.Process, seen: dict[str, float]) -> None:
-    """Keep a process's processor time and its largest memory in ``seen`` until it ends."""
-    try:
-        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-            memory = process.memory_info()
-            # macOS does not tell pages that are shared.
-            seen["memory"] = max(seen["memory"], memory.rss - getattr(memory, "shared", 0))
-            times = process.cpu_times()
-            seen["processor"] = times.user + times.system
-            time.sleep(LOOK)
-    except psutil.Error:
-        pass  # it has ended
+def _cpu() -> float:
+    """Return the seconds that CPU cores worked for processes that we started and that ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def take_turns(kinds: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
+    """Measure each kind once a round, every other round backwards, and print what comes out.
+
+    What slows the machine for a while so meets all kinds.
+    """
+    found: dict[str, list[T]] = {kind: [] for kind in kinds}
+    for number in range(1, rounds + 1):
+        for kind in list(kinds)[:: 1 if number % 2 else -1]:
+            found[kind].append(kinds[kind]())
+            print(f"round {number}: {kind}: {found[kind][-1]}", flush=True)
+    return found
+
+
+def figure(
+    what: str,
+    unit: str,
+    wanted: str,
+    ours: Sequence[float],
+    other: Sequence[float] = (),
+    **more: Any,
+) -> dict[str, Any]:
+    """Describe what was measured in rounds, each by median, lowest and highest.
+
+    Args:
+        what: was measured.
+        unit: of it.
+        wanted: of the ratio, ours by the other's in the same round; else of ours.
+        ours: in each round.
+        other: what ours is compared with, if anything.
+        more: besides.
+    """
+    content = {"what": what, "unit": unit, "wanted": wanted, "ours": spread(ours), **more}
+    if other:
+        ratio = [a / b for a, b in zip(ours, other, strict=True)]
+        content |= {"other": spread(other), "ratio": spread(ratio)}
+    return content
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
@@ -98,70 +170,38 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     return {name: float(f"{value:.4g}") for name, value in kinds.items()}
 
 
-def pairs(
-    what: str, unit: str, rounds: Sequence[tuple[float, float]], wanted: str
-) -> dict[str, Any]:
-    """Describe figures of ours and of what they are held against, measured in turn.
-
-    Args:
-        what: they are of.
-        unit: they are in.
-        rounds: ours and the other's.
-        wanted: of the ratio.
-
-    Returns:
-        what, unit, wanted; ours, other and ratio (ours by the other's, round by round), each with
-        median, lowest, highest.
-    """
-    ours, other = zip(*rounds, strict=True)
-    return {
-        "what": what,
-        "unit": unit,
-        "wanted": wanted,
-        "ours": spread(ours),
-        "other": spread(other),
-        "ratio": spread([a / b for a, b in rounds]),
-    }
-
-
 def write(name: str, figures: Sequence[Mapping[str, Any]]) -> None:
     """Write figures to bench/results/NAME.json, with the machine, the day and the code they are of.
 
     Others that are there stay, if they are of the same machine: of a part of a benchmark only that
     part is new.
     """
-    path = RESULTS / f"{name}.json"
-    here = machine()
+    path, here = RESULTS / f"{name}.json", machine()
     there = read_json(path) if path.exists() else {"machine": here, "figures": []}
     kept = there["figures"] if there["machine"] == here else []
     if dropped := len(there["figures"]) - len(kept):
         print(f"{path.relative_to(ROOT)}: {dropped} figures of another machine make way")
     of = {"day": datetime.date.today().isoformat(), "code": CODE}
-    merged = {_key(figure): figure for figure in [*kept, *({**one, **of} for one in figures)]}
+    merged = {
+        tuple(one[key] for key in KEYS if key in one): one
+        for one in [*kept, *({**one, **of} for one in figures)]
+    }
     write_json(path, {"machine": here, "figures": list(merged.values())})
     print(f"wrote {path.relative_to(ROOT)}")
 
 
 def code() -> str:
     """Return the commit, with a + where Python files or parameters are not as it has them."""
-    git = ["git", "-C", str(ROOT)]
+    commands = ["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "*.py", "*.yaml"]
     commit, changes = (
-        subprocess.run([*git, *arguments], capture_output=True, text=True, check=False).stdout  # noqa: S603
-        for arguments in (
-            ["rev-parse", "--short", "HEAD"],
-            ["status", "--porcelain", "*.py", "*.yaml"],
-        )
+        subprocess.run(["git", *one], cwd=ROOT, capture_output=True, text=True, check=False).stdout  # noqa: S603, S607
+        for one in commands
     )
     return commit.strip() + "+" * bool(changes)
 
 
-def _key(figure: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what tells a figure from others of its file."""
-    return tuple(figure[key] for key in KEYS if key in figure)
-
-
 def machine() -> dict[str, Any]:
-    """Return the processor, its cores, the memory in GB, the system, and versions.
+    """Return the CPU, its cores, the memory in GB, the system, and versions.
 
     And the newest instructions that oneDNN may use, where ``ONEDNN_MAX_CPU_ISA`` limits them.
     """
@@ -172,28 +212,42 @@ def machine() -> dict[str, Any]:
         "memory_gb": round(psutil.virtual_memory().total / 1e9),
         "system": f"{platform.system()} {platform.release().partition('-')[0]}",  # any build of it
         "python": platform.python_version(),
-        "packages": {name: found for name in PACKAGES if (found := version(name))},
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         **({"onednn_max_cpu_isa": limit} if limit else {}),
     }
 
 
 def _processor() -> str:
-    """Return the processor's name, and whether it has the instructions that some have only."""
-    try:
+    """Return the CPU's name, and whether it has AVX-512, which some of that name lack."""
+    with suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    with_avx512 = any(line.startswith("flags") and "avx512f" in line.split() for line in lines)
-    return next(names, platform.processor()) + " with AVX-512" * with_avx512
+        values = {key.strip(): value.strip() for key, _, value in (s.partition(":") for s in lines)}
+        with_avx512 = "avx512f" in values.get("flags", "").split()
+        return values.get("model name", platform.processor()) + " with AVX-512" * with_avx512
+    return platform.processor()
 
 
-def version(package: str) -> str | None:
-    """Return a package's version; None where it is not installed."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+def short_training(
+    name: str, epochs: int, images: int | None = None
+) -> tuple[Params, Architecture, Dataset]:
+    """Return the parameters, and a recipe and images for measuring how fast training is.
+
+    The recipe is that of params.yaml with all trained in one phase of so many ``epochs``. Only the
+    first ``images`` are learned; None for all.
+    """
+    values = config.load()
+    recipe = config.architecture(values, name)
+    schedule = list(recipe.phases.values())[-1].schedule if recipe.phases else recipe.schedule
+    phases = {"all": Phase(epochs=epochs, learning_rate=RATE, schedule=schedule)}
+    data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
+    data.rows["train"] = data.rows["train"][:images]
+    data.rows["dev"] = data.rows["dev"][:DEV]
+    return values, recipe.model_copy(update={"phases": phases}), data
+
+
+def images_a_second(data: Dataset, ends: Sequence[float]) -> float:
+    """Return the speed of the median epoch but the first, of when the epochs ended, in seconds."""
+    return len(data.rows["train"]) / float(np.median(np.diff(ends)))
 
 
 CODE = code()  # that is measured; a commit may come meanwhile

@@ -8,7 +8,6 @@ changed.
     MNIST_MIRROR=../mnist python -m bench.pipeline --rounds 3
 """
 
-import argparse
 import os
 import subprocess
 import tempfile
@@ -17,7 +16,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from bench import measuring
-from digits import repro
 from digits.errors import PipelineError, run_stage
 
 STANDARDIZED = "standardize"
@@ -26,36 +24,19 @@ EXPERIMENT = "bench-nothing"
 
 def main() -> None:
     """Run the rounds."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.pipeline",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--rounds", type=int, default=3, help="measurements of each (3)")
-    rounds = parser.parse_args().rounds
-    if rounds < 1:
-        raise PipelineError("--rounds must be at least 1")
+    rounds = measuring.parser("pipeline", __doc__, rounds=3).parse_args().rounds
     source = mirror()
-    if repro.out_of_date():
+    if measuring.run(["dvc", "status", "--json", "dvc.yaml"]).output.strip() != "{}":
         raise PipelineError("something is out of date; `make repro` first")
     kinds: dict[str, Callable[[], float]] = {
         "download to standardize, from a local mirror": lambda: data_stages(source),
         "dvc repro, nothing to do": lambda: dvc("repro"),
         "dvc exp run, nothing to do": experiment,
     }
-    wanted = dict(zip(kinds, ("<= 20", "<= 4", ""), strict=True))
-    seconds: dict[str, list[float]] = {kind: [] for kind in kinds}
-    for number in range(rounds):
-        for kind, measure in kinds.items():
-            seconds[kind].append(measure())
-            print(f"round {number + 1}: {kind}: {seconds[kind][-1]:.1f} s", flush=True)
-    measuring.write(
-        "pipeline",
-        [
-            {"what": kind, "unit": "s", "wanted": wanted[kind], "ours": measuring.spread(values)}
-            for kind, values in seconds.items()
-        ],
-    )
+    seconds = measuring.take_turns(kinds, rounds)
+    wanted = zip(seconds.items(), ("<= 20", "<= 4", ""), strict=True)
+    figures = [measuring.figure(kind, "s", bound, values) for (kind, values), bound in wanted]
+    measuring.write("pipeline", figures)
 
 
 def mirror() -> Path:
@@ -64,11 +45,11 @@ def mirror() -> Path:
     Raises:
         PipelineError: there is none.
     """
-    named = Path(os.environ.get("MNIST_MIRROR", ""))  # an address is none
-    folder = named if named != Path() and named.is_dir() else Path("data/raw")
-    if not folder.is_dir():
-        raise PipelineError(f"{folder} is missing; `dvc repro download` makes it")
-    return folder.absolute()
+    named = os.environ.get("MNIST_MIRROR", "")
+    if named and Path(named).is_dir():  # an address is none
+        return Path(named).absolute()
+    measuring.require("dvc repro download", "data/raw")
+    return Path("data/raw").absolute()
 
 
 def clone(folder: Path) -> None:

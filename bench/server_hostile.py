@@ -7,7 +7,6 @@ alike, the same number always the same. Meanwhile a well-behaved client asks on 
     python -m bench.server_hostile --bodies 10000
 """
 
-import argparse
 import http.client
 import json
 import random
@@ -20,10 +19,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageDraw
 
 from app.classifier import MODEL
+from bench import measuring
 from bench.server_load import running, usage
 from digits.errors import PipelineError, run_stage
 
@@ -32,16 +33,16 @@ MODES = ["1", "L", "LA", "P", "RGB", "RGBA"]
 AT_ONCE = 8  # connections
 PATIENCE = 30  # seconds for an answer
 PNG_TYPE = "image/png"
+HEAD = (
+    b"POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\nContent-Type: %b\r\n\r\n"
+)
+Random = random.Random
 Case = tuple[bytes, str]  # the body and its Content-Type
 
 
 def main() -> None:
     """Start the server, attack it, and say how it took that."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.server_hostile",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = measuring.parser("server_hostile", __doc__)
     parser.add_argument("--model", type=Path, default=MODEL, help="folder of the export stage")
     parser.add_argument("--bodies", type=int, default=10_000, help="how many")
     parser.add_argument("--seed", type=int, default=0, help="another one sends others")
@@ -51,10 +52,8 @@ def main() -> None:
         before = usage(port)[1]
         began = time.monotonic()
         statuses, good, slowest = attack(port, arguments.bodies, arguments.seed)
-        print(
-            f"{arguments.bodies:,} bodies in {time.monotonic() - began:.0f} s, answered "
-            f"{', '.join(f'{status}: {count:,}' for status, count in sorted(statuses.items()))}"
-        )
+        told = ", ".join(f"{status}: {count:,}" for status, count in sorted(statuses.items()))
+        print(f"{arguments.bodies:,} bodies in {time.monotonic() - began:.0f} s, answered {told}")
         print(f"{good:,} good requests meanwhile, all answered rightly, slowest {slowest:.2f} s")
         print(f"memory: {before:.1f} MB before, {usage(port)[1]:.1f} MB after")
 
@@ -86,7 +85,7 @@ def attack(port: int, bodies: int, seed: int) -> tuple[Counter[str], int, float]
 
 def send(port: int, number: int, seed: int) -> str:
     """Send one hostile body, check the answer, and return its status."""
-    chance = random.Random(f"{seed}/{number}")  # noqa: S311
+    right = {200, 400, 413, 415, 422}
     match number % 100:
         case 98:
             status, content = ask(port, GOOD[:-1], PNG_TYPE, announced=len(GOOD))
@@ -96,18 +95,12 @@ def send(port: int, number: int, seed: int) -> str:
                 connection.sendall(HEAD % (len(GOOD), PNG_TYPE.encode()) + GOOD[:500])
             return "hung up"
         case _:
-            body, content_type = KINDS[number % len(KINDS)](chance)
-            status, content = ask(port, body, content_type)
-            right = {200, 400, 413, 415, 422}
+            kind = KINDS[number % len(KINDS)]
+            status, content = ask(port, *kind(Random(f"{seed}/{number}")))
     fields = {"digit", "probabilities", "pixels"} if status == 200 else {"detail"}
     if status not in right or set(json.loads(content)) != fields:
         raise PipelineError(f"body {number} of seed {seed} got {status}, {content[:200]!r}")
     return str(status)
-
-
-HEAD = (
-    b"POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\nContent-Type: %b\r\n\r\n"
-)
 
 
 def ask(
@@ -129,13 +122,18 @@ def ask(
         raise PipelineError(f"no answer to {len(body):,} bytes: {error!r}") from None
 
 
-def seven(side: int, mode: str) -> bytes:
-    """Return a PNG of a 7, white on black."""
-    image = Image.new("L", (side, side))
-    corners = [(0.3 * side, 0.25 * side), (0.7 * side, 0.25 * side), (0.45 * side, 0.8 * side)]
-    ImageDraw.Draw(image).line(corners, 255, max(1, side // 15), joint="curve")
+def picture(size: int = 280, mode: str = "L") -> Image.Image:
+    """Return a 7, white on black."""
+    image = Image.new("L", (size, size))
+    corners = [(0.3 * size, 0.25 * size), (0.7 * size, 0.25 * size), (0.45 * size, 0.8 * size)]
+    ImageDraw.Draw(image).line(corners, 255, max(1, size // 14), joint="curve")
+    return image.convert(mode)
+
+
+def png(image: Image.Image, **options: Any) -> bytes:
+    """Return the PNG of an image."""
     file = BytesIO()
-    image.convert(mode).save(file, "PNG")
+    image.save(file, "PNG", **options)
     return file.getvalue()
 
 
@@ -161,11 +159,14 @@ def data(size: int) -> bytes:
     return chunk(b"IDAT", zlib.compress(bytes(size), 9))
 
 
-GOOD = seven(280, "RGB")
+GOOD = png(picture(mode="RGB"))
 MEGABYTE = zlib.compress(bytes(2**20 - 1), 9)  # of zeros; a kilobyte of these
 BOMBS = {
     "pixels": assembled(header(50_000, 50_000), data(10**8)),
     "a second header": assembled(header(28, 28), header(50_000, 50_000), data(10**8)),
+    "a text before the header": assembled(
+        chunk(b"tEXt", struct.pack(">II", 1, 1)), header(2500, 2500), data(2500 * 2501)
+    ),
     "data beyond the pixels": assembled(header(28, 28), data(10**8)),
     "as many pixels as allowed": assembled(header(2000, 2000, 16, 6), data(2000 * 16_001)),
     "interlaced pixels": assembled(header(2000, 2000, 16, 6, 1), data(2000 * 16_050)),
@@ -189,27 +190,22 @@ BOMBS = {
 }
 
 
-def noise(chance: random.Random) -> Case:
-    """Return random bytes."""
-    return chance.choice((b"", SIGNATURE)) + chance.randbytes(chance.randrange(5000)), PNG_TYPE
+def any_png(chance: Random) -> bytes:
+    """Return a good PNG of some size and mode."""
+    return png(picture(chance.choice((28, 100)), chance.choice(MODES)))
 
 
-def cut_short(chance: random.Random) -> Case:
-    """Return the beginning of a PNG."""
-    return GOOD[: chance.randrange(len(GOOD))], PNG_TYPE
-
-
-def bytes_changed(chance: random.Random) -> Case:
+def bytes_changed(chance: Random) -> Case:
     """Change bytes anywhere in a PNG; mostly the checksums tell."""
-    body = bytearray(seven(chance.choice((28, 100)), chance.choice(MODES)))
+    body = bytearray(any_png(chance))
     for _ in range(chance.randint(1, 5)):
         body[chance.randrange(len(body))] = chance.randrange(256)
     return bytes(body), PNG_TYPE
 
 
-def chunks_changed(chance: random.Random) -> Case:
+def chunks_changed(chance: Random) -> Case:
     """Change, drop, repeat or rename chunks of a PNG, with checksums that fit."""
-    body = seven(chance.choice((28, 100)), chance.choice(MODES))
+    body = any_png(chance)
     chunks, at = [], len(SIGNATURE)
     while at < len(body):
         length, kind = struct.unpack_from(">I4s", body, at)
@@ -232,35 +228,14 @@ def chunks_changed(chance: random.Random) -> Case:
     return SIGNATURE + b"".join(chunk(kind, bytes(content)) for kind, content in chunks), PNG_TYPE
 
 
-def rows_changed(chance: random.Random) -> Case:
+def rows_changed(chance: Random) -> Case:
     """Return random pixels, too many or too few, after filters that may not exist."""
-    side = chance.randint(1, 60)
-    rows = chance.randbytes(chance.randrange(2 * side * (side + 1)))
-    return assembled(header(side, side), chunk(b"IDAT", zlib.compress(rows))), PNG_TYPE
+    size = chance.randint(1, 60)
+    rows = chance.randbytes(chance.randrange(2 * size * (size + 1)))
+    return assembled(header(size, size), chunk(b"IDAT", zlib.compress(rows))), PNG_TYPE
 
 
-def bomb(chance: random.Random) -> Case:
-    """Return something small that would become large."""
-    return chance.choice(list(BOMBS.values())), PNG_TYPE
-
-
-def another_type(chance: random.Random) -> Case:
-    """Return a good PNG that is said to be something else."""
-    types = ("", "image/jpeg", "text/html", "image/png, image/png", "*/*", "\xc3\xa9")
-    return GOOD, chance.choice(types)
-
-
-def huge(chance: random.Random) -> Case:
-    """Return megabytes."""
-    return SIGNATURE + bytes(chance.randint(2**20 - 8, 2**22)), PNG_TYPE
-
-
-def empty(chance: random.Random) -> Case:
-    """Return nothing."""
-    return b"", chance.choice((PNG_TYPE, "multipart/form-data; boundary=x"))
-
-
-def odd_form(chance: random.Random) -> Case:
+def odd_form(chance: Random) -> Case:
     """Return a form with files and fields too many, changed bytes, an odd boundary, or no end."""
     file = b'name="file"; filename="a.png"\r\nContent-Type: image/png\r\n\r\n' + GOOD
     parts = [file] * chance.randrange(3) + [b'name="f"\r\n\r\nvalue'] * chance.randrange(3)
@@ -276,16 +251,20 @@ def odd_form(chance: random.Random) -> Case:
     return bytes(form[:end]), f"multipart/form-data; boundary={boundary}"
 
 
-KINDS: list[Callable[[random.Random], Case]] = [
-    noise,
-    cut_short,
+TYPES = ("", "image/jpeg", "text/html", "image/png, image/png", "*/*", "\xc3\xa9")  # of no PNG
+KINDS: list[Callable[[Random], Case]] = [
+    lambda chance: (  # noise
+        chance.choice((b"", SIGNATURE)) + chance.randbytes(chance.randrange(5000)),
+        PNG_TYPE,
+    ),
+    lambda chance: (GOOD[: chance.randrange(len(GOOD))], PNG_TYPE),  # cut short
     bytes_changed,
     chunks_changed,
     rows_changed,
-    bomb,
-    another_type,
-    huge,
-    empty,
+    lambda chance: (chance.choice(list(BOMBS.values())), PNG_TYPE),
+    lambda chance: (GOOD, chance.choice(TYPES)),
+    lambda chance: (SIGNATURE + bytes(chance.randint(2**20 - 8, 2**22)), PNG_TYPE),  # huge
+    lambda chance: (b"", chance.choice((PNG_TYPE, "multipart/form-data; boundary=x"))),
     odd_form,
 ]
 

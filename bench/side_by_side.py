@@ -7,44 +7,29 @@ turns. The raw files are those of the folder that MNIST_MIRROR names, or else in
     python -m bench.side_by_side --rounds 3
 """
 
-import argparse
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from ruamel.yaml import YAML
 
 from bench import measuring, pipeline
-from digits.errors import PipelineError, run_stage
+from digits.errors import run_stage
 
 NAMES = ("convnet_dropout", "lenet5_v1", "lenet5_v2", "lenet5_pen")  # the last is exported
 
 
 def main() -> None:
     """Run the rounds."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.side_by_side",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--rounds", type=int, default=3, help="pairs (3)")
-    rounds = parser.parse_args().rounds
-    if rounds < 1:
-        raise PipelineError("--rounds must be at least 1")
-    seconds: list[tuple[float, float]] = []
+    rounds = measuring.parser("side_by_side", __doc__, rounds=3).parse_args().rounds
     with tempfile.TemporaryDirectory() as name:
         prepared = Path(name) / "prepared"
         prepare(prepared, pipeline.mirror())
-        for number in range(1, rounds + 1):
-            order = (1, 2) if number % 2 else (2, 1)
-            by_jobs = {jobs: repro(prepared, jobs) for jobs in order}
-            seconds.append((by_jobs[2], by_jobs[1]))
-            print(
-                f"round {number}: two at a time {by_jobs[2]:.0f} s, one {by_jobs[1]:.0f} s",
-                flush=True,
-            )
+        kinds = {f"{jobs} at a time": partial(repro, prepared, jobs) for jobs in (2, 1)}
+        two, one = measuring.take_turns(kinds, rounds).values()
     what = "make repro of four networks, an epoch each: two stages at a time against one"
-    measuring.write("side_by_side", [measuring.pairs(what, "s", seconds, "")])
+    measuring.write("side_by_side", [measuring.figure(what, "s", "", two, one)])
 
 
 def prepare(folder: Path, mirror: Path) -> None:
@@ -52,11 +37,10 @@ def prepare(folder: Path, mirror: Path) -> None:
     pipeline.clone(folder)
     yaml = YAML()
     content = yaml.load(folder / "params.yaml")
-    architectures = content["architectures"]
-    for name in set(architectures) - set(NAMES):
-        del architectures[name]
-    for name in NAMES:
-        architectures[name]["epochs"] = 1
+    for name in set(content["architectures"]) - set(NAMES):
+        del content["architectures"][name]
+    for entry in content["architectures"].values():
+        entry["epochs"] = 1
     content["export"]["largest_drop"] = 0.02  # int8 may lose more of a network so little trained
     yaml.dump(content, folder / "params.yaml")
     measuring.run(["dvc", "repro", pipeline.STANDARDIZED], folder, MNIST_MIRROR=str(mirror))

@@ -1,4 +1,4 @@
-"""Replay real pen strokes as if drawn on the page, and count how many the exported network reads.
+"""Replay real pen strokes as if drawn on the page; the exported network predicts their classes.
 
     python -m bench.strokes unipen-digits.json.gz
 
@@ -8,7 +8,6 @@ three placements on a canvas like the page's, and normalised in Python, as the s
 in JavaScript, as the browser does it. Ends with exit status 1 if a figure misses its bound.
 """
 
-import argparse
 import gzip
 import multiprocessing
 import os
@@ -28,8 +27,9 @@ from PIL import Image, ImageDraw
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from tqdm import tqdm
 
+from app import drawing
 from app.classifier import Classifier
-from digits import drawing
+from bench import measuring
 from digits.errors import PipelineError, run_stage
 
 AT_LEAST = {"mean accuracy in percent": 97.0, "same class in percent": 99.9}
@@ -75,11 +75,7 @@ PLACEMENTS = {
 
 def main() -> None:
     """Measure with the digits in the file named on the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.strokes",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = measuring.parser("strokes", __doc__)
     parser.add_argument("path", type=Path, help="the strokes, .json.gz")
     parser.add_argument("--model", type=Path, default=Path("models/export"), help="its folder")
     arguments = parser.parse_args()
@@ -99,14 +95,11 @@ def read(path: Path) -> list[Digit]:
     try:
         with gzip.open(path) as file:
             content = file.read(UNPACKED + 1)
-    except FileNotFoundError:
-        raise PipelineError(f"{path} is missing; expected a file of strokes") from None
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise PipelineError(f"{path} is not a gzip file, or a damaged one: {error}") from None
-    if len(content) > UNPACKED:
-        raise PipelineError(f"{path}: expected at most {UNPACKED:,} bytes unpacked, found more")
-    try:
+        if len(content) > UNPACKED:
+            raise PipelineError(f"{path}: expected at most {UNPACKED:,} bytes unpacked, found more")
         return DIGITS.validate_json(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise PipelineError(f"{path}: expected a gzip file, whole: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
@@ -118,31 +111,22 @@ def measure(digits: Sequence[Digit], classifier: Classifier) -> pd.DataFrame:
     """Draw, normalise and classify every digit in every placement.
 
     Returns:
-        One row for each picture: ``label``, ``donor``, ``placement``, the classes ``read`` after
-        the normalisation in Python and ``javascript`` after the other, and ``difference``, the
-        mean one between the pixels of the two in grey levels.
+        One row for each picture: ``label``, ``donor``, ``placement``, the classes ``predicted``
+        after the normalisation in Python and ``javascript`` after the other, and ``difference``,
+        the mean one between the pixels of the two in grey levels.
     """
     batches = [digits[start : start + BATCH] for start in range(0, len(digits), BATCH)]
-    rows = []
     spawn = multiprocessing.get_context("spawn")  # a fork would lack the classifier's threads
     with ProcessPoolExecutor(os.cpu_count(), spawn) as workers:
-        images = workers.map(normalise_both_ways, batches)
-        for batch, both in zip(
-            batches, tqdm(images, total=len(batches), unit="batch"), strict=True
-        ):
-            for digit, placements in zip(batch, both, strict=True):
-                for name, (python, javascript) in zip(PLACEMENTS, placements, strict=True):
-                    rows.append(
-                        {
-                            "label": digit.label,
-                            "donor": digit.source[:3],
-                            "placement": name,
-                            "read": classifier.probabilities(python).argmax(),
-                            "javascript": classifier.probabilities(javascript).argmax(),
-                            "difference": np.abs(python.astype(np.int16) - javascript).mean(),
-                        }
-                    )
-    return pd.DataFrame(rows)
+        images = list(tqdm(workers.map(normalise_both_ways, batches), total=len(batches)))
+    pairs = [pair for batch in images for digit in batch for pair in digit]
+    table = pd.DataFrame(
+        [(one.label, one.source[:3], name) for one in digits for name in PLACEMENTS],
+        columns=["label", "donor", "placement"],
+    )
+    for place, kind in enumerate(("predicted", "javascript")):
+        table[kind] = [classifier.probabilities(pair[place]).argmax() for pair in pairs]
+    return table.assign(difference=[np.abs(np.subtract(*pair, dtype=int)).mean() for pair in pairs])
 
 
 def normalise_both_ways(digits: Sequence[Digit]) -> NDArray[np.uint8]:
@@ -186,7 +170,7 @@ def normalise_in_javascript(pictures: Sequence[Image.Image]) -> NDArray[np.uint8
         result = subprocess.run(command, input=b"".join(frames), stdout=subprocess.PIPE, check=True)  # noqa: S603
     except FileNotFoundError:
         raise PipelineError("node is not on the PATH; expected Node.js 18 or later") from None
-    return np.frombuffer(result.stdout, np.uint8).reshape(-1, drawing.SIDE, drawing.SIDE)
+    return np.frombuffer(result.stdout, np.uint8).reshape(-1, drawing.SIZE, drawing.SIZE)
 
 
 def report(table: pd.DataFrame) -> str:
@@ -199,8 +183,8 @@ def report(table: pd.DataFrame) -> str:
         }
     )
     accuracies.loc["mean"] = accuracies.mean()
-    wrong = table[table["read"] != table["label"]]
-    errors = (wrong["label"].astype(str) + " as " + wrong["read"].astype(str)).value_counts()
+    wrong = table[table["predicted"] != table["label"]]
+    errors = (wrong["label"].astype(str) + " as " + wrong["predicted"].astype(str)).value_counts()
     commonest = ", ".join(f"{error}: {count}" for error, count in errors.head(12).items())
     return "\n".join(
         (
@@ -214,15 +198,11 @@ def report(table: pd.DataFrame) -> str:
 
 def misses(table: pd.DataFrame) -> list[str]:
     """Return a sentence for each of the `figures` that misses its bound."""
-    found = figures(table)
     return [
-        f"{name}: expected at least {bound}, found {found[name]:.3f}"
-        for name, bound in AT_LEAST.items()
-        if found[name] < bound
-    ] + [
-        f"{name}: expected at most {bound}, found {found[name]:.3f}"
-        for name, bound in AT_MOST.items()
-        if found[name] > bound
+        f"{name}: expected at {kind} {bounds[name]}, found {value:.3f}"
+        for kind, bounds, sign in (("least", AT_LEAST, 1), ("most", AT_MOST, -1))
+        for name, value in figures(table).items()
+        if name in bounds and sign * value < sign * bounds[name]
     ]
 
 
@@ -232,14 +212,14 @@ def figures(table: pd.DataFrame) -> dict[str, float]:
     return {
         "mean accuracy in percent": accuracies.mean(),
         "points from the worst placement to the best": accuracies.max() - accuracies.min(),
-        "same class in percent": 100 * (table["read"] == table["javascript"]).mean(),
+        "same class in percent": 100 * (table["predicted"] == table["javascript"]).mean(),
         "grey levels apart": table["difference"].mean(),
     }
 
 
 def _accuracies(table: pd.DataFrame) -> pd.Series:
-    """Return the percentage read rightly in each placement."""
-    right = table["read"] == table["label"]
+    """Return the percentage predicted rightly in each placement."""
+    right = table["predicted"] == table["label"]
     return 100 * right.groupby(table["placement"], sort=False).mean()
 
 

@@ -1,1 +1,1 @@
-"""The draw-a-digit page as a static site that reads digits in the browser, with no server."""
+"""The draw-a-digit page as a static site that classifies digits in the browser, with no server."""

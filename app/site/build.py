@@ -104,16 +104,16 @@ def add_icons(folder: Path) -> None:
     draw_icon(512, rounded=False).save(folder / "maskable-512.png")
 
 
-def draw_icon(side: int, rounded: bool) -> Image.Image:
+def draw_icon(size: int, rounded: bool) -> Image.Image:
     """Draw static/icon.svg as a square picture.
 
     Args:
-        side: in pixels.
+        size: in pixels.
         rounded: False fills the corners, for systems that cut icons to a shape of their own.
     """
     square, line = ElementTree.parse(STATIC / "icon.svg").getroot()  # noqa: S314 -- our own file
-    scale = SMOOTHNESS * side / float(square.attrib["width"])
-    image = Image.new("RGBA", (SMOOTHNESS * side,) * 2)
+    scale = SMOOTHNESS * size / float(square.attrib["width"])
+    image = Image.new("RGBA", (SMOOTHNESS * size,) * 2)
     draw = ImageDraw.Draw(image)
     radius = scale * float(square.attrib["rx"]) if rounded else 0
     draw.rounded_rectangle((0, 0, *image.size), radius, square.attrib["fill"])
@@ -126,7 +126,7 @@ def draw_icon(side: int, rounded: bool) -> Image.Image:
         for step in np.linspace(0, 1, 200):  # a round pen, as Pillow's own lines have square ends
             middle = x + step * (end_x - x), y + step * (end_y - y)
             draw.circle(middle, radius, line.attrib["stroke"])
-    return image.resize((side, side), Image.Resampling.BOX)
+    return image.resize((size, size), Image.Resampling.BOX)
 
 
 def add_service_worker(site: Path) -> None:

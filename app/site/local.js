@@ -43,7 +43,7 @@ async function load() {
   globalThis.Module = { printErr: (line) => console.debug(line) }; // its log, no errors
   await loadLiteRt(new URL(LITERT, document.baseURI).href);
   const compiled = await loadAndCompile(model, { accelerator: "wasm" });
-  where.textContent = "This device reads the digit; what you draw stays here.";
+  where.textContent = "This device classifies the digit; your drawing stays here.";
   return compiled;
 }
 

@@ -4,16 +4,16 @@ import { Pad } from "./pad.js";
 
 const PAUSE = 1000; // milliseconds until the next try after a failed one
 
-/** A drawing that cannot be read; trying again would not help. */
+/** A drawing that cannot be classified; trying again would not help. */
 export class Unreadable extends Error {}
 
 /**
  * Start the page.
  *
  * @param {(picture: HTMLCanvasElement) => Promise<{digit: number, probabilities: number[],
- *   pixels: ArrayLike<number>}>} classify reads a picture: the digit, the probability of each of
- *   the ten, and the 784 grey levels the network saw. Rejects with a sentence for the user,
- *   `Unreadable` or some other error.
+ *   pixels: ArrayLike<number>}>} classify returns, of a picture, the digit, the probability of
+ *   each of the ten, and the 784 grey levels the network saw. Rejects with a sentence for the
+ *   user, `Unreadable` or some other error.
  */
 export function start(classify) {
   const element = (id) => document.getElementById(id);
@@ -50,7 +50,7 @@ export function start(classify) {
     readOn();
   }
 
-  /** Have the newest drawing read, and again until nothing has changed; one at a time. */
+  /** Have the newest drawing classified, and again until nothing has changed; one at a time. */
   async function readOn() {
     if (reading) return;
     reading = true;
@@ -62,7 +62,7 @@ export function start(classify) {
         if (change > blank) show(answer);
         read = change;
       } catch (error) {
-        problem = error.message || "The drawing could not be read. Trying again …";
+        problem = error.message || "The drawing could not be classified. Trying again …";
         show(null);
         if (error instanceof Unreadable) read = change;
       }

@@ -1,11 +1,11 @@
 // From the canvas to the 28x28 grey image that MNIST would have made of the digit on it.
 //
-// The same as digits/drawing.py, where it is explained, step by step and to the pixel; the tests
+// The same as app/drawing.py, where it is explained, step by step and to the pixel; the tests
 // compare the two. The arithmetic is all in whole numbers below 2^53.
 
 export const PEN_WIDTH = 18 / 280; // of the canvas's side
 
-const SIDE = 28;
+const SIZE = 28;
 const BOX = 20;
 const CONTRAST = 32;
 const EDGE = 4;
@@ -122,11 +122,11 @@ function place(digit) {
   const across = Array.from(digit[0], (_, column) => sum(digit.map((row) => row[column])));
   const [top, left] = [offset(down), offset(across)];
   const strongest = Math.max(...digit.map((row) => Math.max(...row)));
-  const image = new Uint8Array(SIDE * SIDE);
+  const image = new Uint8Array(SIZE * SIZE);
   digit.forEach((row, y) => {
     row.forEach((value, x) => {
       const level = Math.floor((510 * value + strongest) / (2 * strongest));
-      image[(top + y) * SIDE + left + x] = level;
+      image[(top + y) * SIZE + left + x] = level;
     });
   });
   return image;
@@ -136,8 +136,8 @@ function place(digit) {
 function offset(weights) {
   const total = sum(weights);
   const moment = sum(weights.map((weight, at) => at * weight));
-  const shift = Math.ceil(((SIDE - 1) * total - 2 * moment) / (2 * total));
-  return Math.min(Math.max(shift, 0), SIDE - weights.length);
+  const shift = Math.ceil(((SIZE - 1) * total - 2 * moment) / (2 * total));
+  return Math.min(Math.max(shift, 0), SIZE - weights.length);
 }
 
 function sum(values) {

@@ -4,7 +4,7 @@
 import { PEN_WIDTH } from "./drawing.js";
 
 const SIDE = 280; // of the paper, in the points' unit
-const PIXELS = 100; // of the picture's side; with more the network reads no better
+const PIXELS = 100; // of the picture's side; with more the network classifies no better
 const STEP = 1; // a point closer to the last one than this adds nothing
 
 export class Pad {

@@ -34,7 +34,7 @@ def describe(
             "shape": [1, 28, 28, 1],
             "type": "float32; of int8.tflite uint8",
             "values": "grey levels from 0 to 255, white ink on black; the network scales them",
-            "drawings": "must be cropped, fitted and centred as MNIST's: digits/drawing.py does it",
+            "drawings": "must be cropped, fitted and centred as MNIST's: app/drawing.py does it",
         },
         "output": {
             "shape": [1, 10],

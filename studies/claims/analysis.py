@@ -202,7 +202,7 @@ def draw(verdicts: list[dict[str, Any]]) -> Figure:
             markersize=8,
         )
     names = [
-        f"{one['source']} {one['setting']}, {METRICS[one['figure']].removesuffix(', %')}"
+        f"{one['source']} {one['setting']}, {METRICS[one['metric']].removesuffix(', %')}"
         for one in shown
     ]
     axes.set_yticks(range(len(shown)), names)

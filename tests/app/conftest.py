@@ -13,8 +13,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 from sklearn.datasets import load_digits
 
+from app import drawing
 from bench import strokes
-from digits import drawing
 from digits.export import litert
 from tests.app.serving import Server
 from tests.app.visitor import CHROMIUM, DIGITS, watch

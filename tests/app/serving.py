@@ -35,16 +35,8 @@ class Server:
     """``python -m app`` as a process: up when the block begins, ended after it."""
 
     def __init__(self, model: Path, *options: str):
-        self._command = [
-            sys.executable,
-            "-m",
-            "app",
-            "--port",
-            "0",
-            "--model",
-            str(model),
-            *options,
-        ]
+        module = [sys.executable, "-m", "app"]
+        self._command = [*module, "--port", "0", "--model", str(model), *options]
         self.printed = self.complaints = ""
 
     def __enter__(self) -> Self:
@@ -113,11 +105,11 @@ def receive(connection: socket.socket, patience: float = 30) -> Answer:
     return Answer(response.status, dict(response.getheaders()), response.read())
 
 
-def picture(side: int = 280, mode: str = "L") -> Image.Image:
+def picture(size: int = 280, mode: str = "L") -> Image.Image:
     """Return a 7, white on black."""
-    image = Image.new("L", (side, side))
-    corners = [(0.3 * side, 0.25 * side), (0.7 * side, 0.25 * side), (0.45 * side, 0.8 * side)]
-    ImageDraw.Draw(image).line(corners, 255, max(1, side // 14), joint="curve")
+    image = Image.new("L", (size, size))
+    corners = [(0.3 * size, 0.25 * size), (0.7 * size, 0.25 * size), (0.45 * size, 0.8 * size)]
+    ImageDraw.Draw(image).line(corners, 255, max(1, size // 14), joint="curve")
     return image.convert(mode)
 
 

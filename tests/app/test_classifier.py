@@ -17,18 +17,18 @@ def expected(network: keras.Model) -> np.ndarray:
     return np.concatenate([network(image[None, ..., None]) for image in IMAGES.astype(np.float32)])
 
 
-def read(classifier: Classifier) -> np.ndarray:
+def predict(classifier: Classifier) -> np.ndarray:
     return np.stack([classifier.probabilities(image) for image in IMAGES])
 
 
 def test_float_probabilities_are_those_of_keras(network: keras.Model, model: Path) -> None:
-    found = read(Classifier(model, "float32"))
+    found = predict(Classifier(model, "float32"))
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected(network), atol=1e-5)
 
 
 def test_quantized_probabilities_are_close_and_make_one(network: keras.Model, model: Path) -> None:
-    found = read(Classifier(model))
+    found = predict(Classifier(model))
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected(network), atol=0.06)
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
@@ -49,18 +49,19 @@ def test_a_damaged_network_is_refused(model: Path, tmp_path: Path, kept: int) ->
         Classifier(tmp_path)
 
 
-@pytest.mark.parametrize(("form", "other"), [("int8", "float32"), ("float32", "int8")])
+@pytest.mark.parametrize(("format", "other"), [("int8", "float32"), ("float32", "int8")])
 def test_a_network_of_another_type_is_refused(
-    model: Path, tmp_path: Path, form: Literal["int8", "float32"], other: str
+    model: Path, tmp_path: Path, format: Literal["int8", "float32"], other: str
 ) -> None:
-    (tmp_path / f"{form}.tflite").write_bytes((model / f"{other}.tflite").read_bytes())
+    (tmp_path / f"{format}.tflite").write_bytes((model / f"{other}.tflite").read_bytes())
     with pytest.raises(PipelineError, match=r"expected a network from .*, got one from "):
-        Classifier(tmp_path, form)
+        Classifier(tmp_path, format)
 
 
-def test_the_app_does_without_tensorflow() -> None:
+def test_the_app_needs_neither_tensorflow_nor_a_stage() -> None:
     code = (
-        "import sys, app.__main__, app.kaggle; print({'tensorflow', 'keras'} & sys.modules.keys())"
+        "import sys, app.__main__, app.drawing, app.kaggle, app.site.build;"
+        "print({'tensorflow', 'keras', 'stages'} & {name.split('.')[0] for name in sys.modules})"
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert output.stdout == "set()\n", output.stderr

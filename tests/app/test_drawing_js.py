@@ -9,25 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
+from app import drawing
 from bench import strokes
-from digits import drawing
 from digits.errors import PipelineError
+from tests.app.visitor import DIGITS
 
 STATIC = Path(__file__).parents[2] / "app/static"
 
-# The digits as this project's own hand draws them, in a square of 10 by 10.
-DIGITS: dict[int, list[list[tuple[float, float]]]] = {
-    0: [[(5, 0), (2, 2), (1, 6), (3, 10), (6, 10), (8, 6), (8, 2), (5, 0)]],
-    1: [[(3, 2), (5, 0), (5, 10)]],
-    2: [[(1, 3), (2, 1), (5, 0), (7, 2), (6, 5), (1, 10), (8, 10)]],
-    3: [[(1, 1), (5, 0), (7, 2), (4, 5), (7, 7), (5, 10), (1, 9)]],
-    4: [[(4, 0), (1, 6), (8, 6)], [(6, 3), (6, 10)]],
-    5: [[(7, 0), (2, 0), (1, 4), (5, 4), (7, 7), (5, 10), (1, 9)]],
-    6: [[(6, 0), (2, 4), (1, 8), (4, 10), (7, 8), (5, 5), (2, 7)]],
-    7: [[(1, 0), (8, 0), (4, 10)], [(3, 5), (7, 5)]],
-    8: [[(5, 5), (2, 2), (5, 0), (7, 2), (2, 8), (5, 10), (8, 8), (5, 5)]],
-    9: [[(7, 2), (4, 0), (1, 3), (4, 5), (7, 2), (6, 10)]],
-}
 PLACEMENTS = [
     *strokes.PLACEMENTS.values(),
     strokes.Placement(0.95, (0.5, 0.5), 0.02),

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, CDPSession, Page, Response, ViewportSize, expect
 
+from app import drawing
 from app.classifier import Classifier
-from digits import drawing
 from tests.app.serving import Server
 from tests.app.visitor import (
     DIGITS,
@@ -506,7 +506,7 @@ def test_says_so_when_the_server_is_gone_and_goes_on_when_it_is_back(
     ("body", "sentence"),
     [
         ({"detail": "Come back tomorrow."}, "Come back tomorrow."),
-        ({"oops": 1}, "The drawing could not be read. Trying again …"),
+        ({"oops": 1}, "The drawing could not be classified. Trying again …"),
     ],
 )
 def test_says_so_when_the_server_refuses(

@@ -78,7 +78,7 @@ def test_the_slow_are_refused_and_hold_nobody_up(server: Server) -> None:
         (b"hello\r\n\r\n", 400, "not a valid HTTP request"),
         (HEAD + b"Content-Length: x\r\n\r\n", 400, "not a valid HTTP request"),
         (CHUNKED + b"no number\r\n", 400, "not a valid HTTP request"),
-        (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 15_000, 431, "too large beside its body"),
+        (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 15_000, 431, "too large, even without"),
     ],
 )
 def test_what_is_no_http_is_refused_in_a_sentence(
@@ -107,7 +107,7 @@ def test_an_offer_to_upgrade_is_refused_and_its_body_is_no_request(
     with counted(server, 400), server.connect(head) as connection:
         time.sleep(pause)
         connection.sendall(GET)
-        check_refusal(receive(connection), 400, "HTTP/1.1 alone")
+        check_refusal(receive(connection), 400, "HTTP/1.1 only")
         assert wait_for_end(connection, 2) == b""
 
 
@@ -144,10 +144,10 @@ def test_hanging_up_on_waiting_requests_leaves_no_complaint(server: Server) -> N
     assert server.ask("/healthz").status == 200
 
 
-@pytest.mark.parametrize("sent", [GET + b"\r\n", b"\r\n", GET])
-def test_a_silent_connection_is_ended(server: Server, sent: bytes) -> None:
-    with server.connect(sent) as connection:
-        wait_for_end(connection, 8)
+def test_silent_connections_are_ended(server: Server) -> None:
+    for connection in [server.connect(sent) for sent in (GET + b"\r\n", b"\r\n", GET)]:
+        with connection:
+            wait_for_end(connection, 8)
 
 
 def test_a_client_that_takes_no_answer_is_cut_off(server: Server) -> None:

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from io import BytesIO
 from pathlib import Path
 
 import httpx
@@ -15,10 +14,12 @@ import pytest
 from PIL import Image
 from starlette.types import Receive, Scope, Send
 
+from app import drawing
+from app.__main__ import listen
 from app.classifier import Classifier
 from app.guard import Guard
 from app.metrics import Metrics
-from digits import drawing
+from digits.errors import PipelineError
 from tests.app.serving import (
     CHUNKED,
     HEAD,
@@ -41,7 +42,7 @@ LARGE = png(Image.fromarray(NOISE))  # 1.4 MB
 PAGES = ["/", "/docs", "/openapi.json", "/static/docs.js", "/healthz", "/metrics", "/nothing"]
 
 
-def test_the_answer_has_the_digit_its_probabilities_and_the_picture_read(
+def test_the_answer_has_the_digit_its_probabilities_and_the_picture_seen(
     server: Server, model: Path
 ) -> None:
     answer = server.ask("/classify", SEVEN)
@@ -58,7 +59,7 @@ def test_the_answer_has_the_digit_its_probabilities_and_the_picture_read(
 
 
 def test_everybody_gets_their_own_answer(server: Server) -> None:
-    pictures = [png(picture(side)) for side in range(40, 72)]
+    pictures = [png(picture(size)) for size in range(40, 72)]
     expected = [server.ask("/classify", one).body for one in pictures]
     assert len(set(expected)) > 20
     with ThreadPoolExecutor(16) as pool:
@@ -66,25 +67,13 @@ def test_everybody_gets_their_own_answer(server: Server) -> None:
     assert found == expected * 8
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
-def test_every_kind_of_png_is_read(server: Server, mode: str) -> None:
-    image = picture()
-    if mode == "I;16":
-        image = Image.fromarray(np.asarray(image).astype(np.uint16) * 257)
-    else:
-        image = image.convert(mode)
-    assert Image.open(BytesIO(png(image))).mode == mode
-    content = server.ask("/classify", png(image)).json()
-    assert content["pixels"] == drawing.normalise(image).ravel().tolist()
+@pytest.mark.parametrize("size", [28, 700, 2000])
+def test_small_and_large_pictures_are_classified(server: Server, size: int) -> None:
+    content = server.ask("/classify", png(picture(size))).json()
+    assert content["pixels"] == drawing.normalise(picture(size)).ravel().tolist()
 
 
-@pytest.mark.parametrize("side", [28, 700, 2000])
-def test_small_and_large_pictures_are_read(server: Server, side: int) -> None:
-    content = server.ask("/classify", png(picture(side))).json()
-    assert content["pixels"] == drawing.normalise(picture(side)).ravel().tolist()
-
-
-def test_a_form_of_one_file_is_read(server: Server) -> None:
+def test_a_form_of_one_file_is_classified(server: Server) -> None:
     assert server.ask("/classify", *form(SEVEN)).body == server.ask("/classify", SEVEN).body
 
 
@@ -96,7 +85,7 @@ def test_a_body_in_chunks_is_read(server: Server) -> None:
         assert receive(connection).body == server.ask("/classify", SEVEN).body
 
 
-def test_of_an_animation_the_first_frame_is_read(server: Server) -> None:
+def test_of_an_animation_the_first_frame_is_classified(server: Server) -> None:
     later = [Image.new("L", (280, 280), 255), picture().rotate(90)]
     animation = png(picture(), save_all=True, append_images=later)
     assert b"fdAT" in animation
@@ -127,24 +116,21 @@ def test_the_next_request_may_come_in_the_same_bytes_as_a_large_body(server: Ser
         (SEVEN, {}, 415, "Send a PNG picture"),
         (SEVEN, {"Content-Type": "image/jpeg"}, 415, "Send a PNG picture"),
         (b"a=1", {"Content-Type": "application/x-www-form-urlencoded"}, 415, "Send a PNG picture"),
-        (*form(SEVEN, kind="image/jpeg"), 415, "not said to be a PNG"),
+        (*form(SEVEN, kind="image/jpeg"), 415, "not image/png"),
         (*form(SEVEN, SEVEN), 422, "one file and nothing else"),
         (*form(SEVEN, fields=1), 422, "one file and nothing else"),
         (*form(), 422, "one file and nothing else"),
         (SEVEN, {"Content-Type": "multipart/form-data; boundary=y"}, 422, "one file and"),
         (SEVEN, {"Content-Type": "multipart/form-data"}, 422, "one file and"),
         (b"", TYPE, 422, "empty"),
-        (b"GIF89a", TYPE, 422, "not a PNG"),
-        (SEVEN[:-1], TYPE, 422, "cut short"),
-        (SEVEN[:200], TYPE, 422, "cut short"),
         (SEVEN[:100] + b"\xff" + SEVEN[101:], TYPE, 422, "damaged"),
         (png(Image.new("L", (280, 280), 200)), TYPE, 422, "The picture is blank"),
         (png(Image.new("L", (2001, 1))), TYPE, 413, "2001 x 1 pixels"),
-        (LARGE, TYPE, 413, "1,048,576 bytes is the most"),
-        (*form(LARGE), 413, "1,048,576 bytes is the most"),
+        (LARGE, TYPE, 413, "the limit is 1,048,576 bytes"),
+        (*form(LARGE), 413, "the limit is 1,048,576 bytes"),
     ],
 )
-def test_what_cannot_be_read_is_refused_in_a_sentence(
+def test_what_cannot_be_classified_is_refused_in_a_sentence(
     server: Server, body: bytes, headers: dict[str, str], status: int, sentence: str
 ) -> None:
     check_refusal(server.ask("/classify", body, headers), status, sentence)
@@ -158,9 +144,9 @@ def test_what_cannot_be_read_is_refused_in_a_sentence(
         ("/static/nothing", "GET", 404, "nothing at this address"),
         ("/static/../classifier.py", "GET", 404, "nothing at this address"),
         ("/static/%2e%2e/classifier.py", "GET", 404, "nothing at this address"),
-        ("/classify", "GET", 405, "does not take that method"),
-        ("/healthz", "DELETE", 405, "does not take that method"),
-        ("/", "POST", 405, "does not take that method"),
+        ("/classify", "GET", 405, "does not accept that method"),
+        ("/healthz", "DELETE", 405, "does not accept that method"),
+        ("/", "POST", 405, "does not accept that method"),
     ],
 )
 def test_other_addresses_and_methods_are_refused_in_a_sentence(
@@ -217,12 +203,9 @@ def test_the_page_and_its_files_are_served(server: Server) -> None:
     ):
         answer = server.ask(path)
         assert (answer.status, answer.headers["content-type"]) == (200, media_type)
+    assert server.ask("/healthz").json() == {"status": "ok"}
     etag = server.ask("/static/docs.js").headers["etag"]
     assert server.ask("/static/docs.js", headers={"If-None-Match": etag}).status == 304
-
-
-def test_health_is_told(server: Server) -> None:
-    assert server.ask("/healthz").json() == {"status": "ok"}
 
 
 def test_the_description_names_what_classify_takes_and_answers(server: Server) -> None:
@@ -299,17 +282,11 @@ def test_at_the_end_requests_under_way_are_answered(model: Path, how: signal.Sig
     assert "Traceback" not in server.complaints
 
 
-def refusal(*options: object) -> str:
-    """Run the server, which must end at once with status 1; return its complaint."""
-    command = [sys.executable, "-m", "app", *map(str, options)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1
-    assert done.stdout == ""
-    return done.stderr.removeprefix("INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n")
-
-
 def test_without_a_network_it_says_which_command_makes_one(tmp_path: Path) -> None:
-    (complaint,) = refusal("--port", 0, "--model", tmp_path).splitlines()
+    command = [sys.executable, "-m", "app", "--port", "0", "--model", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    (complaint,) = done.stderr.splitlines()
     assert re.match(r"app: .*int8\.tflite is missing; `make app` trains a network in ", complaint)
 
 
@@ -321,15 +298,12 @@ def test_without_a_network_it_says_which_command_makes_one(tmp_path: Path) -> No
         ("nowhere.invalid", 0, "Name or service not known"),
     ],
 )
-def test_an_address_it_cannot_have_is_named_in_one_line(
-    model: Path, host: str, port: int | None, reason: str
-) -> None:
+def test_an_address_it_cannot_have_is_named(host: str, port: int | None, reason: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
-        taken = other.getsockname()[1]
-        port = taken if port is None else port
-        (complaint,) = refusal("--host", host, "--port", port, "--model", model).splitlines()
-    assert complaint.startswith(f"app: cannot listen on {host}, port {port}: ")
-    assert reason in complaint
+        port = other.getsockname()[1] if port is None else port
+        with pytest.raises(PipelineError) as caught:
+            listen(host, port)
+    assert str(caught.value).startswith(f"cannot listen on {host}, port {port}: {reason}")
 
 
 def test_a_defect_is_answered_in_a_sentence_and_logged(caplog: pytest.LogCaptureFixture) -> None:

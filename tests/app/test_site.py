@@ -21,7 +21,7 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from app.classifier import Classifier
-from app.site.build import add_icons, add_service_worker, build, find_files
+from app.site.build import add_service_worker, build, find_files
 from digits.errors import PipelineError
 from digits.io import read_json
 from tests.app.serving import ROOT
@@ -127,22 +127,15 @@ def test_the_icons_are_what_the_manifest_says(site: Path) -> None:
     purposes = set()
     for icon in manifest["icons"]:
         with Image.open(site / icon["src"]) as image:
-            side = int(icon["sizes"].split("x")[0])
-            assert image.size == (side, side)
-            corner, colour = image.getpixel((0, 0)), image.getpixel((side // 2, side // 8))
+            size = int(icon["sizes"].split("x")[0])
+            assert image.size == (size, size)
+            corner, colour = image.getpixel((0, 0)), image.getpixel((size // 2, size // 8))
             assert colour == (0x3D, 0x4F, 0xD6, 255)
             assert corner == (colour if icon.get("purpose") == "maskable" else (0, 0, 0, 0))
-            white = image.getpixel((side // 2, int(0.3 * side)))
+            white = image.getpixel((size // 2, int(0.3 * size)))
             assert white == (255, 255, 255, 255)
-        purposes.add((side, icon.get("purpose", "any")))
+        purposes.add((size, icon.get("purpose", "any")))
     assert purposes == {(192, "any"), (512, "any"), (512, "maskable")}
-
-
-def test_icons_are_the_same_each_time(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        add_icons(tmp_path / name)
-    for path in find_files(tmp_path / "one"):
-        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
 
 
 def test_says_how_large_it_is_and_how_to_serve_it(reader: Path, tmp_path: Path) -> None:

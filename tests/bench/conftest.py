@@ -1,6 +1,7 @@
 """What the tests of the app have, for those of its measurements, and data to train on."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -22,4 +23,11 @@ def standardized(tmp_path: Path, idx_files: IdxMaker, monkeypatch: pytest.Monkey
         done = running.run(tmp_path, stage)
         assert done.returncode == 0, done.stderr
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(measuring.ROOT))
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[list[Any]]:
+    """Return what is written of results, in place of writing it."""
+    kept: list[list[Any]] = []
+    monkeypatch.setattr(measuring, "write", lambda name, figures: kept.append(list(figures)))
+    return kept

@@ -10,44 +10,31 @@ from bench import convert, measuring
 from digits.data import idx
 
 
-def test_the_other_method_writes_the_same_pixels(tmp_path: Path) -> None:
-    rng = np.random.default_rng(1)
-    images = rng.integers(0, 256, (5, 28, 28), dtype=np.uint8)
-    labels = np.array([3, 1, 4, 1, 5], np.uint8)
-    raw = tmp_path / "raw"
-    raw.mkdir()
-    for prefix in ("train", "t10k"):
-        idx.write(raw / f"{prefix}-images-idx3-ubyte.gz", images)
-        idx.write(raw / f"{prefix}-labels-idx1-ubyte.gz", labels)
-    convert.write_files(raw, tmp_path / "png")
-    for name in ("training", "testing"):
-        for number, (image, label) in enumerate(zip(images, labels, strict=True)):
-            written = Image.open(tmp_path / f"png/{name}/{label}/{number}.png")
-            assert written.mode == "L"
-            assert np.array_equal(np.asarray(written), image)
-
-
 @pytest.mark.usefixtures("standardized")
-def test_both_methods_are_timed_as_wholes_and_by_the_processor(
-    monkeypatch: pytest.MonkeyPatch,
+def test_both_methods_are_timed_and_write_the_same_pixels(
+    monkeypatch: pytest.MonkeyPatch, written: list[Any]
 ) -> None:
-    run = measuring.run
     used: list[tuple[str, measuring.Used]] = []
+    run = measuring.run
 
     def keep(command: list[str], folder: Path) -> measuring.Used:
         used.append((command[0], run(command, folder)))
+        if command[0] == "bench.convert":
+            images, labels = idx.read_pair(
+                *(convert.RAW / name for name in convert.FILES["testing"])
+            )
+            for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+                png = Image.open(folder / f"data/png/testing/{label}/{number}.png")
+                assert png.mode == "L"
+                assert np.array_equal(np.asarray(png), image)
         return used[-1][1]
 
-    written: list[Any] = []
     monkeypatch.setattr(measuring, "run", keep)
-    monkeypatch.setattr(measuring, "write", lambda name, figures: written.extend(figures))
     monkeypatch.setattr(sys, "argv", ["convert", "--rounds", "2"])
     convert.main()
-    assert [name for name, _ in used] == [
-        *("stages.convert", "bench.convert"),
-        *("bench.convert", "stages.convert"),
-    ]
-    ours = [one for name, one in used if name == "stages.convert"]
-    whole, processor = written
-    assert whole["ours"] == measuring.spread([70_000 / one.seconds for one in ours])
-    assert processor["ours"] == measuring.spread([70_000 / one.processor for one in ours])
+    ours, other = "stages.convert", "bench.convert"
+    assert [name for name, _ in used] == [ours, other, other, ours]
+    ((whole, cpu),) = written
+    mine = [one for name, one in used if name == ours]
+    assert whole["ours"] == measuring.spread([70_000 / one.seconds for one in mine])
+    assert cpu["ours"] == measuring.spread([70_000 / one.cpu for one in mine])

@@ -4,41 +4,34 @@ import numpy as np
 import pytest
 
 from bench import growth, measuring
+from bench.convert import FILES
 from digits.data import idx
+from tests.conftest import IdxMaker
 
 
 def test_copies_follow_the_data_with_little_noise(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, idx_files: IdxMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raw = tmp_path / "raw"
-    raw.mkdir()
-    rng = np.random.default_rng(1)
-    written = {}
-    for images_name, labels_name in idx.FILES.values():
-        images = rng.integers(0, 256, (7, 28, 28), dtype=np.uint8)
-        labels = rng.integers(0, 10, 7, dtype=np.uint8)
-        idx.write(raw / images_name, images)
-        idx.write(raw / labels_name, labels)
-        written[images_name] = images, labels
-    monkeypatch.setattr(growth, "RAW", raw)
-    assert growth.multiply(tmp_path / "many", 3) == 42
-    for images_name, labels_name in idx.FILES.values():
-        images, labels = written[images_name]
-        many, their_labels = idx.read_pair(
-            tmp_path / "many" / images_name, tmp_path / "many" / labels_name
-        )
+    idx_files(tmp_path / "raw", training=7, testing=5)
+    monkeypatch.setattr(growth, "RAW", tmp_path / "raw")
+    assert growth.multiply(tmp_path / "many", 3) == 36
+    for names in FILES.values():
+        images, labels = idx.read_pair(*(tmp_path / "raw" / name for name in names))
+        many, their_labels = idx.read_pair(*(tmp_path / "many" / name for name in names))
         assert their_labels.tolist() == 3 * labels.tolist()
-        assert np.array_equal(many[:7], images)
-        apart = np.abs(many[7:].astype(int) - np.concatenate([images, images]))
-        assert 0 < apart.mean() < apart.max() <= growth.NOISE
-        assert not np.array_equal(many[7:14], many[14:])
+        first, second, third = np.split(many.astype(int), 3)
+        assert np.array_equal(first, images)
+        assert not np.array_equal(second, third)
+        assert 0 < np.abs(second - first).mean() < np.abs(second - first).max() <= growth.NOISE
 
 
 def test_growth_is_since_the_smallest_and_since_the_size_before() -> None:
-    used = {1: measuring.Used(10, 8, 100_000_000), 10: measuring.Used(110, 72, 300_000_000)}
-    used[50] = measuring.Used(600, 480, 500_000_000)
-    of_stage = {copies: {"convert": one} for copies, one in used.items()}
-    one, _, many = (growth.figure(of_stage, "convert", copies) for copies in used)
+    sizes = {1: (10, 8, 100), 10: (110, 72, 300), 50: (600, 480, 500)}
+    of_stage = {
+        copies: {"convert": measuring.Used(seconds, cpu, megabytes * 1_000_000, "")}
+        for copies, (seconds, cpu, megabytes) in sizes.items()
+    }
+    one, _, many = (growth.figure(of_stage, "convert", copies) for copies in of_stage)
     ratios = ("seconds_an_image", "processor_an_image", "of_the_size_before")
     assert [one[name] for name in ratios] == [1, 1, 1]
     assert [many[name] for name in ratios] == [1.2, 1.2, 1.09]

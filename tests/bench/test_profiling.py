@@ -5,7 +5,7 @@ import pytest
 
 from bench import profiling
 from digits import config
-from digits.training import optimizers
+from digits.training import fit, optimizers
 
 
 @pytest.mark.slow
@@ -22,13 +22,12 @@ def test_a_step_is_sorted_into_kinds_of_work() -> None:
 
 @pytest.mark.parametrize("name", ["dense", "convnet_dropout", "lenet5", "resnet34"])
 def test_a_step_of_every_optimizer_is_found(name: str) -> None:
-    settings = config.architecture(config.load(), name)
-    phase = settings.plan[-1].model_copy(update={"learning_rate": 0.001})
+    recipe = config.architecture(config.load(), name)
+    phase = fit.phases_of(recipe)["all"]
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     for _ in range(2):  # Keras numbers the second of a process
-        optimizer = optimizers.build(settings.optimizer.name, phase, 0.001, 10, model, name)
-        kernel = f"StatefulPartitionedCall/{optimizer.name}/mul:Mul"
-        assert profiling._part(kernel) == "optimizer"
+        optimizer = optimizers.build(recipe.optimizer, phase, 0.001, 10, model, name)
+        assert profiling._part(f"StatefulPartitionedCall/{optimizer.name}/mul:Mul") == "optimizer"
 
 
 def test_what_overlaps_counts_once() -> None:

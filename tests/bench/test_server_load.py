@@ -1,6 +1,4 @@
 import re
-import subprocess
-import sys
 from io import BytesIO
 from pathlib import Path
 
@@ -8,36 +6,35 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, Request
 
-from bench import server_load
-from tests.app.serving import ROOT, Server
+from bench import measuring, server_load
+from tests.app.serving import Server
 from tests.app.visitor import DIGITS, draw, settle
 
 
-def run(module: str, *options: object) -> str:
-    command = [sys.executable, "-m", f"bench.{module}", *map(str, options)]
-    return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+def run(module: str, model: Path, options: str) -> str:
+    return measuring.run([f"bench.{module}", "--model", model, *options.split()]).output
 
 
 def test_the_load_is_measured(model: Path) -> None:
-    output = run("server_load", "--model", model, "--connections", 1, 3, "--seconds", 1)
+    output = run("server_load", model, "--connections 1 3 --seconds 1")
     size = server_load.DRAWING.stat().st_size
     assert re.match(rf"{size:,} bytes a drawing; memory \d+\.\d MB\n", output)
     lines = re.findall(
         r"^connections: (\d); requests/s: ([\d,]+); ms: p50 ([\d.]+), p99 ([\d.]+), "
-        r"slowest ([\d.]+); processor us a request: (\d+); memory [\d.]+ MB$",
+        r"slowest ([\d.]+); CPU us a request: (\d+); memory [\d.]+ MB$",
         output,
         re.M,
     )
     assert [line[0] for line in lines] == ["1", "3"]
     for line in lines:
-        rate, p50, p99, slowest, processor = (float(part.replace(",", "")) for part in line[1:])
+        rate, p50, p99, slowest, cpu = (float(part.replace(",", "")) for part in line[1:])
         assert rate > 10
         assert 0 < p50 <= p99 <= slowest + 0.05  # rounded
-        assert 100 < processor < 100_000
+        assert 100 < cpu < 100_000
 
 
 def test_the_attack_is_told(model: Path) -> None:
-    output = run("server_hostile", "--model", model, "--bodies", 100)
+    output = run("server_hostile", model, "--bodies 100")
     assert re.match(r"100 bodies in \d+ s, answered 200: \d+, .*408: 1, .*hung up: 1\n", output)
     assert re.search(r"^\d+ good requests meanwhile, all answered rightly, slowest ", output, re.M)
 

@@ -5,75 +5,62 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ruamel.yaml import YAML
 
 from bench import measuring, time_to_accuracy
+from bench.convert import FILES
 from digits.data import idx
 from digits.errors import PipelineError
-from studies.accuracy.recipes import load
-from studies.accuracy.run import RUNS
 
 
-def change(path: Path, **values: Any) -> None:
-    """Set values of a YAML file, by dotted keys with __ for the dots."""
-    yaml = YAML()
-    content = yaml.load(path)
-    for key, value in values.items():
-        *parents, last = key.split("__")
-        section = content
-        for parent in parents:
-            section = section[parent]
-        section[last] = value
-    yaml.dump(content, path)
+def test_every_swift_is_held_against_the_articles_of_its_round(
+    monkeypatch: pytest.MonkeyPatch, written: list[Any], tmp_path: Path
+) -> None:
+    found: list[list[str]] = []
+
+    def run(command: list[str]) -> measuring.Used:
+        found.append([command[1], command[3]])
+        seconds = {"swift": 10, "lenet5_v2": 100 * len(found), "champion": 1000}[command[1]]
+        return measuring.Used(seconds, 0, 0, "log\n0.995\n")
+
+    monkeypatch.setattr(measuring, "run", run)
+    monkeypatch.setattr(time_to_accuracy, "SEEDS", (1, 2))
+    monkeypatch.setattr(time_to_accuracy, "RAW", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["time_to_accuracy", "--rounds", "2"])
+    time_to_accuracy.main()
+    round_ = ["lenet5_v2", "swift", "swift", "champion"]
+    assert [name for name, _ in found] == round_ * 2
+    assert [seed for _, seed in found] == ["1", "1", "2", "1", "2", "1", "2", "2"]
+    # Whatever ends it, what was measured before is there.
+    assert [one["what"] for one in written[0]] == ["lenet5_v2 on test"]
+    swift, champion, accuracy, article = written[-1]
+    assert (swift["what"], swift["note"]) == ("swift, against lenet5_v2", "swift_rate_8")
+    assert swift["ratio"] == {"median": 0.06, "lowest": 0.02, "highest": 0.1}
+    assert (champion["what"], champion["ours"]["median"]) == ("champion, one training", 1000)
+    assert (accuracy["mean"], article["mean"]) == (99.5, 99.5)
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("standardized")
-def test_every_short_training_is_held_against_the_articles(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_a_recipe_learns_training_and_predicts_test(
+    tmp_path: Path, noisy: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipes = tmp_path / "studies/accuracy/params.yaml"
-    recipes.parent.mkdir(parents=True)
-    shutil.copy(measuring.ROOT / "studies/accuracy/params.yaml", recipes)
-    highest = load().chosen["champion"]
-    change(recipes, base__epochs=1, seeds=[1, 2], **{f"recipes__{highest}__epochs": 1})
-    change(tmp_path / "params.yaml", architectures__lenet5_v2__epochs=1)
-    written: list[Any] = []
-    monkeypatch.setattr(measuring, "write", lambda name, figures: written.append(figures))
-    monkeypatch.setattr(sys, "argv", ["time_to_accuracy"])
-    run, found, articles = measuring.run, [], []
-
-    def keep(command: Any, folder: Path, **environment: str) -> measuring.Used:
-        used = run(command, folder, **environment)
-        if command[0] == "studies.accuracy.run":
-            with np.load(folder / RUNS / f"{command[1]}-{command[2]}.npz") as content:
-                found.append(content["log_probabilities"].argmax(axis=1))
-        if command[0] == "stages.evaluate":
-            with np.load(folder / f"data/predictions/{command[1]}.npz") as content:
-                articles.append(content["probabilities"][600:].argmax(axis=1))  # those of test
-        return used
-
-    monkeypatch.setattr(measuring, "run", keep)
-    time_to_accuracy.main()
-
-    first, _, last, (champion,) = written  # whatever ends it, what was measured before is there
-    assert [figure["what"] for figure in first] == ["lenet5_v2 on test"]
-    seconds, swift, article = last
-    assert seconds["ratio"]["highest"] == pytest.approx(
-        seconds["ours"]["highest"] / seconds["other"]["median"], rel=0.01
-    )
-    files = ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz")
-    _, labels = idx.read_pair(*(tmp_path / "data/raw" / name for name in files))
-    right = [100 * float((read == labels).mean()) for read in found]  # two swifts, a champion
-    assert swift["ours"] == measuring.spread(right[:2])
-    assert swift["mean"] == pytest.approx(np.mean(right[:2]), abs=0.001)
-    (predicted,) = articles
-    assert article["mean"] == pytest.approx(100 * (predicted == labels).mean(), abs=0.001)
-    assert (champion["what"], champion["note"]) == ("champion, one training", highest)
-    assert len(right) == 3
+    shutil.copy(measuring.ROOT / "params.yaml", tmp_path)
+    images, labels = noisy
+    grey = (images * 50 + 100).clip(0, 255).astype(np.uint8)
+    for names, rows in zip(FILES.values(), (slice(0, 300), slice(300, 400)), strict=True):
+        for name, array in zip(names, (grey[rows], labels[rows]), strict=True):
+            idx.write(tmp_path / "data/raw" / name, array)
+    monkeypatch.chdir(tmp_path)
+    used = measuring.run(["bench.time_to_accuracy", "swift", "--seed", "1"])
+    assert "300 images" in used.output
+    assert float(used.output.splitlines()[-1]) > 0.3  # a guess is right in a tenth
 
 
 def test_what_is_not_timed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["time_to_accuracy", "champion", "swiftest"])
     with pytest.raises(PipelineError, match="no swiftest here; swift and champion are"):
         time_to_accuracy.main()
+
+
+@pytest.mark.parametrize("name", ["swift", "champion"])
+def test_recipes_are_possible(name: str) -> None:
+    assert time_to_accuracy.recipe(name).network == name

@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from digits.io import read_json, replacing, write_csv, write_json
+from digits.errors import PipelineError
+from digits.io import read_csv, read_json, replacing, write_csv, write_json
 
 
 def test_a_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
@@ -99,3 +100,25 @@ def test_csv_has_a_header_and_no_index(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     write_csv(path, pd.DataFrame({"id": [3, 4], "label": ["ö", "b,c"]}))
     assert path.read_bytes().decode() == 'id,label\n3,ö\n4,"b,c"\n'
+
+
+def test_reads_numbers_without_losing_a_digit(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("a,b\n1,0.30000000000000004\n")
+    assert read_csv(path, ["a", "b"]).to_dict("list") == {"a": [1], "b": [0.1 + 0.2]}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "table.csv is not a table of comma-separated values"),
+        ("a,b\n1,2\n1,2,3\n", "table.csv is not a table of comma-separated values"),
+        ("a,b\n", "expected rows with the columns a, b, found 0 with a, b"),
+        ("a,c\n1,2\n", "expected rows with the columns a, b, found 1 with a, c"),
+    ],
+)
+def test_refuses_anything_else(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(content)
+    with pytest.raises(PipelineError, match=message):
+        read_csv(path, ["a", "b"])

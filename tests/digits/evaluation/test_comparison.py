@@ -1,9 +1,9 @@
 import numpy as np
 import pandas as pd
 
-from digits import tables
 from digits.evaluation import comparison
 from digits.evaluation.predictions import Predictions
+from digits.io import CURVES
 
 LABELS = (np.arange(60) % 10).astype(np.uint8)
 ROWS = {"train": np.arange(25), "dev": np.arange(25, 30), "test": np.arange(30, 60)}
@@ -50,8 +50,8 @@ def test_one_architecture_in_one_phase_has_empty_tables_with_their_columns() -> 
 
 def test_curves_become_one_long_table() -> None:
     curves = {
-        "a": pd.DataFrame([[1, 1, 9, 0.5, 0.8, 9, 0.4, 0.9, 0.001]], columns=tables.CURVES),
-        "b": pd.DataFrame([[1, 1, 9, 0.3, 0.7, 9, 0.2, 0.6, 0.001]], columns=tables.CURVES),
+        "a": pd.DataFrame([[1, 1, 9, 0.5, 0.8, 9, 0.4, 0.9, 0.001]], columns=CURVES),
+        "b": pd.DataFrame([[1, 1, 9, 0.3, 0.7, 9, 0.2, 0.6, 0.001]], columns=CURVES),
     }
     assert comparison.join_curves(curves).to_numpy().tolist() == [
         ["a", 1, 1, "train", 0.5, 0.8],

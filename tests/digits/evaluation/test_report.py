@@ -1,7 +1,6 @@
 """The comparison as a Markdown table."""
 
-import sys
-from collections.abc import Callable
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +10,7 @@ from digits.errors import PipelineError
 from digits.evaluation import report
 
 ROOT = Path(__file__).parents[3]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
 FIGURES = {
     "parameters": 61706,
     "train": 0.998,
@@ -65,52 +65,38 @@ def test_the_best_has_the_highest_dev_accuracy_then_the_lowest_dev_loss() -> Non
     assert "Best on dev: high." in report.markdown(table[:2], pairs)
 
 
-def test_the_table_goes_between_the_marks_and_nothing_else_changes() -> None:
-    begin, end = "<!-- made by `make readme` -->\n", "<!-- end -->"
-    text = f"# Title\n\n{begin}old\n{end}\n\nThe rest.\n"
-    once = report.replace_table(text, "| new |")
-    assert once == f"# Title\n\n{begin}| new |\n{end}\n\nThe rest.\n"
-    assert report.replace_table(once, "| new |") == once
+def test_generated_text_goes_between_its_marks_and_nothing_else_changes(tmp_path: Path) -> None:
+    made = tmp_path / "tables.md"
+    made.write_text("| new |\n")
+    begin, end = f"<!-- made by `make docs` from {made} -->\n", "<!-- end -->"
+    text = f"# Title\n\n{begin}old\n\nolder\n{end}\n\nThe rest.\n{begin}{end}\n"
+    once = report.up_to_date(text)
+    assert once == f"# Title\n\n{begin}| new |\n{end}\n\nThe rest.\n{begin}| new |\n{end}\n"
+    assert report.up_to_date(once) == once
+    made.unlink()
+    with pytest.raises(PipelineError, match="brings it back"):
+        report.up_to_date(text)
 
 
-def test_a_text_without_the_marks_is_refused() -> None:
-    with pytest.raises(PipelineError, match="expected the lines <!-- made by `make readme` -->"):
-        report.replace_table("# Title\n", "| new |")
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{one.name}" for one in DOCS)])
+def test_the_generated_text_of_every_page_is_current(
+    page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    text = Path(page).read_text(encoding="utf-8")
+    assert report.up_to_date(text) == text, "`make docs` brings it up to date"
+    assert (
+        text.count("<!-- made by") == text.count("<!-- end -->") == len(report.MADE.findall(text))
+    )
 
 
-def test_the_readme_shows_the_committed_comparison(
+def test_a_comparison_of_something_else_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    page = tmp_path / "README.md"
-    page.write_text(report.replace_table(text, "| old |"), encoding="utf-8")
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(sys, "argv", ["report", str(page)])
-    report.main()
-    assert page.read_text(encoding="utf-8") == text
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (lambda path: path.unlink(), r"architectures.csv is missing; `git checkout"),
-        (lambda path: path.write_text("a,b\n1,2\n"), "is not what this project wrote: KeyError"),
-    ],
-)
-def test_a_missing_or_other_comparison_is_told(
-    damage: Callable[[Path], None], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for path in (
-        "params.yaml",
-        "README.md",
-        "metrics/compare/architectures.csv",
-        "metrics/compare/pairs.csv",
-        "studies/claims/claims.yaml",
-    ):
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_bytes((ROOT / path).read_bytes())
+    for name in ("params.yaml", "studies/claims/claims.yaml", "metrics/compare/pairs.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["report", "README.md"])
-    damage(tmp_path / "metrics/compare/architectures.csv")
-    with pytest.raises(PipelineError, match=message):
-        report.main()
+    Path("metrics/compare/architectures.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(PipelineError, match="is not what this project wrote: KeyError"):
+        report.up_to_date("<!-- made by `make docs` from metrics/compare -->\n<!-- end -->\n")

@@ -21,7 +21,7 @@ from digits.errors import PipelineError
 
 PEN_WIDTH = 18 / 280  # of the side of the canvas that the page offers
 
-SIDE = 28  # of the image
+SIZE = 28  # of the image
 BOX = 20  # the digit's longer side
 CONTRAST = 32  # grey levels from paper to ink; with less a picture is blank
 EDGE = 4  # the digit ends where the ink falls below this part of the strongest
@@ -110,7 +110,7 @@ def _fit(ink: NDArray[np.uint8]) -> NDArray[np.int64]:
     65,000 pixels: sums over rows are at most 255 times as many, below 2^24.
     """
     longer = max(ink.shape)
-    down, across = (_overlaps(longer)[: -(-BOX * side // longer), :side] for side in ink.shape)
+    down, across = (_overlaps(longer)[: -(-BOX * size // longer), :size] for size in ink.shape)
     rows = (down @ ink).astype(np.float64)
     return (rows @ across.T).astype(np.int64)
 
@@ -128,7 +128,7 @@ def _place(digit: NDArray[np.int64]) -> NDArray[np.uint8]:
     rows, columns = digit.shape
     top, left = _offset(digit.sum(axis=1)), _offset(digit.sum(axis=0))
     strongest = int(digit.max())
-    image = np.zeros((SIDE, SIDE), np.uint8)
+    image = np.zeros((SIZE, SIZE), np.uint8)
     image[top : top + rows, left : left + columns] = (510 * digit + strongest) // (2 * strongest)
     return image
 
@@ -136,5 +136,5 @@ def _place(digit: NDArray[np.int64]) -> NDArray[np.uint8]:
 def _offset(weights: NDArray[np.int64]) -> int:
     """Return the shift that brings the centre of mass to 14 +- 0.5, as far as there is room."""
     total, moment = int(weights.sum()), int(weights @ PLACES[: weights.size])
-    shift = -((2 * moment - (SIDE - 1) * total) // (2 * total))
-    return min(max(shift, 0), SIDE - weights.size)
+    shift = -((2 * moment - (SIZE - 1) * total) // (2 * total))
+    return min(max(shift, 0), SIZE - weights.size)

@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
-from digits import drawing
+from app import drawing
 from digits.data import idx
 from digits.errors import PipelineError
 
@@ -30,9 +30,9 @@ def coloured(ink: tuple[int, ...], ground: tuple[int, ...]) -> Image.Image:
 
 def area_average(ink: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Scale a square to 20x20 the slow and plain way: repeat every pixel, then average blocks."""
-    side = len(ink)
+    size = len(ink)
     fine = ink.repeat(20, axis=0).repeat(20, axis=1).astype(np.float64)
-    averages: NDArray[np.float64] = fine.reshape(20, side, 20, side).mean(axis=(1, 3))
+    averages: NDArray[np.float64] = fine.reshape(20, size, 20, size).mean(axis=(1, 3))
     return averages
 
 
@@ -56,10 +56,10 @@ def test_the_digit_fills_20_pixels_and_its_mass_is_in_the_middle(seven: NDArray[
     assert np.abs(centre_of_mass(seven) - 14).max() <= 0.5
 
 
-@pytest.mark.parametrize("side", [7, 20, 33, 100, 261])
-def test_pixels_are_averages_over_their_areas(side: int) -> None:
-    ink = np.random.default_rng(side).integers(120, 256, (side, side), dtype=np.uint8)
-    ink[side // 2, side // 2] = 255
+@pytest.mark.parametrize("size", [7, 20, 33, 100, 261])
+def test_pixels_are_averages_over_their_areas(size: int) -> None:
+    ink = np.random.default_rng(size).integers(120, 256, (size, size), dtype=np.uint8)
+    ink[size // 2, size // 2] = 255
     image = drawing.normalise(Image.fromarray(np.pad(ink, 40)))
     rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
     averages = area_average(ink)
@@ -105,8 +105,6 @@ def test_a_digit_stays_whole_however_far_off_its_mass_is() -> None:
         pytest.param(paper().convert("CMYK"), id="CMYK"),
         pytest.param(paper().convert("YCbCr"), id="YCbCr"),
         pytest.param(paper().convert("F"), id="F"),
-        pytest.param(Image.fromarray(np.asarray(paper()).astype(np.uint16) * 257), id="I;16"),
-        pytest.param(Image.fromarray(np.asarray(paper()).astype(np.int32) * 257), id="I"),
         pytest.param(paper().convert("LA"), id="LA, opaque"),
         pytest.param(paper().convert("RGBA"), id="RGBA, opaque"),
         pytest.param(coloured((0, 0, 0, 255), (0, 0, 0, 0)), id="black on nothing"),
@@ -216,12 +214,12 @@ def test_an_mnist_image_comes_back_from_anywhere_at_any_size(
     random = np.random.default_rng(factor)
     differences = []
     for image in mnist_images[:1000]:
-        side = 28 * factor
-        picture = np.full((2 * side, 3 * side), ground, np.uint8)
-        top, left = random.integers(0, side, 2)
+        size = 28 * factor
+        picture = np.full((2 * size, 3 * size), ground, np.uint8)
+        top, left = random.integers(0, size, 2)
         levels = ground + image / 255 * (ink - ground)
         large = levels.round().astype(np.uint8).repeat(factor, axis=0).repeat(factor, axis=1)
-        picture[top : top + side, left : left + side] = large
+        picture[top : top + size, left : left + size] = large
         normalised = drawing.normalise(Image.fromarray(picture))
         differences.append(np.abs(normalised.astype(int) - image).mean())
     assert np.mean(differences) < 1
