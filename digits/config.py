@@ -178,6 +178,7 @@ class Optimizer(Section):
     """
 
     model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, int | float | bool | None] = Field(init=False)
 
     name: Name
     learning_rate: LearningRate | None = None
@@ -357,6 +358,14 @@ class Architecture(Section):
         return [phase.learning_rate for phase in self.phases.values()]
 
 
+class Versions(Section):
+    """The packages that compute, as requirements.lock pins them."""
+
+    keras: str
+    numpy: str
+    tensorflow: str
+
+
 class Params(Section):
     """The whole of params.yaml.
 
@@ -366,7 +375,7 @@ class Params(Section):
 
     seed: Seed
     threads: Threads
-    versions: dict[Name, str]
+    versions: Versions
     dataset: str
     datasets: dict[str, Dataset]
     download: Download

@@ -18,6 +18,7 @@ from digits.data import dataset
 from digits.errors import run_stage
 from digits.evaluation import figures, predict, predictions
 from digits.io import CURVES, read_csv, replacing, write_csv, write_curves
+from digits.training.identity import check_versions
 from digits.training.train import Trained, best_on_dev, train
 
 
@@ -28,6 +29,7 @@ def main() -> None:
     name = parser.parse_args().name
     values = config.load()
     recipe = config.architecture(values, name)
+    check_versions(values.versions)
     data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
     curves = Path(f"plots/train/{name}.csv")
     state, folder = Path(f"checkpoints/{name}"), Path(f"models/{name}")
@@ -45,8 +47,9 @@ def main() -> None:
     if len(trained.ends) > 1:
         for number, end in enumerate(trained.ends, 1):
             copy(end, folder / f"phases/{number}.keras")
-    for shown in state.glob("letters.*"):
-        copy(shown, folder / shown.name)
+    if recipe.pretrained == "letters":
+        for shown in ("letters.csv", "letters.png"):
+            copy(state / shown, folder / shown)
     if trained.rates is not None and trained.learning_rate:
         rates = trained.rates.map(lambda value: float(f"{value:.7g}"))
         write_csv(folder / "range_test.csv", rates)

@@ -23,7 +23,7 @@ import pytest
 from digits import networks
 from digits.config import Architecture
 from digits.data import mirrors
-from digits.training import determinism
+from digits.training import determinism, identity
 
 # A job in the background starts with Ctrl-C ignored, and would hand that on to the stages it runs.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -78,20 +78,21 @@ def noisy() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return the name of a small network with a body of two groups, and a head."""
+    """Return the name of a small network with a backbone of two groups, and a head."""
     module = ModuleType("digits.networks.tiny")
     vars(module).update(build=build_tiny, LAYER_GROUPS=("stem", "middle", "head"))
     monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(identity, "code", lambda recipe: "of no file")
     return "tiny"
 
 
-def build_tiny(settings: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
+def build_tiny(recipe: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
     for group, filters in (("stem", 4), ("middle", 8)):
         conv = keras.layers.Conv2D(filters, 5, strides=3, use_bias=False, name=f"{group}_conv")
         norm = keras.layers.BatchNormalization(momentum=0.9, name=f"{group}_norm")
         images = keras.layers.ReLU(name=f"{group}_relu")(norm(conv(images)))
     features = keras.layers.Flatten(name="head_flat")(images)
-    return networks.classify(settings, networks.dropout(settings.dropout, features))
+    return networks.classify(recipe, networks.dropout(recipe.dropout, features))
 
 
 def idx_bytes(array: npt.NDArray[np.uint8]) -> bytes:

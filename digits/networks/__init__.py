@@ -50,6 +50,11 @@ def l2(recipe: Architecture) -> keras.regularizers.Regularizer | None:
     return keras.regularizers.L2(recipe.l2) if recipe.l2 else None
 
 
+def widened(recipe: Architecture, count: int) -> int:
+    """Return how many filters or units ``recipe.width`` makes of ``count``, one at least."""
+    return max(1, round(count * recipe.width))
+
+
 def dropout(rate: float, images: keras.KerasTensor) -> keras.KerasTensor:
     """Drop a share ``rate`` of the activations while training; no layer at all for 0."""
     return keras.layers.Dropout(rate)(images) if rate else images
@@ -66,7 +71,7 @@ def conv(
 ) -> keras.KerasTensor:
     """Convolution and ReLU; ``normalized`` puts BatchNorm between and drops the bias."""
     images = keras.layers.Conv2D(
-        round(filters * recipe.width),
+        widened(recipe, filters),
         size,
         use_bias=not normalized,
         kernel_regularizer=l2(recipe) if regularized else None,
@@ -81,7 +86,7 @@ def hidden(
 ) -> keras.KerasTensor:
     """Fully connected layer and ReLU; ``batch_norm`` puts BatchNorm between and drops the bias."""
     features = keras.layers.Dense(
-        round(units * recipe.width),
+        widened(recipe, units),
         use_bias=not recipe.batch_norm,
         kernel_regularizer=l2(recipe) if regularized else None,
     )(features)

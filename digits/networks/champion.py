@@ -7,7 +7,7 @@ the places.
 import keras
 
 from digits.config import Architecture
-from digits.networks import classify, conv, dropout, hidden, l2
+from digits.networks import classify, conv, dropout, hidden, l2, widened
 
 
 def build(recipe: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
@@ -19,7 +19,7 @@ def build(recipe: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
     """
     images = conv(recipe, images, 32, 5, regularized=True)
     images = keras.layers.Conv2D(
-        round(32 * recipe.width),
+        widened(recipe, 32),
         3,
         use_bias=not recipe.batch_norm,
         kernel_regularizer=l2(recipe),

@@ -3,7 +3,7 @@
 import keras
 
 from digits.config import Architecture
-from digits.networks import classify, dropout, l2, refuse
+from digits.networks import classify, dropout, l2, refuse, widened
 
 GROUPS = ((64, 3), (128, 4), (256, 6), (512, 3))  # filters, blocks
 LAYER_GROUPS = ("stem", "group1", "group2", "group3", "group4", "head")
@@ -16,7 +16,7 @@ def build(recipe: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
 
     ``dropout`` comes before the hidden layer of the head, ``dropout_head`` after it; L2 goes to
     every convolution. ``batch_norm: false`` is refused: the blocks are defined with it. Names and
-    padding of the body are such that PyTorch's weights fit.
+    padding of the backbone are such that PyTorch's weights fit.
     """
     refuse(recipe, "batch_norm", recipe.batch_norm, True, "its blocks are built on BatchNorm")
     images = _conv(recipe, images, "stem", 64, 7, 2)
@@ -32,10 +32,8 @@ def build(recipe: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
     features = keras.layers.Concatenate(name="head_both")([average, highest])
     features = _norm("head_norm1")(features)
     features = dropout(recipe.dropout, features)
-    features = keras.layers.Dense(round(512 * recipe.width), activation="relu", name="head_hidden")(
-        features
-    )
-    features = _norm("head_norm2")(features)
+    hidden = keras.layers.Dense(widened(recipe, 512), activation="relu", name="head_hidden")
+    features = _norm("head_norm2")(hidden(features))
     return classify(recipe, features)
 
 
@@ -68,7 +66,7 @@ def _conv(
     if strides > 1 and size > 1:
         images = _pad(images, name, size // 2)
     images = keras.layers.Conv2D(
-        round(filters * recipe.width),
+        widened(recipe, filters),
         size,
         strides=strides,
         padding="same" if strides == 1 else "valid",

@@ -47,12 +47,16 @@ def build(
         backbone: weights that `keras.Model.save_weights` wrote, if the recipe is ``pretrained``.
 
     Raises:
-        PipelineError: the network has no place for a setting, or the weights are of another one.
+        PipelineError: the network has no place for a setting, the weights are of another one, or
+            a phase asks for what the optimizer or the data has not.
     """
     keras.backend.clear_session()  # names of layers count from the first of a process
     determinism.pin(seed, threads)
     model = networks.build(name, recipe, data.mean, data.std)
     layer_groups.check(name, recipe)
+    for phase in phases_of(recipe).values():
+        optimizers.scheduled(recipe.optimizer, phase.schedule, peak=1.0, steps=1)
+        _watchers(phase, recipe, data)
     if backbone:
         layer_groups.load_backbone(model, recipe.network, backbone)
     return model

@@ -11,10 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from digits.config import Architecture
+from digits.config import Architecture, Versions
+from digits.errors import PipelineError
 
 DIGITS = Path(__file__).parents[1]
-PACKAGES = ("keras", "numpy", "tensorflow")
 SWITCHES = ("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA")  # they choose the kernels of oneDNN
 
 
@@ -37,7 +37,22 @@ def identify(recipe: Architecture, data: str, seed: int, threads: int, *more: ob
 def platform() -> dict[str, str]:
     """Return the versions and switches that change roundings."""
     switches = {name: os.environ.get(name, "") for name in SWITCHES}
-    return {package: version(package) for package in PACKAGES} | switches
+    return {package: version(package) for package in Versions.model_fields} | switches
+
+
+def check_versions(expected: Versions) -> None:
+    """Make sure that what computes is what params.yaml has, on which DVC's results depend.
+
+    Raises:
+        PipelineError: another version is installed.
+    """
+    for package, wanted in expected:
+        if (installed := version(package)) != wanted:
+            raise PipelineError(
+                f"{package} {installed} is installed, versions.{package} in params.yaml is "
+                f"{wanted}: other versions round differently; install requirements.lock or set "
+                f"versions.{package}"
+            )
 
 
 def code(recipe: Architecture) -> str:
@@ -67,7 +82,7 @@ def _plain(node: Any) -> Any:
 def _fields(node: ast.AST) -> Iterator[tuple[str, Any]]:
     """Yield the fields that hold something, a body without its docstring."""
     for name, value in ast.iter_fields(node):
-        if name == "body" and isinstance(value, list) and _is_prose(value[0]):
+        if name == "body" and isinstance(value, list) and any(map(_is_prose, value[:1])):
             value = value[1:]
         if value not in (None, []):
             yield name, value

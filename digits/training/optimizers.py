@@ -4,6 +4,7 @@ from typing import Any, TypeAlias
 
 import keras
 
+from digits import config
 from digits.config import ByGroup, OneCycle, Optimizer, Phase
 from digits.errors import PipelineError
 from digits.training import layer_groups
@@ -34,7 +35,7 @@ def build(
     """
     if isinstance(rate, ByGroup):
         by_group = {
-            group: _scheduled(settings, phase, peak, steps)
+            group: scheduled(settings, phase.schedule, peak, steps)
             for group, peak in layer_groups.rates(rate, network).items()
         }
         by_path = {
@@ -44,20 +45,29 @@ def build(
         }
         optimizer = keras.optimizers.MultiOptimizer(lambda variable: by_path[variable.path])
     else:
-        optimizer = _scheduled(settings, phase, rate, steps)
+        optimizer = scheduled(settings, phase.schedule, rate, steps)
     optimizer.build(model.trainable_variables)
     return optimizer
 
 
-def make(settings: Optimizer, rate: float | Schedule) -> keras.optimizers.Optimizer:
+def make(
+    settings: Optimizer, rate: float | Schedule, momentum: Schedule | None = None
+) -> keras.optimizers.Optimizer:
     """Return Keras's optimizer of that name with a learning rate, not yet built.
+
+    Args:
+        settings: its name and the arguments that are not the learning rate.
+        rate: a number, or one for every step.
+        momentum: Adam's ``beta_1`` for every step.
 
     Raises:
         PipelineError: there is none, or it has no such argument.
     """
+    options = settings.model_extra or {}
     try:
-        kind = type(keras.optimizers.get(settings.name))
-        return kind(learning_rate=rate, **(settings.model_extra or {}))
+        if momentum is not None:
+            return CycledAdam(rate, momentum, **options)
+        return type(keras.optimizers.get(settings.name))(learning_rate=rate, **options)
     except (ValueError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise PipelineError(f"params.yaml: optimizer {settings.name}: {reason}") from None
@@ -83,10 +93,14 @@ class CycledAdam(keras.optimizers.Adam):  # type: ignore[misc]
         super().apply(grads, trainable_variables)
 
 
-def _scheduled(
-    settings: Optimizer, phase: Phase, peak: float, steps: int
+def scheduled(
+    settings: Optimizer, schedule: config.Schedule, peak: float, steps: int
 ) -> keras.optimizers.Optimizer:
-    schedule = phase.schedule
+    """Return an optimizer, not yet built, whose rate goes up to ``peak`` and down in ``steps``.
+
+    Raises:
+        PipelineError: as `make`, or the schedule has a momentum that the optimizer has not.
+    """
     if not isinstance(schedule, OneCycle):
         return make(settings, peak)
     ends = peak / schedule.start_divisor, peak / schedule.end_divisor
@@ -99,7 +113,7 @@ def _scheduled(
         )
     highest, lowest = schedule.momentum.highest, schedule.momentum.lowest
     momentum = _cycle(schedule, highest, lowest, highest, steps)
-    return CycledAdam(rate, momentum, **(settings.model_extra or {}))
+    return make(settings, rate, momentum)
 
 
 def _cycle(schedule: OneCycle, start: float, turn: float, end: float, steps: int) -> Schedule:

@@ -62,9 +62,7 @@ def train(
     """
     backbone = None
     if recipe.pretrained != "none":
-        build(
-            name, recipe, data, seed, threads
-        )  # refuses what cannot be before letters are learned
+        build(name, recipe, data, seed, threads)  # refuses what cannot be, before letters
         backbone = pretraining.make_backbone(name, recipe, data, seed, threads, folder)
     learning_rate, rates = None, None
     if "suggested" in recipe.rates:

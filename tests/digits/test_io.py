@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from digits.errors import PipelineError
-from digits.io import read_csv, read_json, replacing, write_csv, write_json
+from digits.io import CURVES, read_csv, read_json, replacing, write_csv, write_curves, write_json
 
 
 def test_a_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_csv_has_a_header_and_no_index(tmp_path: Path) -> None:
     assert path.read_bytes().decode() == 'id,label\n3,ö\n4,"b,c"\n'
 
 
-def test_reads_numbers_without_losing_a_digit(tmp_path: Path) -> None:
+def test_a_table_is_read_without_losing_a_digit(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text("a,b\n1,0.30000000000000004\n")
     assert read_csv(path, ["a", "b"]).to_dict("list") == {"a": [1], "b": [0.1 + 0.2]}
@@ -115,10 +115,18 @@ def test_reads_numbers_without_losing_a_digit(tmp_path: Path) -> None:
         ("a,b\n1,2\n1,2,3\n", "table.csv is not a table of comma-separated values"),
         ("a,b\n", "expected rows with the columns a, b, found 0 with a, b"),
         ("a,c\n1,2\n", "expected rows with the columns a, b, found 1 with a, c"),
+        ("a,b\n1,2\n3,x\n", "table.csv, line 3: expected numbers only"),
     ],
 )
-def test_refuses_anything_else(tmp_path: Path, content: str, message: str) -> None:
+def test_any_other_table_is_refused(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "table.csv"
     path.write_text(content)
     with pytest.raises(PipelineError, match=message):
         read_csv(path, ["a", "b"])
+
+
+def test_curves_have_seven_significant_digits(tmp_path: Path) -> None:
+    row = {**dict.fromkeys(CURVES, 0.123456789), "epoch": 1, "phase": 1, "dev_loss": math.nan}
+    write_curves(tmp_path / "curves.csv", pd.DataFrame([row]))
+    (_, line) = (tmp_path / "curves.csv").read_text().splitlines()
+    assert line == "1,1,0.1234568,0.1234568,0.1234568,,0.1234568,0.1234568,0.1234568"

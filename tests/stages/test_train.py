@@ -1,161 +1,152 @@
-import os
+import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from digits import config
-from digits.data.dataset import Dataset
-from digits.errors import PipelineError
+from digits.data import dataset
+from digits.evaluation import predict, predictions
 from digits.io import write_json
-from digits.training.checkpoint import identify
-from stages.train import best_on_dev, read_suggested
-from tests.stages.running import ROOT, start
+from tests.stages.running import ROOT, run, start
+
+CHANGES: dict[str, Any] = {
+    "threads": 1,
+    "architectures.dense.epochs": 60,
+    "architectures.resnet34.width": 0.1,
+    "architectures.resnet34.letters.images": 200,
+    "architectures.resnet34.range_test.batches": 20,
+}
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Path:
+def workspace(tmp_path: Path, noisy: tuple[np.ndarray, np.ndarray]) -> Path:
     """Return a folder with the parameters and 400 noisy images, 300 of them to train on."""
-    standardized = tmp_path / "data/standardized"
-    standardized.mkdir(parents=True)
-    images = np.random.default_rng(0).normal(size=(400, 28, 28)).astype(np.float32)
-    np.save(standardized / "images.npy", images)
-    write_json(standardized / "statistics.json", {"mean": 33.0, "deviation": 78.0})
+    images, labels = noisy
+    (tmp_path / "data/standardized").mkdir(parents=True)
+    np.save(tmp_path / "data/standardized/images.npy", images)
+    statistics = {"mean": 33.0, "deviation": 78.0}
+    write_json(tmp_path / "data/standardized/statistics.json", statistics)
     ids = np.arange(400)
-    table = pd.DataFrame({"id": ids, "label": ids % 10})
+    table = pd.DataFrame({"id": ids, "label": labels})
     table = table.assign(train=ids < 300, dev=(ids >= 300) & (ids < 340), test=ids >= 340)
     table.astype(int).to_csv(tmp_path / "data/split.csv", index=False)
-    (tmp_path / "models/pretrained/dense").mkdir(parents=True)
-    write_json(tmp_path / "data/learning_rates/dense.json", {"suggested": None})
-    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
-    (tmp_path / "params.yaml").write_text(text.replace("epochs: 5\n", "epochs: 60\n"))
+    change(tmp_path, CHANGES)
     return tmp_path
 
 
-def train(folder: Path, name: str = "dense") -> tuple[int, str, str]:
-    """Run the stage to its end; return exit status, output, and errors without TensorFlow's."""
+def change(folder: Path, changes: dict[str, Any]) -> None:
+    content = config.override(config.read_yaml(ROOT / "params.yaml"), changes, "test")
+    (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def stop(folder: Path, name: str, sign: Callable[[], bool], how: signal.Signals) -> tuple[int, str]:
+    """Stop a training as soon as there is a sign; return exit status and the last line."""
     process = start(folder, "train", name)
-    output, errors = process.communicate()
-    ours = [line for line in errors.splitlines() if line.startswith(("train:", "Traceback"))]
-    return process.returncode, output, "\n".join(ours)
+    while process.poll() is None and not sign():
+        time.sleep(0.01)
+    process.send_signal(how)
+    _, errors = process.communicate()
+    assert "Traceback" not in errors
+    assert not (folder / f"models/{name}/model.keras").exists()
+    return process.returncode, (errors.splitlines() or [""])[-1]
+
+
+def take_outputs(folder: Path) -> dict[Path, bytes]:
+    """Return the content of what a training wrote, and take it away as DVC does."""
+    found = [
+        path
+        for top in ("models", "plots", "data/predictions")
+        for path in (folder / top).rglob("*.*")
+    ]
+    content = {path: path.read_bytes() for path in found}
+    for path in found:
+        path.unlink()
+    return content
 
 
 @pytest.mark.slow
-def test_a_training_stopped_by_ctrl_c_goes_on_and_ends_as_if_undisturbed(workspace: Path) -> None:
-    model, curves = workspace / "models/dense/model.keras", workspace / "plots/train/dense.csv"
-    status, output, _ = train(workspace)
-    assert status == 0
-    assert "dense: 407,050 parameters, 300 images" in output
-    undisturbed = model.read_bytes(), curves.read_bytes()
+def test_a_stopped_training_goes_on_and_ends_as_if_undisturbed(workspace: Path) -> None:
+    done = run(workspace, "train", "dense")
+    assert done.returncode == 0, done.stderr
+    assert "dense: 407,050 parameters, 300 images" in done.stdout
     assert not list((workspace / "checkpoints").iterdir())
-    model.unlink()
+    curves = pd.read_csv(workspace / "plots/train/dense.csv")
+    assert curves["epoch"].tolist() == list(range(1, 61))
+    data = dataset.load(workspace / "data/standardized", workspace / "data/split.csv")
+    written = predictions.read(workspace / "data/predictions/dense.npz", 400, data.rows)
+    network = predict.load_network(workspace / "models/dense/model.keras")
+    expected = predict.predict(network, data.images)
+    np.testing.assert_allclose(written.probabilities, expected, atol=1e-6)
+    assert (written.parameters, len(written.phases)) == (407_050, 0)
+    undisturbed = take_outputs(workspace)
 
-    process = start(workspace, "train", "dense")
-    while process.poll() is None and not (workspace / "checkpoints/dense.npz").exists():
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate()
-    assert process.returncode == 130
-    assert errors.splitlines()[-1] == "train: interrupted; the same command goes on from here"
-    assert "Traceback" not in errors
-    assert not model.exists()
-
-    status, output, _ = train(workspace)
-    assert status == 0
-    assert "resuming after epoch" in output
-    assert (model.read_bytes(), curves.read_bytes()) == undisturbed
-    table = pd.read_csv(curves)
-    assert table["epoch"].tolist() == list(range(1, 61))
-    assert table["learning_rate"].tolist() == [0.001] * 60
+    state = workspace / "checkpoints/dense/state.npz"
+    ending = stop(workspace, "dense", state.exists, signal.SIGINT)
+    assert ending == (130, "train: interrupted; the same command goes on from here")
+    before = state.read_bytes()
+    stop(workspace, "dense", lambda: state.read_bytes() != before, signal.SIGKILL)
+    assert "resuming after epoch" in run(workspace, "train", "dense").stdout
+    assert take_outputs(workspace) == undisturbed
 
 
-def test_identity_changes_with_the_code_of_the_stage(tmp_path: Path) -> None:
-    script = tmp_path / "stage.py"
-    text = "from digits.training.checkpoint import identify\nprint(identify([], 1, 1, []))\n"
-    identities = []
-    for version in (text, text, text + "# changed\n"):
-        script.write_text(version)
-        command = [sys.executable, str(script)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        identities.append(subprocess.check_output(command, env=environment))
-    assert identities[0] == identities[1] != identities[2]
+@pytest.mark.slow
+def test_a_training_in_phases_killed_at_letters_and_in_the_second_ends_as_if_undisturbed(
+    workspace: Path,
+) -> None:
+    done = run(workspace, "train", "resnet34")
+    assert done.returncode == 0, done.stderr
+    names = {path.name for path in (workspace / "models/resnet34").rglob("*.*")}
+    assert names == {
+        *("model.keras", "1.keras", "2.keras"),
+        *("letters.csv", "letters.png", "range_test.csv", "range_test.png"),
+    }
+    kept = (workspace / "models/resnet34/model.keras").read_bytes()
+    phases = [workspace / f"models/resnet34/phases/{number}.keras" for number in (1, 2)]
+    assert kept in [path.read_bytes() for path in phases]
+    rates = pd.read_csv(workspace / "models/resnet34/range_test.csv")
+    assert rates["learning_rate"].iloc[0] == pytest.approx(1e-6)
+    (suggested,) = re.findall(r"suggested learning rate (\S+)", done.stdout)
+    lowest = rates["learning_rate"][rates["smoothed_loss"].argmin()]
+    assert float(suggested) == pytest.approx(lowest / 10, rel=0.05)
+    undisturbed = take_outputs(workspace)
 
+    letters = workspace / "checkpoints/resnet34/letters/state.npz"
+    stop(workspace, "resnet34", letters.exists, signal.SIGKILL)
+    curves = workspace / "plots/train/resnet34.csv"
 
-def test_identity_changes_with_all_that_determines_a_training(tmp_path: Path) -> None:
-    settings = config.load(ROOT / "params.yaml").architectures["dense"]
-    longer = settings.model_copy(update={"epochs": 6})
-    file = tmp_path / "split.csv"
-    file.write_text("id,label\n")
-    same = [identify([settings], 42, 2, [file]) for _ in range(2)]
-    others = [
-        identify([longer], 42, 2, [file]),
-        identify([settings], 43, 2, [file]),
-        identify([settings], 42, 3, [file]),
-    ]
-    file.write_text("id,label\n0,5\n")
-    others.append(identify([settings], 42, 2, [file]))
-    assert same[0] == same[1]
-    assert len({same[0], *others}) == 5
+    def in_second_phase() -> bool:
+        return curves.exists() and "\n3,2," in curves.read_text()
+
+    stop(workspace, "resnet34", in_second_phase, signal.SIGKILL)
+    assert "resuming after epoch" in run(workspace, "train", "resnet34").stdout
+    assert take_outputs(workspace) == undisturbed
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "missing", "expected"),
+    ("name", "missing", "changes", "expected"),
     [
-        ("lenet6", "", "train: params.yaml: architectures has no lenet6; it has dense, convnet,"),
-        ("dense", "data/split.csv", "train: data/split.csv is missing; `dvc repro train` first"),
-        (
-            "dense",
-            "data/learning_rates/dense.json",
-            "train: data/learning_rates/dense.json is missing; `dvc repro train` first",
-        ),
-        ("dense", "params.yaml", "train: params.yaml is missing; run this in the project's top"),
+        ("lenet6", "", {}, "params.yaml: architectures has no lenet6; it has dense, convnet,"),
+        ("dense", "data/split.csv", {}, "data/split.csv is missing; `dvc repro train` first"),
+        ("dense", "", {"versions.keras": "3.0.0"}, "keras "),
     ],
 )
 def test_what_a_user_can_put_right_is_one_line(
-    workspace: Path, name: str, missing: str, expected: str
+    workspace: Path, name: str, missing: str, changes: dict[str, Any], expected: str
 ) -> None:
+    change(workspace, changes)
     if missing:
         (workspace / missing).unlink()
-    status, _, errors = train(workspace, name)
-    assert status == 1
-    assert errors.startswith(expected)
-    assert len(errors.splitlines()) == 1
+    done = run(workspace, "train", name)
+    ours = [line for line in done.stderr.splitlines() if line.startswith(("train:", "Traceback"))]
+    assert done.returncode == 1
+    assert len(ours) == 1
+    assert ours[0].startswith(f"train: {expected}")
     assert not (workspace / "models" / name).exists()
-
-
-def test_the_phase_that_reads_most_dev_images_is_kept(
-    tmp_path: Path, mapped: Callable[[np.ndarray], np.ndarray]
-) -> None:
-    """Networks that read a digit off the first pixels, three of them wrongly in some places."""
-    labels = (np.arange(40) % 10).astype(np.uint8)
-    images = np.zeros((40, 28, 28), np.float32)
-    images[np.arange(40), 0, labels] = 1
-    rows = {"train": np.arange(20), "dev": np.arange(20, 40)}
-    data = Dataset(mapped(images), labels, 0.0, 1.0, rows)
-    paths = []
-    for number, (swapped, certainty) in enumerate([(3, 9), (1, 2), (1, 12), (2, 9)]):
-        inputs = keras.Input((28, 28, 1))
-        dense = keras.layers.Dense(10, "softmax", use_bias=False)
-        model = keras.Model(inputs, dense(keras.layers.Flatten()(inputs)))
-        kernel = np.zeros((784, 10), np.float32)
-        kernel[np.arange(10), np.where(np.arange(10) < swapped, 9, np.arange(10))] = certainty
-        dense.set_weights([kernel])
-        paths.append(tmp_path / f"{number}.keras")
-        model.save(paths[-1])
-    assert best_on_dev(paths, data) == 2  # as often right as the third, which errs more surely
-
-
-@pytest.mark.parametrize("content", ["{}", "[]", "suggested", '{"suggested": -1}'])
-def test_a_damaged_suggestion_is_refused(tmp_path: Path, content: str) -> None:
-    path = tmp_path / "dense.json"
-    path.write_text(content)
-    with pytest.raises(PipelineError, match=r"dense\.json: expected"):
-        read_suggested(path)

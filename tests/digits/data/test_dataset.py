@@ -1,4 +1,6 @@
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,3 +91,23 @@ def test_missing_file_keeps_its_name(files: tuple[Path, Path], name: str) -> Non
     with pytest.raises(FileNotFoundError) as caught:
         dataset.load(*files)
     assert caught.value.filename == str(path)
+
+
+def test_the_digest_is_of_what_a_training_sees(files: tuple[Path, Path]) -> None:
+    loaded = dataset.load(*files)
+
+    def digest(row: int | None = None, label: int = 0, **changes: Any) -> str:
+        images, labels = np.array(loaded.images), loaded.labels.copy()
+        if row is not None:
+            images[row, 0, 0] += 1 - label
+            labels[row] += label
+        return replace(loaded, images=images, labels=labels, **changes).digest
+
+    assert digest(2) == digest(2, label=1) == digest() == loaded.digest  # that one is in test
+    others = [
+        *(digest(row, label) for row in (0, 1) for label in (0, 1)),
+        digest(mean=33.0),
+        digest(rows={**loaded.rows, "train": loaded.rows["dev"], "dev": loaded.rows["train"]}),
+        digest(rows={**loaded.rows, "train": np.array([0, 1]), "dev": np.arange(0)}),
+    ]
+    assert len({loaded.digest, *others}) == 1 + len(others)

@@ -6,7 +6,6 @@ import pytest
 
 from digits import config, networks
 from digits.errors import PipelineError
-from digits.networks import champion_soft
 
 ARCHITECTURES = config.load().architectures
 
@@ -58,13 +57,13 @@ CHAMPION = (
     "dropout 0.125, flatten, dense {0[3]}, norm, relu, dropout 0.375, dense 10, softmax"
 )
 OURS = {
-    "swift": (
+    ("swift", 1): (
         "conv 32 5x5 l2 0.25, relu, max 2x2/2, conv 64 3x3 l2 0.25, norm, relu, "
         "conv 64 3x3 l2 0.25, norm, relu, max 2x2/2, dropout 0.125, "
         "flatten, dense 128, norm, relu, dropout 0.375, dense 10, softmax"
     ),
-    "champion": CHAMPION.format((32, 64, 128, 128)),
-    "champion_wide": CHAMPION.format((64, 128, 256, 256)),
+    ("champion", 1): CHAMPION.format((32, 64, 128, 128)),
+    ("champion", 2): CHAMPION.format((64, 128, 256, 256)),
 }
 WORDS = {
     "Add": "add",
@@ -84,16 +83,20 @@ WORDS = {
 
 
 def build(name: str, **changes: Any) -> keras.Model:
-    settings = ARCHITECTURES[name].model_copy(update=changes)
-    return networks.build(name, settings, mean=33.0, std=78.0)
+    recipe = ARCHITECTURES[name].model_copy(update=changes)
+    return networks.build(name, recipe, mean=33.0, std=78.0)
 
 
 def layers(model: keras.Model, kind: type[keras.Layer]) -> list[keras.Layer]:
     return [layer for layer in model.layers if isinstance(layer, kind)]
 
 
-def described(layer: keras.Layer) -> str:
-    """Return a layer in a few words; an activation counts as a layer of its own."""
+def described(model: keras.Model) -> str:
+    """Return the layers in a few words each; an activation counts as a layer of its own."""
+    return ", ".join(map(_described, model.layers[1:]))
+
+
+def _described(layer: keras.Layer) -> str:
     config = layer.get_config()
     text = WORDS[type(layer).__name__].format(**config)
     if (strides := config.get("strides", (1, 1))) != (1, 1):
@@ -102,17 +105,6 @@ def described(layer: keras.Layer) -> str:
         text += f" l2 {regularizer['config']['l2']:g}"
     activation = config.get("activation", "linear")
     return text if activation == "linear" else f"{text}, {activation}"
-
-
-@pytest.mark.parametrize("name", LAYERS)
-def test_layers_are_those_of_the_source(name: str) -> None:
-    assert ", ".join(map(described, build(name).layers[1:])) == LAYERS[name]
-
-
-@pytest.mark.parametrize("network", OURS)
-def test_layers_of_our_own_networks(network: str) -> None:
-    model = build("lenet5_v2", network=network, l2=0.25, dropout=0.125, dropout_head=0.375)
-    assert ", ".join(map(described, model.layers[1:])) == OURS[network]
 
 
 @pytest.mark.parametrize(
@@ -127,70 +119,76 @@ def test_layers_of_our_own_networks(network: str) -> None:
         ("resnet34", 21_831_498),
     ],
 )
-def test_parameters_are_as_many_as_the_source_says(name: str, parameters: int) -> None:
-    assert build(name).count_params() == parameters
-
-
-def test_lenet5_v2_trains_as_many_of_them_as_the_source_says() -> None:
-    assert sum(np.prod(w.shape) for w in build("lenet5_v2").trainable_weights) == 389_434
-
-
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_output_is_a_probability_for_each_class(name: str) -> None:
+def test_layers_and_parameters_are_those_of_the_source(name: str, parameters: int) -> None:
     model = build(name)
+    assert described(model) == LAYERS[name]
+    assert model.count_params() == parameters
     images = np.random.default_rng(0).normal(size=(3, 28, 28, 1)).astype(np.float32)
     probabilities = np.asarray(model(images))
     assert probabilities.shape == (3, 10)
     assert (probabilities >= 0).all()
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    if name == "lenet5_v2":
+        assert sum(np.prod(weight.shape) for weight in model.trainable_weights) == 389_434
+
+
+@pytest.mark.parametrize(("network", "width"), OURS)
+def test_layers_of_our_own_networks(network: str, width: int) -> None:
+    changes = {"l2": 0.25, "dropout": 0.125, "dropout_head": 0.375}
+    model = build("lenet5_v2", network=network, width=width, **changes)
+    assert described(model) == OURS[network, width]
+
+
+def test_width_multiplies_filters_and_units() -> None:
+    """By hand: kernels, then scale, shift, mean and variance of each BatchNorm."""
+    champion = build("lenet5_v2", network="champion", width=2)
+    first = (25 + 1) * 64 + 9 * 64 * 64 + 4 * 64
+    others = 9 * (64 * 128 + 128 * 128 + 128 * 256 + 256 * 256) + 4 * (128 + 128 + 256 + 256)
+    head = 2 * 2 * 256 * 256 + 4 * 256 + (256 + 1) * 10
+    assert champion.count_params() == first + others + head
+    for name in set(LAYERS) - {"dense"}:
+        doubled = layers(build(name, width=2), keras.layers.Conv2D)
+        single = layers(build(name), keras.layers.Conv2D)
+        assert [one.filters for one in doubled] == [2 * one.filters for one in single]
+    assert "conv 1 5x5, relu, max 2x2/2, conv 1 5x5" in described(build("lenet5", width=0.01))
+    assert "dense 256" in described(build("dense", width=0.5))
+    assert "dense 256, relu, norm, dropout 0.5" in described(build("resnet34", width=0.5))
 
 
 def test_unit_scaling_undoes_the_standardization() -> None:
     first = build("dense").get_layer("unit")
     pixels = np.array([0, 51, 255], np.float32)
     np.testing.assert_allclose(first((pixels - 33) / 78), [0, 0.2, 1], atol=1e-6)
-    names = [layer.name for layer in build("dense", scaling="standardized").layers]
-    assert "unit" not in names
+    assert not layers(build("dense", scaling="standardized"), keras.layers.Rescaling)
 
 
 @pytest.mark.parametrize(
-    ("name", "regularized"),
+    ("name", "regularized", "dropouts"),
     [
-        ("dense", 1),
-        ("convnet", 1),
-        ("convnet_dropout", 2),
-        ("lenet5", 2),
-        ("lenet5_v1", 1),
-        ("lenet5_v2", 2),
-        ("resnet34", 36),
+        ("dense", 1, 0),
+        ("convnet", 1, 1),
+        ("convnet_dropout", 2, 1),
+        ("lenet5", 2, 2),
+        ("lenet5_v1", 1, 2),
+        ("lenet5_v2", 2, 2),
+        ("resnet34", 36, 1),
     ],
 )
-def test_l2_goes_where_the_source_has_it(name: str, regularized: int) -> None:
-    assert len(build(name, l2=0.0).losses) == 0
-    model = build(name, l2=0.01)
-    with_l2 = [w for w in model.layers if getattr(w, "kernel_regularizer", None)]
+def test_regularizers_go_where_the_source_has_them(
+    name: str, regularized: int, dropouts: int
+) -> None:
+    without = build(name, l2=0.0, dropout=0.0, dropout_head=0.0)
+    assert not without.losses + layers(without, keras.layers.Dropout)
+    model = build(name, l2=0.01, dropout=0.125 if dropouts else 0, dropout_head=0.375)
+    rates = [layer.rate for layer in layers(model, keras.layers.Dropout)]
+    assert rates == [0.125] * dropouts + [0.375]
+    with_l2 = [layer for layer in model.layers if getattr(layer, "kernel_regularizer", None)]
     assert len(with_l2) == regularized
     expected = sum(0.01 * np.square(np.asarray(layer.kernel)).sum() for layer in with_l2)
     assert float(sum(model.losses)) == pytest.approx(expected, rel=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("name", "places"),
-    [("convnet", 1), ("convnet_dropout", 1), ("lenet5", 2), ("lenet5_v1", 2), ("lenet5_v2", 2)],
-)
-def test_dropout_follows_the_convolutions_and_comes_before_the_last_layer(
-    name: str, places: int
-) -> None:
-    model = build(name, dropout=0.125, dropout_head=0.375)
-    rates = [layer.rate for layer in layers(model, keras.layers.Dropout)]
-    assert rates == [0.125] * places + [0.375]
-    assert not layers(build(name, dropout=0.0, dropout_head=0.0), keras.layers.Dropout)
-
-
-@pytest.mark.parametrize("name", sorted(set(ARCHITECTURES) - {"resnet34"}))
-def test_batch_norm_can_be_put_in_and_taken_out(name: str) -> None:
-    assert layers(build(name, batch_norm=True), keras.layers.BatchNormalization)
-    assert not layers(build(name, batch_norm=False), keras.layers.BatchNormalization)
+    if name != "resnet34":
+        assert layers(build(name, batch_norm=True), keras.layers.BatchNormalization)
+        assert not layers(build(name, batch_norm=False), keras.layers.BatchNormalization)
 
 
 @pytest.mark.parametrize(
@@ -211,22 +209,3 @@ def test_a_network_refuses_what_it_has_no_place_for(
 def test_an_architecture_without_a_module_is_named() -> None:
     with pytest.raises(PipelineError, match=r"needs the module digits/networks/lenet6\.py"):
         build("lenet5", network="lenet6")
-
-
-def test_softer_labels_are_label_smoothing_as_keras_has_it() -> None:
-    rng = np.random.default_rng(0)
-    images = rng.normal(size=(7, 28, 28, 1)).astype(np.float32)
-    labels = rng.integers(0, 10, 7)
-    model = build("lenet5_v2", network="champion_soft", l2=0.0)
-    model.compile(loss="sparse_categorical_crossentropy")
-    smoothed = keras.losses.CategoricalCrossentropy(label_smoothing=champion_soft.SMOOTHING)
-    expected = smoothed(np.eye(10)[labels], model(images)) / (1 - champion_soft.SMOOTHING)
-    assert model.evaluate(images, labels, verbose=0) == pytest.approx(float(expected), rel=1e-5)
-
-
-def test_softer_labels_change_no_probability() -> None:
-    soft = build("lenet5_v2", network="champion_soft")
-    hard = build("lenet5_v2", network="champion")
-    hard.set_weights(soft.get_weights())
-    images = np.random.default_rng(0).normal(size=(7, 28, 28, 1)).astype(np.float32)
-    np.testing.assert_allclose(soft(images), hard(images), rtol=1e-5)

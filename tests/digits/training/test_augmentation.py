@@ -2,25 +2,41 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from digits import config
+from digits.config import Augment
 from digits.training import augmentation
 
-NONE = config.load().architectures["lenet5"].augment
 
-
-def draw(count: int = 2000, seed: int = 0, **changes: float) -> np.ndarray:
-    settings = NONE.model_copy(update=changes)
+def draw(count: int = 2000, seed: int = 0, **settings: float) -> np.ndarray:
     rng, pen = np.random.default_rng(seed), np.random.default_rng((seed, 1))
-    return augmentation.draw_transforms(settings, count, 28, rng, pen)
+    return augmentation.draw_transforms(Augment(**settings), count, 28, rng, pen)
 
 
 def warp(images: np.ndarray, transforms: np.ndarray, black: float = 0) -> np.ndarray:
-    return np.asarray(augmentation.warp(images, transforms, black))
+    return np.asarray(augmentation.apply(images, {"transforms": transforms}, black, 1))
 
 
-def test_no_augmentation_leaves_every_pixel() -> None:
-    images = np.random.default_rng(1).random((5, 28, 28, 1), np.float32)
-    np.testing.assert_array_equal(warp(images, draw(5)), images)
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        ({}, []),
+        ({"shear": 5}, ["transforms"]),
+        ({"erode": 0.5}, ["widths"]),
+        ({"dilate": 0.5, "pen_strokes": 0.1}, ["widths", "strokes"]),
+    ],
+)
+def test_what_nobody_asks_for_is_neither_drawn_nor_carried(
+    settings: dict[str, float], names: list[str]
+) -> None:
+    rng, pen = np.random.default_rng(0), np.random.default_rng(1)
+    images, labels = np.ones((5, 28, 28), np.float32), np.arange(5, dtype=np.uint8)
+    drawn = augmentation.draw(Augment(**settings), images, labels, 0, rng, pen)
+    carried = augmentation.signature(Augment(**settings))
+    assert list(drawn) == list(carried) == names
+    for name, spec in carried.items():
+        assert spec.shape.is_compatible_with(drawn[name].shape)
+        assert drawn[name].dtype == spec.dtype.as_numpy_dtype
+    untouched = [np.random.default_rng(seed).random() for seed in (0, 1)]
+    assert names or [rng.random(), pen.random()] == untouched
 
 
 def test_rotation_keeps_within_the_angle_and_turns_about_the_middle() -> None:
@@ -40,27 +56,20 @@ def test_zoom_keeps_within_its_share_and_differs_between_the_axes() -> None:
     assert np.corrcoef(transforms[:, 0], transforms[:, 4])[0, 1] == pytest.approx(0, abs=0.1)
 
 
-def test_shift_keeps_within_a_tenth_of_the_side() -> None:
+def test_shift_keeps_within_its_share_of_the_size() -> None:
     transforms = draw(shift=0.1)
     for column in (2, 5):
         assert 2.79 < np.abs(transforms[:, column]).max() <= 2.8001
 
 
-def test_slant_keeps_within_the_angle_and_leaves_heights() -> None:
-    transforms = draw(slant=15)
+def test_shear_keeps_within_the_angle_and_leaves_heights() -> None:
+    transforms = draw(shear=15)
     angles = np.rad2deg(np.arctan(transforms[:, 1]))
     assert -15 <= angles.min() < -14.9
     assert 14.9 < angles.max() <= 15
     np.testing.assert_array_equal(transforms[:, [3, 4, 5]], [[0, 1, 0]] * 2000)
     middle = transforms[:, [0, 1, 2]] @ [13.5, 13.5, 1]
     np.testing.assert_allclose(middle, 13.5, atol=1e-5)
-
-
-def test_slant_leaves_the_other_draws_as_they_are() -> None:
-    plain = draw(rotation=10, zoom=0.1, shift=0.1)
-    np.testing.assert_array_equal(
-        draw(rotation=10, zoom=0.1, shift=0.1, slant=15)[:, 0], plain[:, 0]
-    )
 
 
 def test_what_comes_from_outside_is_black() -> None:
@@ -82,25 +91,19 @@ def test_one_warp_is_the_bilinear_one_that_scipy_computes() -> None:
         np.testing.assert_allclose(warped[..., 0], expected, atol=1e-4)
 
 
-def test_the_generator_decides_the_draws() -> None:
-    first, again, other = (draw(seed=seed, rotation=10, zoom=0.1, shift=0.1) for seed in (3, 3, 4))
-    np.testing.assert_array_equal(first, again)
-    assert (first != other).any()
-
-
-@pytest.mark.parametrize(("weight", "expected"), [(-1, 3), (-0.5, 4), (0, 5), (0.5, 6), (1, 7)])
-def test_lines_gain_or_lose_a_pixel_on_either_side(weight: float, expected: float) -> None:
+@pytest.mark.parametrize(("width", "expected"), [(-1, 3), (-0.5, 4), (0, 5), (0.5, 6), (1, 7)])
+def test_strokes_gain_or_lose_a_pixel_on_either_side(width: float, expected: float) -> None:
     images = np.full((1, 28, 28, 1), -0.42, np.float32)
     images[:, :, 10:15] = 2.8
-    weighed = np.asarray(augmentation.weigh(images, np.array([weight], np.float32)))
-    width = (weighed[0, 14, :, 0] + 0.42).sum() / (2.8 + 0.42)
-    assert width == pytest.approx(expected, rel=1e-5)
+    changed = np.asarray(augmentation.change_width(images, np.array([width], np.float32)))
+    total = (changed[0, 14, :, 0] + 0.42).sum() / (2.8 + 0.42)
+    assert total == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_brightest_pixel_becomes_white_and_black_stays() -> None:
     images = np.full((3, 28, 28, 1), -0.42, np.float32)
     images[:, 5, 5, 0] = [2.8, 1.19, -0.1]  # white, half of it, a tenth
-    white = np.asarray(augmentation.whiten(images, -0.42, 2.8))
+    white = np.asarray(augmentation.normalize_peak(images, -0.42, 2.8))
     np.testing.assert_allclose(white[:2, 5, 5, 0], 2.8, rtol=1e-5)
     assert white[2, 5, 5, 0] < 1  # the faint is not blown up
     np.testing.assert_allclose(white[:, 0, 0, 0], -0.42, rtol=1e-5)

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from digits import config
 from digits.config import Architecture
 from digits.data.dataset import Dataset
 from digits.training.batches import TrainingBatches, dev_batches
+from tests.digits.training.conftest import ARCHITECTURES, recipe
 
 
 @pytest.fixture
@@ -20,10 +21,14 @@ def data(mapped: Callable[[np.ndarray], np.ndarray]) -> Dataset:
     return Dataset(mapped(images), (np.arange(300) % 10).astype(np.uint8), 33.0, 78.0, rows)
 
 
-def settings(**augment: float) -> Architecture:
-    plain = config.load().architectures["lenet5"]
-    changed = plain.augment.model_copy(update=augment)
-    return plain.model_copy(update={"batch_size": 2, "augment": changed})
+def settings(batch_size: int = 2, **augment: float) -> Architecture:
+    return recipe(batch_size=batch_size, augment=augment)
+
+
+def dev_of(data: Dataset, batch_size: int) -> tf.data.Dataset:
+    batches = dev_batches(data, batch_size)
+    assert batches is not None
+    return batches
 
 
 def epoch(batches: TrainingBatches, number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -50,8 +55,7 @@ def test_the_order_follows_from_seed_and_epoch(data: Dataset) -> None:
 
 
 def test_the_last_batch_holds_what_is_left(data: Dataset) -> None:
-    seven = settings().model_copy(update={"batch_size": 7})
-    batches = TrainingBatches(data, seven, seed=1)
+    batches = TrainingBatches(data, settings(7), seed=1)
     sizes = [len(labels) for _, labels in batches.dataset().as_numpy_iterator()]
     assert sizes == [7] * 35 + [5]
     assert batches.per_epoch == 36
@@ -74,7 +78,7 @@ def test_augmentation_differs_between_epochs(data: Dataset) -> None:
     assert np.abs(by_image[0][:, 0, 0, 0] - by_image[1][:, 0, 0, 0]).max() > 1
 
 
-def test_variants_reach_their_labels_alone_and_come_before_the_warp(
+def test_pen_strokes_reach_their_labels_alone_and_come_before_the_pose(
     mapped: Callable[[np.ndarray], np.ndarray],
 ) -> None:
     black, white = -33 / 78, (255 - 33) / 78
@@ -82,32 +86,50 @@ def test_variants_reach_their_labels_alone_and_come_before_the_warp(
     images[:, 13:15, 13:15] = white
     rows = {"train": np.arange(300), "dev": np.arange(0)}
     data = Dataset(mapped(images), (np.arange(300) % 10).astype(np.uint8), 33.0, 78.0, rows)
-    changed, labels = epoch(TrainingBatches(data, settings(variants=1), seed=1), 0)
+    changed, labels = epoch(TrainingBatches(data, settings(pen_strokes=1), seed=1), 0)
     more = (changed - images[0, ..., None]).sum(axis=(1, 2, 3)) > white
     assert set(labels[more]) == {0, 1, 7}
     assert more.sum() == 90
     assert changed.max() == pytest.approx(white)
-    moved, _ = epoch(TrainingBatches(data, settings(variants=1, shift=0.1), seed=1), 0)
+    moved, _ = epoch(TrainingBatches(data, settings(pen_strokes=1, shift=0.1), seed=1), 0)
     assert np.abs(moved - changed)[labels == 7].max(axis=(1, 2, 3)).min() > 0.5
 
 
-def test_thin_lines_are_white_again(mapped: Callable[[np.ndarray], np.ndarray]) -> None:
+def test_eroded_strokes_are_white_again(mapped: Callable[[np.ndarray], np.ndarray]) -> None:
     black, white = -33 / 78, (255 - 33) / 78
     images = np.full((50, 28, 28), black, np.float32)
-    images[:, 4:24, 12:14] = white  # of two pixels, thinning leaves nothing in the end
+    images[:, 4:24, 12:14] = white  # of two pixels, erosion leaves nothing in the end
     rows = {"train": np.arange(50), "dev": np.arange(0)}
     data = Dataset(mapped(images), np.zeros(50, np.uint8), 33.0, 78.0, rows)
-    thinned, _ = epoch(TrainingBatches(data, settings(thin=0.6), seed=1), 0)
-    np.testing.assert_allclose(thinned.max(axis=(1, 2, 3)), white, rtol=1e-5)
-    np.testing.assert_allclose(thinned.min(axis=(1, 2, 3)), black, rtol=1e-5)
+    eroded, _ = epoch(TrainingBatches(data, settings(erode=0.6), seed=1), 0)
+    np.testing.assert_allclose(eroded.max(axis=(1, 2, 3)), white, rtol=1e-5)
+    np.testing.assert_allclose(eroded.min(axis=(1, 2, 3)), black, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "means"),
+    [
+        ("lenet5_v2", [-0.088497, -0.114436, -0.115984, -0.077386, -0.08585, -0.076941]),
+        ("lenet5_pen", [-0.198314, -0.232097, -0.223315, -0.084096, -0.06658, -0.09781]),
+    ],
+)
+def test_draws_are_those_that_the_published_networks_learned_from(
+    name: str, means: list[float], mapped: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    """The means of the first images of an epoch, as they were when all of it was always drawn."""
+    images = np.full((30, 28, 28), -33 / 78, np.float32)
+    images[:, 4:24, 12:16] = (255 - 33) / 78
+    rows = {"train": np.arange(30)}
+    data = Dataset(mapped(images), (np.arange(30) % 10).astype(np.uint8), 33.0, 78.0, rows)
+    changed, labels = epoch(TrainingBatches(data, ARCHITECTURES[name], seed=1), 2)
+    assert labels[:6].tolist() == [9, 4, 3, 1, 3, 9]
+    np.testing.assert_allclose(changed.mean(axis=(1, 2, 3))[:6], means, atol=1e-5)
 
 
 def test_reading_in_parts_changes_nothing(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    seven = settings().model_copy(update={"batch_size": 7})
-
     def read() -> list[tuple[np.ndarray, np.ndarray]]:
-        train = TrainingBatches(data, seven, seed=1).dataset()
-        return [*train.as_numpy_iterator(), *dev_batches(data, 7).as_numpy_iterator()]
+        train, dev = TrainingBatches(data, settings(7), seed=1).dataset(), dev_of(data, 7)
+        return [pair for batches in (train, dev) for pair in batches.as_numpy_iterator()]
 
     whole = read()
     monkeypatch.setattr("digits.training.batches.READ_AT_ONCE", 8)
@@ -117,12 +139,12 @@ def test_reading_in_parts_changes_nothing(data: Dataset, monkeypatch: pytest.Mon
 
 
 def test_tf_data_tunes_nothing(data: Dataset) -> None:
-    for batches in (TrainingBatches(data, settings(), seed=1).dataset(), dev_batches(data, 7)):
+    for batches in (TrainingBatches(data, settings(), seed=1).dataset(), dev_of(data, 7)):
         assert batches.options().autotune.enabled is False
 
 
 def test_dev_images_come_as_they_are(data: Dataset) -> None:
-    images, labels = zip(*dev_batches(data, 8).as_numpy_iterator(), strict=True)
+    images, labels = zip(*dev_of(data, 8).as_numpy_iterator(), strict=True)
     assert np.concatenate(images)[:, 0, 0, 0].tolist() == list(range(260, 280))
     assert np.concatenate(labels).tolist() == [row % 10 for row in range(260, 280)]
 

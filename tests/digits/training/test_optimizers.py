@@ -4,42 +4,40 @@ import keras
 import numpy as np
 import pytest
 
-from digits import config, networks
-from digits.config import Momentum, OneCycle, Phase, Spread
+from digits import networks
+from digits.config import (
+    Architecture,
+    ByGroup,
+    Constant,
+    OneCycle,
+    Optimizer,
+    Phase,
+    Schedule,
+)
+from digits.errors import PipelineError
 from digits.training import layer_groups, optimizers
+from tests.digits.training.conftest import CYCLE, PHASES, recipe
 
-CYCLE = OneCycle(
-    name="one_cycle",
-    warmup=0.25,
-    start_divisor=10,
-    end_divisor=100,
-    momentum=Momentum(highest=0.95, lowest=0.85),
+ADAM = Optimizer(name="adam")
+PHASE = Phase(
+    epochs=1,
+    learning_rate=0.1,
+    schedule=OneCycle.model_validate({**CYCLE, "start_divisor": 10}),
 )
 GRADIENTS = [3.0, -1.0, 2.0, 0.5, -4.0, 1.0, 1.0, 2.0]
 
 
-def phase(**changes: Any) -> Phase:
-    values = {"epochs": 1, "schedule": CYCLE, "learning_rate": 0.1, "trainable": "all"}
-    return Phase(**{**values, **changes})
-
-
-def model(network: str) -> keras.Model:
-    settings = config.load().architectures["resnet34"]
-    settings = settings.model_copy(update={"network": network})
+def model(settings: Architecture) -> keras.Model:
     return networks.build("mine", settings, 33.0, 78.0)
-
-
-def one_variable() -> keras.Model:
-    inputs = keras.Input((1,))
-    return keras.Model(inputs, keras.layers.Dense(1, use_bias=False)(inputs))
 
 
 def test_rate_and_momentum_cycle_against_each_other() -> None:
     """Adam computed by hand, with the rate and the momentum of each of eight steps."""
-    network = one_variable()
+    inputs = keras.Input((1,))
+    network = keras.Model(inputs, keras.layers.Dense(1, use_bias=False)(inputs))
     variable = network.trainable_variables[0]
     variable.assign([[1.0]])
-    optimizer = optimizers.build("adam", phase(), 0.1, len(GRADIENTS), network, "dense")
+    optimizer = optimizers.build(ADAM, PHASE, 0.1, len(GRADIENTS), network, "dense")
     fall = [(1 + np.cos(np.pi * step / 6)) / 2 for step in range(7)]
     rates = [0.01, 0.055, *(0.001 + 0.099 * share for share in fall)]
     momenta = [0.95, 0.9, *(0.95 - 0.1 * share for share in fall)]
@@ -55,17 +53,10 @@ def test_rate_and_momentum_cycle_against_each_other() -> None:
         assert float(variable[0, 0]) == pytest.approx(value, rel=1e-4)
 
 
-def test_without_momentum_it_is_kerass_own_adam() -> None:
-    schedule = CYCLE.model_copy(update={"momentum": None})
-    network = one_variable()
-    optimizer = optimizers.build("adam", phase(schedule=schedule), 0.1, 8, network, "dense")
-    assert type(optimizer) is keras.optimizers.Adam
-
-
-def test_a_spread_gives_each_group_a_cycle_of_its_own(tiny: str) -> None:
-    network = model(tiny)
-    spread = Spread(**{"from": 1e-4, "to": 1e-2})
-    optimizer = optimizers.build("adam", phase(learning_rate=spread), spread, 8, network, tiny)
+def test_rates_by_group_give_each_a_cycle_of_its_own(tiny: str) -> None:
+    network = model(recipe(**PHASES))
+    rates = ByGroup(**{"from": 1e-4, "to": 1e-2})
+    optimizer = optimizers.build(ADAM, PHASE, rates, 8, network, tiny)
     before = {v.path: np.array(v) for v in network.trainable_variables}
     optimizer.apply([keras.ops.ones(v.shape) for v in network.trainable_variables])
     assert optimizers.rate_now(optimizer) == pytest.approx(0.0055)  # the head's, after one step
@@ -76,10 +67,39 @@ def test_a_spread_gives_each_group_a_cycle_of_its_own(tiny: str) -> None:
 
 
 def test_a_frozen_kernel_gets_no_step(tiny: str) -> None:
-    network = model(tiny)
-    layer_groups.set_trainable(network, tiny, phase(trainable="head"))
-    optimizer = optimizers.build("adam", phase(), 0.1, 8, network, tiny)
+    network = model(recipe(**PHASES))
+    layer_groups.set_trainable(network, tiny, "head")
+    optimizer = optimizers.build(ADAM, PHASE, 0.1, 8, network, tiny)
     names = {v.path for v in network.trainable_variables}
     assert "stem_conv/kernel" not in names
     assert {"stem_norm/gamma", "probabilities/kernel"} <= names
     assert len(optimizer.variables) == 1 + 2 * len(names)  # steps, means, squares
+
+
+def test_arguments_are_those_of_keras() -> None:
+    settings = Optimizer.model_validate({"name": "sgd", "momentum": 0.9, "nesterov": True})
+    config = optimizers.make(settings, 0.1).get_config()
+    assert (config["momentum"], config["nesterov"]) == (0.9, True)
+    without = PHASE.schedule.model_copy(update={"momentum": None})
+    assert type(optimizers.scheduled(ADAM, without, 0.1, 8)) is keras.optimizers.Adam
+
+
+@pytest.mark.parametrize(
+    ("settings", "schedule", "complaint"),
+    [
+        ({"name": "adamm"}, Constant(), "params.yaml: optimizer adamm: "),
+        ({"name": "sgd", "beta_1": 0.9}, Constant(), "params.yaml: optimizer sgd: .*beta_1"),
+        ({"name": "adam", "betas": 0.9}, PHASE.schedule, "params.yaml: optimizer adam: .*betas"),
+        (
+            {"name": "sgd"},
+            PHASE.schedule,
+            "schedule.momentum is for optimizer adam; here it is sgd",
+        ),
+    ],
+)
+def test_what_keras_does_not_know_is_one_line(
+    settings: dict[str, Any], schedule: Schedule, complaint: str
+) -> None:
+    with pytest.raises(PipelineError, match=complaint) as caught:
+        optimizers.scheduled(Optimizer.model_validate(settings), schedule, 0.1, 8)
+    assert "\n" not in str(caught.value)

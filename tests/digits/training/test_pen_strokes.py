@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from digits.training import pen_strokes
-from digits.training.pen_strokes import VARIANTS
+from digits.training.pen_strokes import PEN_STROKES
 
 
 def bar() -> np.ndarray:
@@ -14,34 +14,34 @@ def bar() -> np.ndarray:
 
 def draw(label: int, probability: float = 1, count: int = 500, seed: int = 0) -> np.ndarray:
     ink, labels = np.tile(bar(), (count, 1, 1)), np.full(count, label, np.uint8)
-    return pen_strokes.draw_strokes(ink, labels, probability, np.random.default_rng(seed))
+    return pen_strokes.draw(ink, labels, probability, np.random.default_rng(seed))
 
 
-def test_each_variant_goes_through_its_point_of_its_digit() -> None:
+def test_each_kind_goes_through_its_point_of_its_digit() -> None:
     heights = {0.0: 4, 0.5: 14, 0.55: 14, 1.0: 23}  # 4 + 0.5 x 19 = 13.5 is rounded to even
-    for index, variant in enumerate(VARIANTS):
-        strokes = draw(variant.label)[:, index].astype(float)
+    for index, kind in enumerate(PEN_STROKES):
+        strokes = draw(kind.label)[:, index].astype(float)
         x0, y0, x1, y1, half = strokes.T
         assert (half >= 0.7).all()
-        x, y = 14.5, heights[variant.height]
+        x, y = 14.5, heights[kind.height]
         beside = (x1 - x0) * (y - y0) - (y1 - y0) * (x - x0)
         np.testing.assert_allclose(beside, 0, atol=1e-3)
         back, forth = np.hypot(x - x0, y - y0), np.hypot(x1 - x, y1 - y)
-        for length, (low, high) in ((back, variant.back), (forth, variant.forth)):
+        for length, (low, high) in ((back, kind.back), (forth, kind.forth)):
             assert low - 1e-4 <= length.min() <= length.max() <= high + 1e-4
         angle = np.rad2deg(np.arctan2(y0 - y1, x1 - x0))
-        low, high = variant.angle
+        low, high = kind.angle
         assert low - 1e-3 <= angle.min() < low + 2
         assert high - 2 < angle.max() <= high + 1e-3
 
 
-def test_a_digit_gets_the_variants_of_its_label_alone() -> None:
+def test_a_digit_gets_the_strokes_of_its_label_alone() -> None:
     for label in range(10):
         drawn = (draw(label)[:, :, 4] > 0).all(axis=0)
-        assert drawn.tolist() == [variant.label == label for variant in VARIANTS]
+        assert drawn.tolist() == [kind.label == label for kind in PEN_STROKES]
 
 
-def test_the_probability_is_that_of_each_variant_by_itself() -> None:
+def test_the_probability_is_that_of_each_kind_by_itself() -> None:
     flag, base = (draw(1, 0.3, 5000)[:, index, 4] > 0 for index in (1, 2))
     assert flag.mean() == pytest.approx(0.3, abs=0.02)
     assert base.mean() == pytest.approx(0.3, abs=0.02)
@@ -55,7 +55,7 @@ def test_the_generator_decides_the_draws() -> None:
 
 def test_a_picture_without_ink_is_no_reason_to_fail() -> None:
     nothing = np.zeros((1, 28, 28), bool)
-    strokes = pen_strokes.draw_strokes(nothing, np.ones(1, np.uint8), 1, np.random.default_rng(0))
+    strokes = pen_strokes.draw(nothing, np.ones(1, np.uint8), 1, np.random.default_rng(0))
     assert np.isfinite(strokes).all()
 
 

@@ -1,52 +1,38 @@
-from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
-import tensorflow as tf
 
-from digits import config, networks
-from digits.config import Architecture, RangeTest
+from digits import config
+from digits.config import Architecture
 from digits.data.dataset import Dataset
 from digits.errors import PipelineError
-from digits.training import range_test
+from digits.training import fit, range_test
+from tests.digits.training.conftest import ARCHITECTURES, PHASES, recipe
 
-TEST = RangeTest(lowest=1e-5, highest=10, batches=61, smoothing=0.9, divergence=4)
-
-
-@pytest.fixture(scope="module")
-def data(
-    noisy: tuple[np.ndarray, np.ndarray], mapped: Callable[[np.ndarray], np.ndarray]
-) -> Dataset:
-    tf.config.experimental.enable_op_determinism()
-    images, labels = noisy
-    return Dataset(mapped(images), labels, 33.0, 78.0, {"train": np.arange(400)})
+TEST = {"lowest": 1e-5, "highest": 10, "batches": 61, "smoothing": 0.9, "divergence": 4}
+SUGGESTED = {"optimizer": {"name": "adam", "learning_rate": "suggested"}}
 
 
-def settings(**changes: Any) -> Architecture:
-    changes = {"batch_size": 32, "augment": config.load().architectures["dense"].augment, **changes}
-    return config.load().architectures["lenet5"].model_copy(update=changes)
+def run(data: Dataset, settings: Architecture, **test: Any) -> pd.DataFrame:
+    """Run a range test of `TEST`, some of it changed."""
+    how = config.check(config.RangeTest, {**TEST, **test}, "test")
+    settings = settings.model_copy(update={"range_test": how})
+    return range_test.run(fit.build("mine", settings, data, 1, 1), settings, data, 1)
 
 
-def run(data: Dataset, architecture: Architecture, test: RangeTest = TEST) -> pd.DataFrame:
-    keras.utils.clear_session()
-    keras.utils.set_random_seed(1)
-    model = networks.build("mine", architecture, data.mean, data.std)
-    return range_test.run(model, architecture, architecture.plan[0], data, 1, test)
-
-
-@pytest.mark.parametrize("name", ["dense", "convnet_dropout", "lenet5", "lenet5_v2"])
+@pytest.mark.parametrize("name", ["dense", "lenet5_v2"])
 def test_any_architecture_can_be_tested(data: Dataset, name: str) -> None:
-    architecture = config.load().architectures[name].model_copy(update={"batch_size": 32})
-    curve = run(data, architecture)
-    assert TEST.lowest < range_test.suggest(curve) <= TEST.highest / 10
+    settings = ARCHITECTURES[name]
+    asking = settings.optimizer.model_copy(update={"learning_rate": "suggested"})
+    curve = run(data, settings.model_copy(update={"batch_size": 32, "optimizer": asking}))
+    assert TEST["lowest"] < range_test.suggest(curve) <= TEST["highest"] / 10
     assert curve["smoothed_loss"].min() < 0.9 * curve["smoothed_loss"].iloc[0]
 
 
 def test_the_rate_rises_by_the_same_factor_until_the_loss_diverges(data: Dataset) -> None:
-    curve = run(data, settings())
+    curve = run(data, recipe(**SUGGESTED))
     assert curve["batch"].tolist() == list(range(1, len(curve) + 1))
     expected = 1e-5 * 10 ** (np.arange(len(curve)) / 10)  # six decades in sixty steps
     np.testing.assert_allclose(curve["learning_rate"], expected, rtol=1e-4)
@@ -57,34 +43,28 @@ def test_the_rate_rises_by_the_same_factor_until_the_loss_diverges(data: Dataset
 
 def test_losses_are_of_single_batches_and_smoothed_without_bias(data: Dataset) -> None:
     """At a rate too low to learn with, the losses are those of the network as it is."""
-    still = TEST.model_copy(update={"lowest": 1e-12, "highest": 1e-11, "batches": 13})
-    curve = run(data, settings(), still)
-    assert len(curve) == 13  # all 400 images in 12.5 batches, the last one half as large
-    keras.utils.clear_session()
-    keras.utils.set_random_seed(1)
-    model = networks.build("mine", settings(), data.mean, data.std)
-    probabilities = np.asarray(model(data.images[..., None]))
-    mean = -np.log(probabilities[np.arange(400), data.labels]).mean()
-    weights = np.array([32] * 12 + [16])
-    assert np.average(curve["loss"], weights=weights) == pytest.approx(mean, rel=1e-4)
+    settings = recipe(**SUGGESTED, batch_size=48)
+    curve = run(data, settings, lowest=1e-12, highest=1e-11, batches=13)
+    assert len(curve) == 13  # the 320 images in 6.67 batches, twice but for a batch
+    model = fit.build("mine", settings, data, 1, 1)
+    train = data.rows["train"]
+    probabilities = np.asarray(model(data.images[train][..., None]))
+    mean = -np.log(probabilities[range(320), data.labels[train]]).mean()
+    weights = np.array([48] * 6 + [32])
+    assert np.average(curve["loss"][:7], weights=weights) == pytest.approx(mean, rel=1e-4)
     assert curve["loss"].nunique() == 13
-    powers = 0.9 ** np.arange(12, -1, -1)
-    smoothed = np.average(curve["loss"], weights=powers)
+    smoothed = np.average(curve["loss"], weights=0.9 ** np.arange(12, -1, -1))
     assert curve["smoothed_loss"].iloc[-1] == pytest.approx(smoothed)
 
 
-def test_it_repeats(data: Dataset, tiny: str) -> None:
-    architecture = settings(network=tiny, dropout=0.25)
-    pd.testing.assert_frame_equal(run(data, architecture), run(data, architecture))
-
-
-def test_what_is_frozen_stays_frozen(data: Dataset, tiny: str) -> None:
-    phase = config.load().architectures["resnet34"].plan[0]
-    architecture = settings(network=tiny)
-    model = networks.build("mine", architecture, data.mean, data.std)
+def test_it_repeats_and_leaves_what_is_frozen(data: Dataset, tiny: str) -> None:
+    settings = recipe(**PHASES)
+    model = fit.build("mine", settings, data, 1, 1)
     before = np.array(model.get_layer("stem_conv").kernel)
-    range_test.run(model, architecture, phase, data, 1, TEST)
+    first = range_test.run(model, settings, data, 1)
     np.testing.assert_array_equal(model.get_layer("stem_conv").kernel, before)
+    again = fit.build("mine", settings, data, 1, 1)
+    pd.testing.assert_frame_equal(range_test.run(again, settings, data, 1), first)
 
 
 def test_a_tenth_of_the_rate_with_the_lowest_loss_is_suggested() -> None:
@@ -97,8 +77,8 @@ def test_a_tenth_of_the_rate_with_the_lowest_loss_is_suggested() -> None:
 
 
 def test_a_loss_that_is_no_number_from_the_start_is_told(data: Dataset) -> None:
-    architecture = settings()
-    model = networks.build("mine", architecture, data.mean, data.std)
+    settings = recipe(**SUGGESTED)
+    model = fit.build("mine", settings, data, 1, 1)
     model.layers[-1].bias.assign(np.full(10, np.nan))
     with pytest.raises(PipelineError, match="the loss of mine is no finite number from the first"):
-        range_test.run(model, architecture, architecture.plan[0], data, 1, TEST)
+        range_test.run(model, settings, data, 1)

@@ -52,22 +52,22 @@ def weights() -> imagenet.Arrays:
 
 
 @pytest.fixture
-def body() -> keras.Model:
+def backbone() -> keras.Model:
     model = networks.build("resnet34", config.load().architectures["resnet34"], 33.0, 78.0)
-    return layer_groups.body(model, "resnet34")
+    return layer_groups.backbone(model, "resnet34")
 
 
 def convolve(images: np.ndarray, kernel: np.ndarray, strides: int) -> np.ndarray:
     """PyTorch's convolution, (channels, height, width), padded by half the kernel."""
-    side = kernel.shape[2]
-    padded = np.pad(images, ((0, 0), (side // 2, side // 2), (side // 2, side // 2)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (side, side), axis=(1, 2))
+    size = kernel.shape[2]
+    padded = np.pad(images, ((0, 0), (size // 2, size // 2), (size // 2, size // 2)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(1, 2))
     result: np.ndarray = np.einsum("chwij,fcij->fhw", windows[:, ::strides, ::strides], kernel)
     return result
 
 
 def pytorch_resnet34(arrays: imagenet.Arrays, grey: np.ndarray) -> np.ndarray:
-    """What torchvision's definition says the body makes of a grey picture: (512,)."""
+    """What torchvision's definition says the backbone makes of a grey picture: (512,)."""
 
     def step(images: np.ndarray, conv: str, norm: str, strides: int = 1) -> np.ndarray:
         images = convolve(images, arrays[f"{conv}.weight"], strides)
@@ -95,10 +95,12 @@ def pytorch_resnet34(arrays: imagenet.Arrays, grey: np.ndarray) -> np.ndarray:
     return features
 
 
-def test_the_body_computes_what_pytorchs_would(weights: imagenet.Arrays, body: keras.Model) -> None:
-    imagenet.load_body(body, weights)
+def test_the_backbone_computes_what_pytorchs_would(
+    weights: imagenet.Arrays, backbone: keras.Model
+) -> None:
+    imagenet.load_backbone(backbone, weights)
     grey = np.random.default_rng(1).normal(size=(28, 28)).astype(np.float32)
-    ours = np.asarray(body(grey[None, ..., None]))[0, 0, 0]
+    ours = np.asarray(backbone(grey[None, ..., None]))[0, 0, 0]
     np.testing.assert_allclose(ours, pytorch_resnet34(weights, grey), rtol=2e-3)
 
 
@@ -118,7 +120,7 @@ def test_the_body_computes_what_pytorchs_would(weights: imagenet.Arrays, body: k
 )
 def test_weights_of_another_network_are_refused(
     weights: imagenet.Arrays,
-    body: keras.Model,
+    backbone: keras.Model,
     name: str,
     value: np.ndarray | None,
     complaint: str,
@@ -127,7 +129,7 @@ def test_weights_of_another_network_are_refused(
     if value is not None:
         others[name] = value.astype(np.float32)
     with pytest.raises(PipelineError, match=complaint):
-        imagenet.load_body(body, others)
+        imagenet.load_backbone(backbone, others)
 
 
 def server_of(content: bytes, serve: Serve, requests: list[str] | None = None) -> str:
@@ -184,7 +186,7 @@ def test_a_file_without_end_is_given_up(
 
 def test_without_a_network_it_says_what_works_without(tmp_path: Path) -> None:
     source = ImageNet(url="http://127.0.0.1:1/model", sha256=sha256(b""))
-    with pytest.raises(PipelineError, match=r"cannot be had: .*glyphs needs no network"):
+    with pytest.raises(PipelineError, match=r"cannot be had: .*letters needs no network"):
         imagenet.fetch(source, tmp_path)
 
 

@@ -1,0 +1,45 @@
+"""A small data set and recipes that a test trains in a second."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from digits import config
+from digits.config import Architecture
+from digits.data.dataset import Dataset
+
+ARCHITECTURES = config.load().architectures
+ADAM = {"name": "adam", "learning_rate": 0.001}
+SMALL = {"network": "dense", "width": 0.25, "epochs": 1, "batch_size": 32, "optimizer": ADAM}
+CYCLE = {
+    "name": "one_cycle",
+    "end_divisor": 100,
+    "momentum": {"highest": 0.95, "lowest": 0.85},
+}
+PHASES = {  # of the network `tiny`
+    "network": "tiny",
+    "epochs": None,
+    "optimizer": {"name": "adam"},
+    "dropout": 0.25,
+    "phases": {
+        "head": {"epochs": 2, "schedule": CYCLE, "learning_rate": "suggested"},
+        "all": {"epochs": 3, "schedule": CYCLE, "learning_rate": {"from": 0.001, "to": 0.01}},
+    },
+}
+
+
+def recipe(**changes: Any) -> Architecture:
+    """Return the recipe of a small network with some keys changed."""
+    return config.check(Architecture, {**SMALL, **changes}, "test")
+
+
+@pytest.fixture(scope="session")
+def data(
+    noisy: tuple[np.ndarray, np.ndarray], mapped: Callable[[np.ndarray], np.ndarray]
+) -> Dataset:
+    """Return 320 images to train on and 80 for dev."""
+    images, labels = noisy
+    rows = {"train": np.arange(0, 320), "dev": np.arange(320, 400)}
+    return Dataset(mapped(images), labels, 33.0, 78.0, rows)
