@@ -15,10 +15,10 @@ quickstart: setup ## Try the whole pipeline on a small built-in data set; your w
 	-@$(BIN)/dvc exp remove --quiet quickstart 2> /dev/null
 	$(BIN)/dvc exp run --temp --name quickstart \
 	    --set-param dataset=optdigits --set-param split.train=0.6 --set-param split.test=0.4 \
-	    --set-param export.largest_drop=0.02 --set-param architectures.lenet5_pen.batch_size=16 \
+	    --set-param export.largest_drop=0.2 --set-param architectures.lenet5_pen.batch_size=16 \
 	    --set-param architectures.resnet34.letters.images=1000 \
 	    --set-param architectures.resnet34.letters.epochs=1 \
-	    --set-param +architectures.resnet34.range_test.batches=30
+	    --set-param ++architectures.resnet34.range_test.batches=30
 	rm -rf quickstart
 	mkdir quickstart
 	git archive "$$(git for-each-ref --format='%(objectname)' 'refs/exps/*/*/quickstart')" metrics plots \
@@ -51,7 +51,7 @@ site: models/export ## Build the app that needs no server into site/; needs npm
 models/export: | setup
 	-@$(BIN)/dvc exp remove --quiet quick-model 2> /dev/null
 	$(BIN)/dvc exp run --temp --name quick-model --set-param architectures.lenet5_pen.epochs=3 \
-	    --set-param export.architecture=lenet5_pen --set-param export.largest_drop=0.02 export
+	    --set-param export.architecture=lenet5_pen --set-param export.largest_drop=0.2 export
 	$(BIN)/dvc get --force . models/export --rev quick-model --out models/.export.part
 	mv models/.export.part $@
 

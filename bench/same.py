@@ -119,8 +119,7 @@ def probe(folder: Path, only: list[str] | None) -> None:
     """Train all cases with the code beside this file; write the digests as found.json."""
     content = shortened(YAML(typ="safe", pure=True).load(ROOT / "params.yaml"))
     pen = content["architectures"]["lenet5_pen"]["augment"]
-    if not only:
-        content["architectures"] |= settings_of_studies(content)
+    content["architectures"] |= settings_of_studies(content)
     long = copy.deepcopy(content)
     long["split"].update(train=9000, test=500)
     long["architectures"][LONG] = {**content["architectures"]["dense"], "augment": pen}
@@ -143,6 +142,7 @@ def probe(folder: Path, only: list[str] | None) -> None:
                     found[name] = train(name)
             if "lenet5_pen" in chosen:
                 with redirect_stderr(log):
+                    run("evaluate", "lenet5_pen")
                     run("export")
                 files = sorted(Path("models/export").glob("*.tflite"))
                 found["export"] = {"file": [digest(file.read_bytes()) for file in files]}
@@ -192,9 +192,11 @@ def settings_of_studies(content: Any) -> dict[str, Any]:
 
 
 def dumped(entry: Any) -> Any:
-    """Return an architecture with all defaults."""
+    """Return a shortened architecture with all defaults."""
     recipe = config.Architecture.model_validate(entry)
-    return recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
+    found = recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
+    shorten(found)
+    return found
 
 
 def write_raw(folder: Path, repeats: int) -> None:

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from bench import measuring
+from digits import config
 from digits.errors import run_stage
 from digits.io import write_json
 
@@ -29,6 +30,7 @@ def main() -> None:
     arguments = parser.parse_args()
     measuring.require("dvc repro convert", "data/png")
     study = {
+        "dataset": config.load().dataset,
         "architecture": "lenet5",
         "epochs": arguments.epochs,
         "seeds": list(range(1, arguments.trainings + 1)),

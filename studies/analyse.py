@@ -13,6 +13,7 @@ from digits.errors import run_stage
 from digits.evaluation import figures
 from digits.io import replacing, write_json
 from studies import analysis, study, table
+from studies.analysis import Findings
 from studies.study import STUDIES
 
 
@@ -25,7 +26,7 @@ def main() -> None:
     results = folder / "results"
     path = folder / "runs/runs.csv"
     rows = table.chosen(table.read(path), list(one.settings), path)
-    findings: analysis.Findings = analysis_of(name).analyse(one, rows, folder)
+    findings: Findings = analysis_of(name).analyse(one, rows, folder)
     write_json(results / "summary.json", findings.summary)
     for file, text in findings.tables.items():
         with replacing(results / file) as temporary:

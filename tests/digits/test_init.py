@@ -16,7 +16,7 @@ print(_pywrap_util_port.IsMklEnabled())
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="oneDNN is for x86")
 @pytest.mark.parametrize(
-    "module", ["digits.training.fit", "stages.train", "studies.jobs", "bench.training_speed"]
+    "module", ["digits.training.fit", "stages.train", "studies.runs", "bench.training_speed"]
 )
 def test_onednn_computes_on_every_processor(module: str) -> None:
     done = subprocess.run(

@@ -19,12 +19,13 @@ import pytest
 import yaml
 from ai_edge_litert.interpreter import Interpreter
 
+from digits.evaluation import predictions
 from tests.stages.running import ROOT, run
 
 # Keras' own, when it saves a model.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-FORMS = ["keras", "weights", "float32", "int8"]
+FORMATS = ["keras", "weights", "float32", "int8"]
 FILES = {
     *("architecture.json", "model.weights.h5", "model.keras", "float32.tflite", "int8.tflite"),
     "model-card.json",
@@ -87,8 +88,11 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     flags = {name: np.isin(np.arange(400), list(ids)).astype(int) for name, ids in SETS.items()}
     split = pd.DataFrame({"id": np.arange(400), "label": LABELS, **flags})
     split.to_csv(folder / "data/split.csv", index=False)
-    (folder / "metrics/lenet5.json").write_text('{"test_interval": {"low": 0.1, "high": 0.9}}')
-    train(folder / "models/lenet5/model.keras")
+    (folder / "metrics/lenet5.json").write_text('{"test": 0.9}')
+    path = folder / "models/lenet5/model.keras"
+    train(path)
+    phases = np.empty((0, 200, 10), np.float32)
+    predictions.write(folder / "data/predictions/lenet5.npz", predict(path), 1000, phases)
     return folder
 
 
@@ -115,7 +119,12 @@ def workspace(inputs: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def trained(inputs: Path) -> npt.NDArray[np.float32]:
     """Return what the trained network makes of all images, (400, 10)."""
-    model = keras.models.load_model(inputs / "models/lenet5/model.keras")
+    return predict(inputs / "models/lenet5/model.keras")
+
+
+def predict(path: Path) -> npt.NDArray[np.float32]:
+    """Return the probabilities that a saved network gives for all images, (400, 10)."""
+    model = keras.models.load_model(path)
     answers: npt.NDArray[np.float32] = model.predict(standardized(pixels())[..., None], verbose=0)
     return answers
 
@@ -136,7 +145,7 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def test_every_form_answers_raw_pixels_as_the_trained_network_does(
+def test_every_format_answers_raw_pixels_as_the_trained_network_does(
     exported: Path, trained: npt.NDArray[np.float32]
 ) -> None:
     folder = exported / "models/export"
@@ -160,25 +169,27 @@ def test_metrics_are_those_counted_by_hand(
     exported: Path, trained: npt.NDArray[np.float32]
 ) -> None:
     int8 = np.stack([answer(exported / "models/export/int8.tflite", one) for one in pixels()])
-    tested = np.array(SETS["test"])
+    compared = np.array([*SETS["dev"], *SETS["test"]])
+    dev = np.array(SETS["dev"])
     metrics = read_json(exported / "metrics/export.json")
     assert metrics["architecture"] == "lenet5"
     assert metrics["accuracy"] == {
         "test": round((trained.argmax(axis=1) == LABELS)[UNSEEN].mean(), 6),
         "int8": round((int8.argmax(axis=1) == LABELS)[UNSEEN].mean(), 6),
     }
-    assert [form["name"] for form in metrics["forms"]] == FORMS
-    *floats, last = metrics["forms"]
-    for form in floats:
-        assert form["classes_differing"] == 0
-        assert 0 <= form["largest_difference"] < 1e-5
-        assert form["test_accuracy"] == metrics["accuracy"]["test"]
+    assert [one["name"] for one in metrics["formats"]] == FORMATS
+    *floats, last = metrics["formats"]
+    for one in floats:
+        assert one["classes_differing"] == 0
+        assert 0 <= one["largest_difference"] < 1e-5
+        assert one["test_accuracy"] == metrics["accuracy"]["test"]
     assert last == {
         "name": "int8",
         "files": ["int8.tflite"],
+        "dev_accuracy": round((int8.argmax(axis=1) == LABELS)[dev].mean(), 6),
         "test_accuracy": metrics["accuracy"]["int8"],
-        "classes_differing": int((int8.argmax(axis=1) != trained.argmax(axis=1))[tested].sum()),
-        "largest_difference": pytest.approx(abs(int8 - trained)[tested].max(), rel=0.05),
+        "classes_differing": int((int8.argmax(axis=1) != trained.argmax(axis=1))[compared].sum()),
+        "largest_difference": pytest.approx(abs(int8 - trained)[compared].max(), rel=0.05),
     }
 
 
@@ -194,8 +205,8 @@ def test_card_tells_what_the_files_are_and_come_from(exported: Path) -> None:
     assert card["split"] == {"scheme": "resplit", "seed": 42, "images": images}
     assert card["data_set"]["name"] == "mnist"
     assert card["data_set"]["files"]["training_images"]["sha256"].startswith("440fcabf")
-    assert card["metrics"] == {"test_interval": {"low": 0.1, "high": 0.9}}
-    assert card["forms"] == read_json(exported / "metrics/export.json")["forms"]
+    assert card["metrics"] == {"test": 0.9}
+    assert card["formats"] == read_json(exported / "metrics/export.json")["formats"]
     assert card["files"] == {
         name: {
             "bytes": (folder / name).stat().st_size,
@@ -203,7 +214,7 @@ def test_card_tells_what_the_files_are_and_come_from(exported: Path) -> None:
         }
         for name in FILES - {"model-card.json"}
     }
-    assert set(card["files"]) == {file for form in card["forms"] for file in form["files"]}
+    assert set(card["files"]) == {file for one in card["formats"] for file in one["files"]}
     packages = ("ai-edge-litert", "keras", "numpy", "tensorflow")
     assert card["versions"] == {package: version(package) for package in packages}
 
@@ -218,15 +229,15 @@ def test_a_repetition_replaces_all_by_the_same_bytes(exported: Path, workspace: 
 
 
 @pytest.mark.slow
-def test_a_form_that_reads_otherwise_is_not_exported(workspace: Path) -> None:
-    wrong = {"mean": 0.0, "deviation": DEVIATION}  # so that the forms see other pixels
+def test_a_format_that_classifies_otherwise_is_not_exported(workspace: Path) -> None:
+    wrong = {"mean": 0.0, "deviation": DEVIATION}  # so that the formats see other pixels
     (workspace / "data/standardized/statistics.json").write_text(json.dumps(wrong))
     done = run(workspace, "export")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("export: model.keras reads ")
-    assert last.endswith(" test images otherwise than the trained network; nothing was exported")
+    assert last.startswith("export: model.keras classifies ")
+    assert last.endswith(" images otherwise than the trained network; nothing was exported")
     assert (workspace / "models/export/model-card.json").read_text() == "earlier"
     assert {path.name for path in (workspace / "models").iterdir()} == {"export", "lenet5"}
     assert not (workspace / "metrics/export.json").exists()

@@ -109,7 +109,7 @@ def test_the_findings_are_tables_in_percent_and_figures(rows: pd.DataFrame) -> N
     text = found.tables["tables.md"]
     assert "| a         |      100 |       3 | 99.00 ± 0.00 | 93.00 ± 4.00 |" in text
     assert "+1.00 [+0.75, +1.25]*" in text
-    assert text.endswith("4 of 9 rows were made by earlier code.")
+    assert text.endswith("4 of 9 rows do not say on which processor they were made.")
     assert list(found.figures) == ["gaps.png"]
     assert list(analysis.analyse(study(images=[100, "all"]), rows, Path()).figures)[1:] == [
         "sizes.png"

@@ -52,8 +52,8 @@ def run(project: Path, *arguments: str, status: int = 0, **options: Any) -> tupl
 
 def read(project: Path) -> list[bytes]:
     """Analyse the study of twelve runs; return all that it has written."""
-    run(project, "twelve", module="analyse")
     folder = project / "studies/twelve"
+    run(project, "twelve", module="analyse")
     kept = sorted(folder.glob("runs/*.npz"))
     assert len(kept) == 12
     return [path.read_bytes() for path in [*(folder / name for name in OUTPUTS), *kept]]

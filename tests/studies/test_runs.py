@@ -60,7 +60,7 @@ def test_every_image_is_in_one_fold_and_classes_are_shared_out(lenet5: Architect
 def test_all_that_determines_a_run_is_in_its_identity_but_not_its_name(
     lenet5: Architecture,
 ) -> None:
-    images, one = noise(100), run(lenet5)
+    images, one = noise(200), run(lenet5)
     changed = [
         run(lenet5.model_copy(update={"l2": 0.1})),
         run(lenet5, split=SPLIT.model_copy(update={"dev": 0.2})),
@@ -71,7 +71,7 @@ def test_all_that_determines_a_run_is_in_its_identity_but_not_its_name(
         run(lenet5, fold=1, folds=4),
     ]
     identities = [other.identity(images) for other in (one, *changed)]
-    identities.append(one.identity(noise(101)))
+    identities.append(one.identity(noise(201)))
     assert len(set(identities)) == 9
     assert run(lenet5, setting="b").identity(images) == identities[0]
 
