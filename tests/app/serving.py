@@ -9,12 +9,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
-from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, NamedTuple, Self
 
-from PIL import Image, ImageDraw
+from bench.server_hostile import picture as picture
+from bench.server_hostile import png as png
 
 ROOT = Path(__file__).parents[2]
 TYPE = {"Content-Type": "image/png"}
@@ -103,20 +103,6 @@ def receive(connection: socket.socket, patience: float = 30) -> Answer:
     response = http.client.HTTPResponse(connection)
     response.begin()
     return Answer(response.status, dict(response.getheaders()), response.read())
-
-
-def picture(size: int = 280, mode: str = "L") -> Image.Image:
-    """Return a 7, white on black."""
-    image = Image.new("L", (size, size))
-    corners = [(0.3 * size, 0.25 * size), (0.7 * size, 0.25 * size), (0.45 * size, 0.8 * size)]
-    ImageDraw.Draw(image).line(corners, 255, max(1, size // 14), joint="curve")
-    return image.convert(mode)
-
-
-def png(image: Image.Image, **options: Any) -> bytes:
-    file = BytesIO()
-    image.save(file, "PNG", **options)
-    return file.getvalue()
 
 
 def form(*files: bytes, kind: str = "image/png", fields: int = 0) -> tuple[bytes, dict[str, str]]:
