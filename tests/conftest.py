@@ -12,18 +12,15 @@ from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from types import ModuleType
 from typing import Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from digits import networks
-from digits.config import Architecture
 from digits.data import mirrors
 from digits.training import determinism, identity
+from tests import tiny as tiny_network
 
 # A job in the background starts with Ctrl-C ignored, and would hand that on to the stages it runs.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -78,21 +75,10 @@ def noisy() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return the name of a small network with a backbone of two groups, and a head."""
-    module = ModuleType("digits.networks.tiny")
-    vars(module).update(build=build_tiny, LAYER_GROUPS=("stem", "middle", "head"))
-    monkeypatch.setitem(sys.modules, module.__name__, module)
+    """Return the name of the network in tests/tiny.py, as if it lay in digits/networks/."""
+    monkeypatch.setitem(sys.modules, "digits.networks.tiny", tiny_network)
     monkeypatch.setattr(identity, "code", lambda recipe: "of no file")
     return "tiny"
-
-
-def build_tiny(recipe: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
-    for group, filters in (("stem", 4), ("middle", 8)):
-        conv = keras.layers.Conv2D(filters, 5, strides=3, use_bias=False, name=f"{group}_conv")
-        norm = keras.layers.BatchNormalization(momentum=0.9, name=f"{group}_norm")
-        images = keras.layers.ReLU(name=f"{group}_relu")(norm(conv(images)))
-    features = keras.layers.Flatten(name="head_flat")(images)
-    return networks.classify(recipe, networks.dropout(recipe.dropout, features))
 
 
 def idx_bytes(array: npt.NDArray[np.uint8]) -> bytes:

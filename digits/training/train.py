@@ -3,9 +3,15 @@
 The train stage, every study and the benchmarks train by `train`, here and nowhere else.
 """
 
+import multiprocessing
+import os
 import sys
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -16,6 +22,9 @@ from digits.config import Architecture
 from digits.data.dataset import Dataset
 from digits.training import pretraining, range_test
 from digits.training.fit import OnCurves, build, fit
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -60,15 +69,14 @@ def train(
         PipelineError: the recipe asks for what the network or the data has not, or the loss is no
             finite number any more.
     """
+    # A training that follows another one in the same process does not always repeat bit for bit.
     backbone = None
     if recipe.pretrained != "none":
-        build(name, recipe, data, seed, threads)  # refuses what cannot be, before letters
-        backbone = pretraining.make_backbone(name, recipe, data, seed, threads, folder)
+        scale = replace(data, images=data.images[:0])  # letters need no more of the data
+        backbone = _apart(pretraining.make_backbone, name, recipe, scale, seed, threads, folder)
     learning_rate, rates = None, None
     if "suggested" in recipe.rates:
-        model = build(name, recipe, data, seed, threads, backbone)
-        with tqdm(total=recipe.range_test.batches, desc="range test", file=sys.stderr) as bar:
-            rates = range_test.run(model, recipe, data, seed, bar.update)
+        rates = _apart(_range_test, name, recipe, data, seed, threads, backbone)
         learning_rate = range_test.suggest(rates)
         print(f"{name}: suggested learning rate {learning_rate:g}", flush=True)
     model = build(name, recipe, data, seed, threads, backbone)
@@ -77,6 +85,37 @@ def train(
         model, recipe, data, seed, threads, folder, learning_rate=learning_rate, on_curves=on_curves
     )
     return Trained(ends, model.count_params(), learning_rate, rates)
+
+
+def _range_test(
+    name: str, recipe: Architecture, data: Dataset, seed: int, threads: int, backbone: Path | None
+) -> pd.DataFrame:
+    model = build(name, recipe, data, seed, threads, backbone)
+    with tqdm(total=recipe.range_test.batches, desc="range test", file=sys.stderr) as bar:
+        return range_test.run(model, recipe, data, seed, bar.update)
+
+
+def _apart(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function in a process of its own, which ends with this one."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawn, initializer=_end_with_parent) as pool:
+        try:
+            return pool.submit(function, *args, **kwargs).result()
+        except BaseException:  # Ctrl-C is one
+            for process in multiprocessing.active_children():
+                process.kill()
+            raise
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # noqa: S101 - this process was started by another
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def best_on_dev(probabilities: list[NDArray[np.float32]], labels: NDArray[np.uint8]) -> int:
