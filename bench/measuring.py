@@ -32,7 +32,7 @@ RESULTS = ROOT / "bench/results"
 PACKAGES = ("dvc", "keras", "numpy", "pillow", "pypng", "tensorflow")
 LOOK = 0.02  # seconds between looks at a process's memory
 # Whichever a figure has tell it from others. A "note", such as a version, does not.
-KEYS = ("what", "profile", "stage", "times")
+KEYS = ("what", "stage", "times")
 RATE = 0.001  # learning rate; the speed does not depend on it
 DEV = 256  # images watched, so few that an epoch is one of learning
 

@@ -1,7 +1,6 @@
 """Write the results as tables, bench/results/tables.md: python -m bench.report; then make docs."""
 
 from collections.abc import Mapping
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from digits.errors import PipelineError, run_stage
 from digits.io import read_json, replacing
 
 TABLES = Path("bench/results/tables.md")
-TEXT = "what", "stage", "where it goes"  # columns
+TEXT = "what", "stage"  # columns
 
 
 def main() -> None:
@@ -27,7 +26,7 @@ def main() -> None:
 
 
 def markdown(results: list[dict[str, Any]]) -> str:
-    """Write tables of comparisons, growth and profiles, as far as there are, and the machines."""
+    """Write tables of comparisons and of growth, as far as there are, and the machines."""
     machines = list(dict.fromkeys(_machine(result["machine"]) for result in results))
     figures = [
         (one, {"day": one["day"], "machine": machines.index(_machine(result["machine"])) + 1})
@@ -35,7 +34,7 @@ def markdown(results: list[dict[str, Any]]) -> str:
         for one in result["figures"]
     ]
     tables = []
-    for key, row in (("ours", _comparison), ("times", _growth), ("parts", _profile)):
+    for key, row in (("ours", _comparison), ("times", _growth)):
         of_kind = [one for one in figures if key in one[0]]
         if key == "times":
             of_kind.sort(key=lambda one: one[0]["times"])
@@ -73,16 +72,6 @@ def _growth(one: Mapping[str, Any]) -> dict[str, str]:
         "CPU time, of that at 1x": f"{one['processor_an_image']:.2f}",
         "memory, MB": f"{one['megabytes']:,}",
         "wanted, MB": f"<= {one['megabytes_wanted']:,}",
-    }
-
-
-def _profile(one: Mapping[str, Any]) -> dict[str, str]:
-    """Return the row of what was profiled, its parts from the largest on."""
-    parts = sorted(one["parts"].items(), key=itemgetter(1), reverse=True)
-    return {
-        "what": one["profile"],
-        "ms": f"{one['milliseconds']:,}",
-        "where it goes": ", ".join(f"{name} {share:.0%}" for name, share in parts),
     }
 
 

@@ -28,7 +28,6 @@ def test_the_tables_have_every_figure() -> None:
         figure("train", "images/s", ">= 1", [48123], [7e4]),
         figure("repro", "s", "<= 4", [3.14159], note="DVC 3"),
         figure("test", "%", "", [3.14159], mean=3.14259),
-        {"profile": "lenet5", "milliseconds": 1500.5, "parts": {"pooling": 0.1, "rest": 0.9}},
     ]
     limited = {**MACHINE, "processor": "Slow", "onednn_max_cpu_isa": "AVX2"}
     results = [
@@ -49,7 +48,6 @@ def test_the_tables_have_every_figure() -> None:
         "|test|%|3.142[3.142,3.142],mean3.14||||2026-01-02|1|",
         "|convert|10x|100.0|0.54|<=1.20|1.04|0.52|150|<=644|2026-01-02|1|",
         "|convert|50x|100.0|0.54|<=1.20|1.04|0.52|150|<=644|2026-01-02|2|",
-        "|lenet5|1,500.5|rest90%,pooling10%|2026-01-02|1|",
     ]
     assert lines[-2:] == [
         "1.Fast,2CPUcores,24GB;Linux6,Python3.11.7;keras3.15.0.",
