@@ -41,7 +41,8 @@ def read(path: Path) -> pd.DataFrame:
             f"{', '.join(NEEDED)}, and numbers in all but {', '.join(TEXTS)}; "
             "`git checkout` brings back what was there"
         )
-    return table.reindex(columns=COLUMNS).round(6)  # to what was written
+    table = table.reindex(columns=COLUMNS).round(6)  # to what was written
+    return table.astype(dict.fromkeys(TEXTS, object))  # of an absent column, too
 
 
 def write(path: Path, table: pd.DataFrame) -> None:

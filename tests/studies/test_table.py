@@ -30,6 +30,18 @@ def test_what_is_written_is_read_back(rows: pd.DataFrame, tmp_path: Path) -> Non
     assert (tmp_path / "again.csv").read_text() == path.read_text()
 
 
+def test_rows_that_do_not_say_of_what_data_can_be_told(rows: pd.DataFrame, tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    table.write(path, rows)
+    found = table.read(path)
+    found.loc[found["seed"] == 1, ["data", "processor"]] = "2c", "a processor"
+    table.write(path, found)
+    assert table.read(path)[["data", "processor"]].fillna("-").to_numpy().tolist() == [
+        ["2c", "a processor"],
+        ["-", "-"],
+    ]
+
+
 def test_a_run_takes_the_place_of_its_former_rows_alone(rows: pd.DataFrame) -> None:
     phases = [row(phase=number, identity="1b") for number in (1, 2)]
     found = table.put(table.put(rows, [row("b")]), phases)
