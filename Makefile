@@ -12,23 +12,7 @@ help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
 quickstart: setup ## Try the whole pipeline on a small built-in data set; your workspace stays as it is
-	-@$(BIN)/dvc exp remove --quiet quickstart 2> /dev/null
-	$(BIN)/dvc exp run --temp --name quickstart \
-	    --set-param dataset=optdigits --set-param split.train=0.6 --set-param split.test=0.4 \
-	    --set-param export.largest_drop=0.2 --set-param architectures.lenet5_pen.batch_size=16 \
-	    --set-param architectures.resnet34.letters.images=1000 \
-	    --set-param architectures.resnet34.letters.epochs=1 \
-	    --set-param ++architectures.resnet34.range_test.batches=30
-	rm -rf quickstart
-	mkdir quickstart
-	git archive "$$(git for-each-ref --format='%(objectname)' 'refs/exps/*/*/quickstart')" metrics plots \
-	    | tar -x -C quickstart
-	@echo
-	@$(BIN)/python -c 'from pathlib import Path; from digits.evaluation import report; \
-	    print(report.markdown(*report.read(Path("quickstart/metrics/compare"))))'
-	@echo
-	@echo 'Metrics and plots are in quickstart/. To compare with the committed figures:'
-	@echo '    $(BIN)/dvc metrics diff HEAD quickstart'
+	$(BIN)/python -m digits.quickstart
 
 setup: .venv/installed ## Install the pinned packages into .venv
 

@@ -15,7 +15,7 @@ from studies import table
 ROOT = Path(__file__).parents[1]
 # From the highest to the lowest: a module imports from its own line and from those below it.
 FLOORS = [
-    ["bench", "stages", "digits.repro"],
+    ["bench", "stages", "digits.quickstart", "digits.repro"],
     ["app", "studies"],
     ["digits.export"],
     ["digits.evaluation"],

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from digits import config
 from digits.io import read_json
 
 ROOT = Path(__file__).parents[1]
@@ -86,14 +87,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy_tree(folder)
 
     def shorten(params: Any) -> None:
-        params["dataset"] = "optdigits"
         params["threads"] = 1
-        params["split"].update(train=0.6, test=0.4)
-        params["export"]["largest_drop"] = 0.2  # of 54 dev images, after an epoch
+        params |= config.override(params, read_yaml(ROOT / "quickstart.yaml"), "quickstart.yaml")
         for name, settings in params["architectures"].items():
             if "phases" in settings:
-                settings["letters"].update(images=1000, epochs=1)  # as `make quickstart` has them
-                settings["range_test"] = {"batches": 30}
                 for phase in settings["phases"].values():
                     phase["epochs"] = 1
             else:
@@ -157,6 +154,7 @@ def test_quickstart_shows_the_comparison_and_leaves_the_workspace_alone(clone: P
     assert set(test) == set(read_yaml(clone / "params.yaml")["architectures"])
     assert test["lenet5_pen"] > 0.5  # after an epoch, which the clone has
     assert (clone / "quickstart/plots/compare/accuracy.png").is_file()
+    assert "quickstart" in run(clone, "dvc", "exp", "list")
     assert run(clone, "git", "status", "--porcelain") == ""
 
 

@@ -10,12 +10,19 @@ from PIL import Image
 from digits.data.dataset import Dataset
 from digits.errors import PipelineError
 from digits.training import fit, layer_groups
+from digits.training import train as training
 from digits.training.pretraining import make_backbone
 from digits.training.train import train
 from tests.digits.training.conftest import PHASES, recipe
 
 RANGE = {"batches": 20, "lowest": 1e-4}
 LETTERS = {**PHASES, "pretrained": "letters", "letters": {"images": 200}, "range_test": RANGE}
+
+
+@pytest.fixture(autouse=True)
+def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process would not know the network `tiny`; tests/stages/ trains in processes."""
+    monkeypatch.setattr(training, "_apart", lambda function, *arguments: function(*arguments))
 
 
 def refusal(settings: dict[str, Any], data: Dataset, folder: Path) -> str:

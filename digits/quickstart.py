@@ -1,0 +1,98 @@
+"""Try the whole pipeline in minutes, in a folder of its own: python -m digits.quickstart.
+
+Checks the last commit out into quickstart/, a git worktree, makes the changes of quickstart.yaml to
+its params.yaml, runs all stages there, independent ones side by side, and saves the outcome as the
+experiment ``quickstart``. What is cached is not run again. Your own files stay as they are.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from digits import config
+from digits.errors import PipelineError, run_stage
+from digits.evaluation import report
+
+NAME = "quickstart"
+SETTINGS = Path("quickstart.yaml")
+
+
+def main() -> None:
+    """Make the folder, run everything, show the comparison."""
+    argparse.ArgumentParser(prog="python -m digits.quickstart", description=__doc__).parse_args()
+    folder = check_out(Path(NAME))
+    change_params(folder / config.PATH)
+    (folder / ".dvc/config.local").write_text(f"[cache]\ndir = {Path('.dvc/cache').absolute()}\n")
+    run(folder, "dvc", "checkout", "--quiet", "--force", "--allow-missing")
+    run(folder, "digits.repro")
+    run(folder, "dvc", "exp", "save", "--quiet", "--force", "--name", NAME)
+    print(f"\n{report.markdown(*report.read(folder / report.COMPARED))}\n")
+    print(
+        f"Look at {folder}/plots/ and {folder}/metrics/. Then compare a setting, here without L2:\n"
+        f"    cd {folder}\n"
+        "    dvc exp run --name no-l2 --set-param architectures.lenet5_v2.l2=0\n"
+        f"    dvc metrics diff {NAME} no-l2"
+    )
+
+
+def check_out(worktree: Path) -> Path:
+    """Bring the last commit into a worktree; return this project's folder in it.
+
+    Raises:
+        PipelineError: this is no clone of a git repository.
+    """
+    if not Path(".dvc").is_dir():
+        raise PipelineError("run this in the project's top folder")
+    prefix = git("rev-parse", "--show-prefix")
+    if changed := git("status", "--porcelain", "--untracked-files=no", "."):
+        print(f"of the last commit, without your changes:\n{changed}", flush=True)
+    commit, there = git("rev-parse", "HEAD"), ("-C", str(worktree))
+    if not (worktree / ".git").exists():
+        git("worktree", "add", "--force", "--detach", str(worktree))
+    elif git(*there, "rev-parse", "HEAD") != commit:
+        git(*there, "checkout", "--force", "--detach", commit)
+    git(*there, "checkout", commit, "--", f"{prefix}{config.PATH}")
+    return worktree / prefix
+
+
+def git(*command: str) -> str:
+    """Run git; return what it prints.
+
+    Raises:
+        PipelineError: it failed.
+    """
+    done = subprocess.run(["git", *command], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    if done.returncode:
+        raise PipelineError(
+            f"git {' '.join(command)}: {done.stderr.strip()}; the pipeline works in a `git clone`, "
+            "which a downloaded ZIP is not"
+        )
+    return done.stdout.rstrip()
+
+
+def change_params(path: Path) -> None:
+    """Make the changes of `SETTINGS`, and no others, to a params.yaml."""
+    yaml = YAML()
+    content = yaml.load(path)
+    yaml.dump(config.override(content, config.read_yaml(SETTINGS), str(SETTINGS)), path)
+
+
+def run(folder: Path, *module: str) -> None:
+    """Run what follows ``python -m`` in a folder; its output is for the user.
+
+    Raises:
+        PipelineError: it failed, and has said why.
+    """
+    scripts = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    command = [sys.executable, "-m", *module]
+    done = subprocess.run(command, cwd=folder, env={**os.environ, "PATH": scripts}, check=False)  # noqa: S603
+    if done.returncode:
+        raise PipelineError(f"{' '.join(module)} failed in {folder}, see above; run this again")
+
+
+if __name__ == "__main__":
+    run_stage(NAME, main)
