@@ -1,8 +1,11 @@
 """A network's predictions as data: what train writes, and every later stage reads."""
 
+import io
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,14 +38,20 @@ def phase_rows(rows: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
 def write(
     path: Path, probabilities: NDArray[np.floating], parameters: int, phases: NDArray[np.floating]
 ) -> None:
-    """Write an .npz file of what `Predictions` describes; equal content gives equal bytes."""
-    with replacing(path) as temporary:
-        np.savez_compressed(
-            temporary,
-            probabilities=np.asarray(probabilities, np.float32),
-            parameters=np.int64(parameters),
-            phases=np.asarray(phases, np.float32),
-        )
+    """Write an .npz file of what `Predictions` describes; equal content gives equal bytes.
+
+    Not by `numpy.savez`, whose bytes depend on Python's version, and on zlib's if it compresses.
+    """
+    arrays: dict[str, Any] = {
+        "probabilities": np.asarray(probabilities, np.float32),
+        "parameters": np.int64(parameters),
+        "phases": np.asarray(phases, np.float32),
+    }
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, array in arrays.items():
+            content = io.BytesIO()
+            np.save(content, array)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), content.getvalue())  # of 1980, always
 
 
 def read(path: Path, images: int, rows: Mapping[str, NDArray[np.int64]]) -> Predictions:

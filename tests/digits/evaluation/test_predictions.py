@@ -1,5 +1,5 @@
+import hashlib
 import re
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +21,15 @@ def arrays() -> dict[str, Any]:
     }
 
 
-def test_predictions_come_back_and_equal_ones_have_equal_bytes(tmp_path: Path) -> None:
+def test_predictions_come_back_and_have_the_same_bytes_everywhere(tmp_path: Path) -> None:
     path, content = tmp_path / "a.npz", arrays()
     predictions.write(path, **content)
     found = predictions.read(path, 6, ROWS)
     np.testing.assert_array_equal(found.probabilities, content["probabilities"])
     np.testing.assert_array_equal(found.phases, content["phases"])
     assert found.parameters == 7850
-    predictions.write(tmp_path / "b.npz", **content)
-    assert (tmp_path / "b.npz").read_bytes() == path.read_bytes()
-    with zipfile.ZipFile(path) as archive:  # no time of writing is in it
-        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()  # Python 3.11.2 and 3.11.7 had two
+    assert digest == "f382eace548b8d3ee29ad9aa1a018df62a560e84b7496cb3612dbddb9c5dcf24"
 
 
 def test_a_training_in_one_phase_has_no_phases(tmp_path: Path) -> None:
