@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from digits import config
@@ -24,9 +26,15 @@ SETTINGS = Path("quickstart.yaml")
 def main() -> None:
     """Make the folder, run everything, show the comparison."""
     argparse.ArgumentParser(prog="python -m digits.quickstart", description=__doc__).parse_args()
+    config.load()  # refuses another folder than the top one
+    try:
+        with Repo() as repo:
+            cache = repo.cache.local_cache_dir
+    except DvcException as error:  # a ZIP of the project is no repository
+        raise PipelineError(f"run this in the top folder of a `git clone`: {error}") from None
     folder = check_out(Path(NAME))
     change_params(folder / config.PATH)
-    (folder / ".dvc/config.local").write_text(f"[cache]\ndir = {Path('.dvc/cache').absolute()}\n")
+    (folder / ".dvc/config.local").write_text(f"[cache]\ndir = {cache}\n", encoding="utf-8")
     run(folder, "dvc", "checkout", "--quiet", "--force", "--allow-missing")
     run(folder, "digits.repro")
     run(folder, "dvc", "exp", "save", "--quiet", "--force", "--name", NAME)
@@ -40,13 +48,7 @@ def main() -> None:
 
 
 def check_out(worktree: Path) -> Path:
-    """Bring the last commit into a worktree; return this project's folder in it.
-
-    Raises:
-        PipelineError: this is no clone of a git repository.
-    """
-    if not Path(".dvc").is_dir():
-        raise PipelineError("run this in the project's top folder")
+    """Bring the last commit into a worktree; return this project's folder in it."""
     prefix = git("rev-parse", "--show-prefix")
     if changed := git("status", "--porcelain", "--untracked-files=no", "."):
         print(f"of the last commit, without your changes:\n{changed}", flush=True)
@@ -67,10 +69,7 @@ def git(*command: str) -> str:
     """
     done = subprocess.run(["git", *command], capture_output=True, text=True, check=False)  # noqa: S603, S607
     if done.returncode:
-        raise PipelineError(
-            f"git {' '.join(command)}: {done.stderr.strip()}; the pipeline works in a `git clone`, "
-            "which a downloaded ZIP is not"
-        )
+        raise PipelineError(f"git {' '.join(command)}: {done.stderr.strip()}")
     return done.stdout.rstrip()
 
 
