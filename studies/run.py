@@ -50,6 +50,9 @@ def main() -> None:
         named = arguments.commit or one.settings
         chosen = {key: run for key, run in by_identity.items() if run.setting in named}
         rows = commit(rows, chosen, images)
+    # One seed of every setting first: what is there can be compared before all is.
+    order = sorted(by_identity.items(), key=lambda one: (one[1].recipe.epochs or 0, one[1].seed))
+    by_identity = dict(order)
     missing, older = compare(rows, by_identity, images)
     if older:
         print(f"{path}: {older} runs are of older code or data; --help says what to do", flush=True)

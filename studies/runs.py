@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.model_selection import StratifiedKFold
@@ -47,7 +48,8 @@ class Run:
         threads: of TensorFlow.
         sets: what is measured.
         small: how test images are shrunk for the set of that name.
-        keep: probabilities or correct.
+        keep: what of every image, as in a study.yaml.
+        part: which so many images, from 0, where others learn other ones.
     """
 
     setting: str
@@ -61,6 +63,7 @@ class Run:
     sets: tuple[str, ...]
     small: Small | None
     keep: str
+    part: int = 0
 
     @property
     def name(self) -> str:
@@ -79,13 +82,15 @@ class Run:
             every = list(parts.split(np.zeros(len(images.labels)), images.labels))
             return {"train": every[self.fold][0], "dev": _none(), "test": every[self.fold][1]}
         rows = splits.sets(splits.divide(images.labels, images.sources, self.split))
-        train = rows["train"]
-        if self.images is not None and self.images > len(train):
+        train, count = rows["train"], self.images
+        begin = self.part * (count or 0)
+        end = len(train) if count is None else begin + count
+        if end > len(train):
             raise PipelineError(
                 f"{self.setting}: expected at most {len(train)} images, as many as there are to "
-                f"train on, given {self.images}"
+                f"train on, given {end}"
             )
-        chosen = train[splits.shuffle(images.labels[train], self.split.seed)[: self.images]]
+        chosen = train[splits.shuffle(images.labels[train], self.split.seed)[begin:end]]
         return {"train": np.sort(chosen), "dev": rows["dev"], "test": rows["test"]}
 
     def identity(self, images: Images) -> str:
@@ -104,11 +109,13 @@ class Run:
             one image's prediction), learning_rate (where a range test suggested one), and of each
             set accuracy ([0, 1]) and loss (cross-entropy, nats), to six decimals; processor. Writes
             kept.npz into the folder: of each set but train, at the end, ``<set>_correct``, packed
-            bits, or ``<set>_log_probabilities``, float16 (n, 10), natural logarithms.
+            bits, ``<set>_rounded``, probabilities in 1/255, uint8 (n, 10), or
+            ``<set>_log_probabilities``, float16 (n, 10), natural logarithms; and ``curves``,
+            float32 (epochs, columns), as `fit` hands them on.
         """
         rows = self.rows(images)
         data = scaling.standardize(images, rows)
-        phases, done = list(phases_of(self.recipe).values()), [0]
+        phases, curves = list(phases_of(self.recipe).values()), [pd.DataFrame()]
         trained = train(
             self.recipe.network,
             self.recipe,
@@ -116,12 +123,12 @@ class Run:
             self.seed,
             self.threads,
             folder / "state",
-            lambda curves: done.append(len(curves)),
+            curves.append,
         )
         found: list[Row] = []
         for number, (phase, end) in enumerate(zip(phases, trained.ends, strict=True), 1):
             model = predict.load_network(end)
-            epochs = done[-1] if len(phases) == 1 else phase.epochs
+            epochs = len(curves[-1]) if len(phases) == 1 else phase.epochs
             row = {
                 "images": len(rows["train"]),
                 "phase": number,
@@ -138,12 +145,17 @@ class Run:
                 certainty = probabilities[range(len(labels)), labels]
                 row[f"{name}_accuracy"] = round(statistics.accuracy(correct), 6)
                 row[f"{name}_loss"] = round(statistics.cross_entropy(certainty), 6)
-                if name != "train" and self.keep == "correct":
+                if name == "train":
+                    continue
+                if self.keep != "probabilities":
                     kept[f"{name}_correct"] = np.packbits(correct)
-                elif name != "train":
+                if self.keep == "rounded":
+                    kept[f"{name}_rounded"] = np.rint(probabilities * 255).astype(np.uint8)
+                if self.keep == "probabilities":
                     clipped = np.maximum(probabilities, statistics.SMALLEST_PROBABILITY)
                     kept[f"{name}_log_probabilities"] = np.log(clipped).astype(np.float16)
             found.append(row)
+        kept["curves"] = curves[-1].to_numpy(np.float32)
         with replacing(folder / "kept.npz") as temporary:
             np.savez_compressed(temporary, **kept)  # type: ignore[arg-type]
         return found
@@ -209,6 +221,7 @@ def _expand(study: Study, name: str) -> Iterator[Run]:
                 tuple(own.sets or study.sets),
                 study.small,
                 own.keep or study.keep,
+                seed - 1 if study.disjoint else 0,
             )
 
 

@@ -1,5 +1,6 @@
 """The schema of a study.yaml, and the runs it stands for."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -30,7 +31,7 @@ Once = AfterValidator(_each_once)
 Seeds = Annotated[list[Seed], Field(min_length=1), Once]
 Number = Annotated[int | Literal["all"], PlainValidator(_all_or_count)]
 Numbers = Annotated[list[Number], Field(min_length=1), Once]
-Keep = Literal["correct", "probabilities"]
+Keep = Literal["correct", "rounded", "probabilities"]
 Sets = Annotated[list[Set], Field(min_length=1), Once]
 
 
@@ -71,9 +72,15 @@ class Study(Section):
     ``architecture`` and ``epochs`` are for settings that do not say otherwise; without ``epochs``
     params.yaml has it. ``images`` are training images, or ``all``. With ``folds``, all images are
     divided into so many parts by each seed, and each part in turn is test and the others train.
+    With ``disjoint``, the first seed, 1, learns the first so many images, 2 the next, and so on.
     ``threads``, of TensorFlow, are those of one training: with fewer, more run side by side.
     ``sets`` are measured: ``_tta`` is test-time augmentation, ``small`` are test images shrunk and
-    moved as ``small`` says. ``keep``: whether runs/ has probabilities, or which images are correct.
+    moved as ``small`` says. ``keep`` is what runs/ has of every image: whether it is ``correct``;
+    that and its probabilities ``rounded`` to 1/255; or ``probabilities`` alone.
+
+    ``factors`` say what it takes to leave one out. A setting with ``cross: full`` stands for one
+    setting for each of their combinations, named by the initials of those that are in; with
+    ``cross: half``, for every second one: those without an even number of factors.
     """
 
     dataset: str
@@ -82,13 +89,31 @@ class Study(Section):
     threads: Threads
     seeds: Seeds
     images: Numbers = Field(default=["all"])
+    disjoint: bool = False
     folds: Annotated[int, Field(ge=2, le=100)] | None = None
     sets: Sets = Field(default=["train", "dev", "test"])
     small: Small | None = None
     keep: Keep = "correct"
     shown: Count = 30
     base: str | None = None
+    factors: dict[Name, dict[str, Any]] = {}
     settings: Annotated[dict[Name, Setting], Field(min_length=1)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _crossed(cls, content: Any) -> Any:
+        try:
+            factors, settings = content.get("factors", {}), {}
+            for name, setting in content["settings"].items():
+                settings |= _cross(name, setting, factors)
+        except (AttributeError, KeyError, TypeError):
+            return content  # of other types than the fields below allow
+        return content | {"settings": settings}
+
+    @model_validator(mode="after")
+    def _initials_differ(self) -> Self:
+        _each_once([name[0] for name in self.factors])
+        return self
 
     @model_validator(mode="after")
     def _bases_are_settings(self) -> Self:
@@ -121,6 +146,28 @@ class Study(Section):
         if base is None or self.architecture_of(base) != self.architecture_of(name):
             return own
         return self.changes(base) | own
+
+
+def _cross(
+    name: str, setting: dict[str, Any], factors: dict[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Return the settings that one with ``cross`` stands for; any other as it is."""
+    kind = setting.get("cross")
+    if kind is None:
+        return {name: setting}
+    if kind not in ("full", "half"):
+        raise ValueError(f"cross of {name} must be full or half; it is {kind!r}")
+    own = {key: value for key, value in setting.items() if key != "cross"}
+    found = {}
+    for present in itertools.product((True, False), repeat=len(factors)):
+        if kind == "half" and present.count(False) % 2:
+            continue
+        states = list(zip(factors, present, strict=True))
+        initials = "".join(factor[0] for factor, is_in in states if is_in)
+        without = [factors[factor].items() for factor, is_in in states if not is_in]
+        changes = dict(itertools.chain.from_iterable(without))
+        found[f"{name}_{initials or 'none'}"] = own | changes
+    return found
 
 
 def read(name: str) -> Study:

@@ -61,10 +61,10 @@ def read(project: Path) -> list[bytes]:
 
 def wait_until(condition: Callable[[], bool], process: Any) -> None:
     """Wait until something has come about, while ``process`` is at work."""
-    end = time.monotonic() + 120
+    end = time.monotonic() + 300
     while not condition():
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end, "it did not come about in two minutes"
+        assert time.monotonic() < end, "it did not come about in five minutes"
         time.sleep(0.05)
 
 
