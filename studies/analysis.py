@@ -208,20 +208,26 @@ def percent(share: float | None, sign: str = "", decimals: int = 2) -> str:
     return "-" if share is None else f"{100 * share:{sign}.{decimals}f}"
 
 
-def kept(path: Path, name: str, count: int) -> NDArray[np.float64]:
-    """Return the probabilities, (count, 10), that a run kept as ``<name>_log_probabilities``.
+def kept(path: Path, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return an array of that name and shape, which a run kept.
 
     Raises:
         PipelineError: the file is missing, damaged or another one.
     """
     try:
         with np.load(path, allow_pickle=False) as content:
-            logarithms = content[f"{name}_log_probabilities"].astype(np.float64)
+            array: NDArray[Any] = content[name]
     except FileNotFoundError:
         raise PipelineError(f"{path} is missing; `git checkout {path}` brings it back") from None
     except (ValueError, KeyError, EOFError, OSError) as error:
         raise PipelineError(f"{path} cannot be read: {error}") from None
-    if logarithms.shape != (count, 10):
-        raise PipelineError(f"{path}: expected ({count}, 10), found {logarithms.shape}")
-    probabilities: NDArray[np.float64] = np.exp(logarithms)
-    return probabilities
+    if array.shape != shape:
+        raise PipelineError(f"{path}: expected {name} of shape {shape}, found {array.shape}")
+    return array
+
+
+def probabilities(path: Path, name: str, count: int) -> NDArray[np.float64]:
+    """Return the probabilities of a set, (count, 10), from a run that kept their logarithms."""
+    logarithms = kept(path, f"{name}_log_probabilities", (count, 10))
+    found: NDArray[np.float64] = np.exp(logarithms.astype(np.float64))
+    return found

@@ -96,14 +96,15 @@ class Study(Section):
     keep: Keep = "correct"
     shown: Count = 30
     base: str | None = None
-    factors: dict[Name, dict[str, Any]] = {}
+    factors: dict[Name, dict[str, Any]] = Field(default={})
     settings: Annotated[dict[Name, Setting], Field(min_length=1)]
 
     @model_validator(mode="before")
     @classmethod
     def _crossed(cls, content: Any) -> Any:
         try:
-            factors, settings = content.get("factors", {}), {}
+            factors = content.get("factors", {})
+            settings: dict[str, Any] = {}
             for name, setting in content["settings"].items():
                 settings |= _cross(name, setting, factors)
         except (AttributeError, KeyError, TypeError):

@@ -80,7 +80,7 @@ def read_runs(table: pd.DataFrame, folder: Path, name: str, count: int) -> NDArr
     """Return the probabilities on a set of each seed that was trained, (seeds, count, 10)."""
     return np.stack(
         [
-            analysis.kept(folder / f"runs/{row.setting}-all-{row.seed}.npz", name, count)
+            analysis.probabilities(folder / f"runs/{row.setting}-all-{row.seed}.npz", name, count)
             for row in table.itertuples()
         ]
     )

@@ -44,7 +44,7 @@ def held_out(
         parts = StratifiedKFold(study.folds or 2, shuffle=True, random_state=seed)
         test = list(parts.split(np.zeros(len(labels)), labels))[int(fold)][1]
         path = folder / f"runs/{setting}-all-fold{fold:.0f}-{seed}.npz"
-        total[test] += analysis.kept(path, "test", len(test))
+        total[test] += analysis.probabilities(path, "test", len(test))
     return total / table["seed"].nunique()
 
 

@@ -120,13 +120,13 @@ def test_kept_probabilities_are_checked(tmp_path: Path) -> None:
     path = tmp_path / "a-100-1.npz"
     logarithms = np.log(np.full((5, 10), 0.1)).astype(np.float16)
     np.savez_compressed(path, test_log_probabilities=logarithms)
-    assert analysis.kept(path, "test", 5) == pytest.approx(np.full((5, 10), 0.1), rel=1e-2)
-    with pytest.raises(PipelineError, match=r"expected \(6, 10\), found \(5, 10\)"):
-        analysis.kept(path, "test", 6)
+    assert analysis.probabilities(path, "test", 5) == pytest.approx(np.full((5, 10), 0.1), rel=1e-2)
+    with pytest.raises(PipelineError, match=r"of shape \(6, 10\), found \(5, 10\)"):
+        analysis.probabilities(path, "test", 6)
     with pytest.raises(PipelineError, match="cannot be read"):
-        analysis.kept(path, "dev", 5)
+        analysis.probabilities(path, "dev", 5)
     path.write_bytes(b"no ZIP")
     with pytest.raises(PipelineError, match="cannot be read"):
-        analysis.kept(path, "test", 5)
+        analysis.probabilities(path, "test", 5)
     with pytest.raises(PipelineError, match="brings it back"):
-        analysis.kept(tmp_path / "none.npz", "test", 5)
+        analysis.probabilities(tmp_path / "none.npz", "test", 5)

@@ -1,0 +1,1 @@
+"""What each kind of regularization does: a factorial study."""

@@ -1,0 +1,230 @@
+"""The effect of each kind of regularization, from every combination of them.
+
+Rows of settings that are crossed (`cross` in study.yaml) are coded -1 (out) and +1 (in). An effect
+is the outcome with a factor minus that without it; that of an interaction is half of what the one
+factor changes about the other's effect. Box, G. E. P., Hunter, J. S., and Hunter, W. G. (2005),
+Statistics for Experimenters, chapter 5.
+"""
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import statsmodels.api as sm
+from numpy.typing import NDArray
+from scipy import stats
+
+from digits import config
+from digits.data import splits
+from digits.errors import PipelineError
+from digits.evaluation import statistics
+from studies import analysis
+from studies.analysis import Findings
+from studies.images import read_images
+from studies.regularization import page
+from studies.regularization.page import DECOMPOSED, EQUIVALENT, OUTCOMES
+from studies.study import Study
+
+SHORT, LONG = "short_", "long_"
+DRAWS = 2000  # of the bootstrap
+
+
+def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
+    """Estimate all effects, and check them in the ways that study.yaml says beforehand."""
+    return page.findings(describe(study, table, folder, test_labels(study.dataset)))
+
+
+def describe(
+    study: Study, table: pd.DataFrame, folder: Path, labels: NDArray[np.uint8]
+) -> dict[str, Any]:
+    """Return all that is estimated; ``labels`` are those of the test images."""
+    factors, short, long = list(study.factors), code(table, study, SHORT), code(table, study, LONG)
+    if short["block"].nunique() < 2:
+        raise PipelineError(f"two seeds must have all settings of {SHORT}*; more runs are needed")
+    brier = decompose(short, folder, labels)
+    outcomes = dict.fromkeys(OUTCOMES, short) | dict.fromkeys(DECOMPOSED, brier)
+    found = [effects(rows, factors, outcome) for outcome, rows in outcomes.items()]
+    without = [
+        effects(short[short["block"] != block], factors, "test_error").assign(block=int(block))
+        for block in sorted(short["block"].unique())
+    ]
+    longer = [effects(long, factors, "test_error", interactions=False)] if len(long) else []
+    return {
+        "trainings": len(short),
+        "residual_degrees_of_freedom": freedom(short, factors),
+        "effects": pd.concat(found).to_dict("records"),
+        "equivalence": equivalence(short, factors, "l2"),
+        "bootstrap": bootstrap(short, factors, folder, len(labels)),
+        "without_a_block": pd.concat(without).query("order == 1").to_dict("records"),
+        "long": [row for table in longer for row in table.to_dict("records")],
+        "settings": settings(short, brier),
+    }
+
+
+def code(table: pd.DataFrame, study: Study, prefix: str) -> pd.DataFrame:
+    """Return the rows of the crossed settings, with a column for each factor and outcome.
+
+    Factors are -1 or +1, ``block`` is the seed; accuracies have become errors, [0, 1]. A block that
+    lacks a setting is left out.
+    """
+    settings = [name for name in study.settings if name.startswith(prefix)]
+    rows = table[table["setting"].isin(settings)]
+    rows = rows[rows.groupby("seed")["setting"].transform("nunique") == len(settings)]
+    present = rows["setting"].str.removeprefix(prefix).replace("none", "")
+    coded = {factor: np.where(present.str.contains(factor[0]), 1, -1) for factor in study.factors}
+    test, train = 1 - rows["test_accuracy"], 1 - rows["train_accuracy"]
+    measured = {"test_error": np.log(test), "test_loss": np.log(rows["test_loss"])}
+    measured |= {"train_error": train, "gap": test - train, "test_error_points": test}
+    kept = rows[["setting", "images", "seed"]]
+    return kept.assign(block=rows["seed"], **coded, **measured).reset_index(drop=True)
+
+
+def effects(
+    rows: pd.DataFrame, factors: Sequence[str], outcome: str, *, interactions: bool = True
+) -> pd.DataFrame:
+    """Return the main effects of the factors and, unless told otherwise, those of every two.
+
+    Args:
+        rows: of `code`, from one block or several.
+        factors: names of columns with -1 and +1.
+        outcome: the name of a column.
+        interactions: whether the model has them.
+
+    Returns:
+        outcome, term, order (1 or 2), effect with the ends low and high of its 95 % interval, se
+        (HC3), p, and p_corrected (Holm, over the terms of its order). Of an outcome that is a
+        logarithm, effect and ends are shares by which the outcome changes.
+    """
+    terms: dict[str, NDArray[np.float64]] = {
+        factor: rows[factor].to_numpy(float) for factor in factors
+    }
+    if interactions:
+        for first, second in itertools.combinations(factors, 2):
+            terms[f"{first}:{second}"] = terms[first] * terms[second]
+    blocks = pd.get_dummies(rows["block"], dtype=float).to_numpy()
+    design = np.column_stack([blocks, *terms.values()])
+    fit = sm.OLS(rows[outcome].to_numpy(float), design).fit(cov_type="HC3", use_t=True)
+    last = slice(blocks.shape[1], None)
+    ends = 2 * np.column_stack([fit.params, fit.conf_int(alpha=0.05)])[last]
+    if outcome in ("test_error", "test_loss"):
+        ends = np.expm1(ends)
+    found = pd.DataFrame(ends, columns=["effect", "low", "high"])
+    found = found.assign(
+        outcome=outcome,
+        term=list(terms),
+        order=[term.count(":") + 1 for term in terms],
+        se=2 * fit.bse[last],
+        p=fit.pvalues[last],
+    )
+    found["p_corrected"] = found.groupby("order")["p"].transform(lambda p: statistics.holm(list(p)))
+    return found.round(dict.fromkeys(("effect", "low", "high", "se"), 6))
+
+
+def freedom(rows: pd.DataFrame, factors: Sequence[str]) -> int:
+    """Return the degrees of freedom that the model of `effects` leaves for the residuals."""
+    return len(rows) - rows["block"].nunique() - len(factors) * (len(factors) + 1) // 2
+
+
+def equivalence(rows: pd.DataFrame, factors: Sequence[str], factor: str) -> dict[str, Any]:
+    """Return whether a factor's effect on test error lies within `EQUIVALENT`, at a level of 5 %.
+
+    Two one-sided tests: the 90 % interval lies within. Schuirmann, D. J. (1987), A comparison of
+    the two one-sided tests procedure and the power approach, J. Pharmacokin. Biopharm. 15, 657-680.
+    """
+    (found,) = (
+        effects(rows, factors, "test_error_points").query("term == @factor").to_dict("records")
+    )
+    half = stats.t.ppf(0.95, freedom(rows, factors)) * found["se"]
+    low, high = float(found["effect"] - half), float(found["effect"] + half)
+    within = low > -EQUIVALENT and high < EQUIVALENT
+    return {"factor": factor, "low": round(low, 6), "high": round(high, 6), "equivalent": within}
+
+
+def test_labels(dataset: str) -> NDArray[np.uint8]:
+    """Return the labels of the test images, in the order in which runs keep them."""
+    images = read_images(dataset)
+    table = splits.divide(images.labels, images.sources, config.load().split)
+    return images.labels[splits.sets(table)["test"]]
+
+
+def read_kept(
+    rows: pd.DataFrame, folder: Path, name: str, shape: tuple[int, ...]
+) -> NDArray[np.uint8]:
+    """Return an array of each of the runs, (runs, *shape)."""
+    names = [f"{row.setting}-{row.images}-{row.seed}.npz" for row in rows.itertuples()]
+    return np.stack([analysis.kept(folder / "runs" / one, name, shape) for one in names])
+
+
+def decompose(rows: pd.DataFrame, folder: Path, labels: NDArray[np.uint8]) -> pd.DataFrame:
+    """Return bias and variance of every setting: of the Brier score, over its blocks' networks.
+
+    The mean score of single networks is, but for noise in the labels, the squared distance of
+    their mean prediction from the label (bias) plus the mean squared distance of each from that
+    mean (variance). Both are unbiased for so few networks. Geman, S., Bienenstock, E., and
+    Doursat, R. (1992), Neural networks and the bias/variance dilemma, Neural Computation 4.
+
+    Args:
+        rows: of `code`.
+        folder: of the study.
+        labels: of the test images.
+
+    Returns:
+        A row for each setting: its factors, brier_bias, brier_variance, both in [0, 2].
+    """
+    truth = np.eye(10, dtype=np.float32)[labels]
+    found = []
+    for _, group in rows.groupby("setting", sort=False):
+        kept = read_kept(group, folder, "test_rounded", truth.shape).astype(np.float32) / 255
+        variance = kept.var(axis=0, ddof=1).sum(axis=1).mean()
+        distance = ((kept.mean(axis=0) - truth) ** 2).sum(axis=1).mean()
+        bias = distance - variance / len(kept)
+        found.append(group.iloc[:1].assign(block=0, brier_bias=bias, brier_variance=variance))
+    return pd.concat(found, ignore_index=True)
+
+
+def bootstrap(
+    rows: pd.DataFrame, factors: Sequence[str], folder: Path, count: int
+) -> list[dict[str, Any]]:
+    """Return main effects on test error, had other test images and other blocks been drawn.
+
+    Percentile intervals of `DRAWS` draws, with replacement, of blocks and of the ``count`` images.
+    """
+    packed = read_kept(rows, folder, "test_correct", (-(-count // 8),))
+    wrong = 1.0 - np.unpackbits(packed, axis=1, count=count)
+    signs, block = rows[list(factors)].to_numpy(float), rows["block"].to_numpy()
+    parts = [  # of every block: each image's share in every effect, (factors, images)
+        2 * signs[block == one].T @ wrong[block == one] / (block == one).sum()
+        for one in np.unique(block)
+    ]
+    rng = np.random.default_rng(1)
+    drawn = np.empty((DRAWS, len(factors)))
+    for number in range(DRAWS):
+        weights = np.bincount(rng.integers(0, count, count), minlength=count) / count
+        chosen = [parts[one] for one in rng.integers(0, len(parts), len(parts))]
+        drawn[number] = np.mean(chosen, axis=0) @ weights
+    ends = np.percentile(drawn, [2.5, 97.5], axis=0).round(6)
+    return [
+        {"term": factor, "low": float(low), "high": float(high)}
+        for factor, low, high in zip(factors, *ends, strict=True)
+    ]
+
+
+def settings(rows: pd.DataFrame, brier: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return mean and SD over the blocks of every setting, and its bias and variance."""
+    found = []
+    for (name, group), (_, one) in zip(
+        rows.groupby("setting", sort=False), brier.iterrows(), strict=True
+    ):
+        measured = {
+            kind: {
+                "mean": round(float(group[kind].mean()), 6),
+                "std": round(float(group[kind].std()), 6),
+            }
+            for kind in ("test_error_points", "train_error", "gap")
+        }
+        decomposed = {kind: round(float(one[kind]), 6) for kind in ("brier_bias", "brier_variance")}
+        found.append({"setting": str(name), "blocks": len(group), **measured, **decomposed})
+    return found

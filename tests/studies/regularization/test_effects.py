@@ -1,0 +1,188 @@
+"""The effects of the factorial: held against other computations, and against studies of nothing."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+
+from digits.errors import PipelineError
+from studies import study
+from studies.regularization import analysis, page
+from tests.studies.conftest import ROOT
+
+FACTORS = ["augmentation", "l2", "dropout", "batch_norm", "plateau"]
+IMAGES = 1000
+
+
+@pytest.fixture
+def rows() -> pd.DataFrame:
+    """Return the rows of a study in which augmentation alone matters: it halves the error."""
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "setting": f"{prefix}{name or 'none'}",
+            "images": 10_000,
+            "seed": block,
+            "test_accuracy": 1 - (0.01 if "a" in name else 0.02) * np.exp(rng.normal(0, 0.05)),
+            "train_accuracy": 0.995 + rng.normal(0, 0.0001),
+            "test_loss": 0.05 * np.exp(rng.normal(0, 0.05)),
+        }
+        for prefix, blocks in (("short_", (1, 2, 3, 4)), ("long_", (1,)))
+        for name in combinations(prefix == "long_")
+        for block in blocks
+    )
+
+
+def combinations(half: bool) -> list[str]:
+    every = ["".join(n) for k in range(6) for n in itertools.combinations("aldbp", k)]
+    return [name for name in every if len(name) % 2 or not half]
+
+
+@pytest.fixture
+def design(monkeypatch: pytest.MonkeyPatch) -> study.Study:
+    monkeypatch.chdir(ROOT)
+    return study.read("regularization")
+
+
+@pytest.fixture
+def coded(rows: pd.DataFrame, design: study.Study) -> pd.DataFrame:
+    return analysis.code(rows, design, "short_")
+
+
+def test_every_combination_is_trained_on_every_sample(design: study.Study) -> None:
+    short = [name.removeprefix("short_") for name in design.settings if name.startswith("short_")]
+    long = [name.removeprefix("long_") for name in design.settings if name.startswith("long_")]
+    assert sorted(short) == sorted(name or "none" for name in combinations(half=False))
+    assert sorted(long) == sorted(combinations(half=True))
+    recipes = {name: recipe for name, _, recipe in study.recipes(design, "regularization")}
+    none, whole = recipes["short_none"], recipes["short_aldbp"]
+    assert (none.l2, none.dropout, none.dropout_head, none.batch_norm) == (0, 0, 0, False)
+    assert (none.schedule.name, none.augment.rotation) == ("constant", 0)
+    assert (whole.l2, whole.dropout, whole.dropout_head, whole.batch_norm) == (
+        5e-4,
+        0.25,
+        0.25,
+        True,
+    )
+    assert (whole.schedule.name, whole.augment.rotation) == ("plateau", 10)
+    assert recipes["long_aldbp"] == whole.model_copy(update={"epochs": 30})
+
+
+def test_an_effect_is_the_mean_with_minus_the_mean_without(coded: pd.DataFrame) -> None:
+    found: Any = analysis.effects(coded, FACTORS, "gap").set_index("term")
+    means: Any = coded.groupby("augmentation")["gap"].mean()
+    assert found.loc["augmentation", "effect"] == pytest.approx(means[1] - means[-1], abs=1e-6)
+    by_two: Any = coded.groupby(["l2", "dropout"])["gap"].mean()
+    changed = (by_two[1, 1] - by_two[-1, 1]) - (by_two[1, -1] - by_two[-1, -1])
+    assert found.loc["l2:dropout", "effect"] == pytest.approx(changed / 2, abs=1e-6)
+
+
+def test_errors_and_p_are_those_of_another_computation(coded: pd.DataFrame) -> None:
+    # HC3 after MacKinnon and White (1985), equation 12.
+    signs = coded[FACTORS].to_numpy(float)
+    pairs = [signs[:, i] * signs[:, j] for i, j in itertools.combinations(range(5), 2)]
+    blocks = (coded["block"].to_numpy()[:, None] == np.unique(coded["block"])).astype(float)
+    design = np.column_stack([blocks, signs, *pairs])
+    inverse = np.linalg.inv(design.T @ design)
+    values = coded["gap"].to_numpy()
+    coefficients = inverse @ design.T @ values
+    leverage = np.einsum("ij,jk,ik->i", design, inverse, design)
+    scaled = ((values - design @ coefficients) / (1 - leverage)) ** 2
+    errors = np.sqrt(np.diag(inverse @ (design.T * scaled) @ design @ inverse))
+    p = 2 * stats.t.sf(np.abs(coefficients / errors), len(values) - design.shape[1])
+    found = analysis.effects(coded, FACTORS, "gap")
+    assert found["se"].to_numpy() == pytest.approx(2 * errors[4:], abs=1e-6)
+    assert found["p"].to_numpy() == pytest.approx(p[4:])
+    assert analysis.freedom(coded, FACTORS) == len(values) - design.shape[1]
+
+
+def test_the_effect_on_a_logarithm_is_a_ratio(coded: pd.DataFrame) -> None:
+    found: Any = analysis.effects(coded, FACTORS, "test_error").set_index("term")
+    assert found.loc["augmentation", "effect"] == pytest.approx(-0.5, abs=0.02)
+    assert found.loc["augmentation", "p_corrected"] < 1e-6
+
+
+@pytest.mark.slow
+def test_studies_without_any_effect_find_one_in_at_most_six_percent(coded: pd.DataFrame) -> None:
+    rng = np.random.default_rng(5)
+    covered, false = [], []
+    for _ in range(2000):
+        found: Any = analysis.effects(
+            coded.assign(gap=rng.normal(0, 1, len(coded))), FACTORS, "gap"
+        )
+        covered.append(((found["low"] < 0) & (found["high"] > 0)).mean())
+        main = found[found["order"] == 1]
+        false.append((main["p_corrected"] < 0.05).any())
+    assert 0.93 < np.mean(covered) < 0.97
+    assert np.mean(false) < 0.06
+
+
+@pytest.mark.parametrize(("spread", "equivalent"), [(0.0001, True), (0.01, False)])
+def test_l2_is_equivalent_to_none_where_its_effect_is_surely_small(
+    coded: pd.DataFrame, spread: float, equivalent: bool
+) -> None:
+    noise = np.random.default_rng(2).normal(0, spread, len(coded))
+    found = analysis.equivalence(coded.assign(test_error_points=noise), FACTORS, "l2")
+    assert found["equivalent"] is equivalent
+
+
+def test_bias_and_variance_add_up_to_the_score(tmp_path: Path, coded: pd.DataFrame) -> None:
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 10, IMAGES).astype(np.uint8)
+    one = coded[coded["setting"] == "short_none"]
+    keep(tmp_path, one, rng)
+    found = analysis.decompose(one, tmp_path, labels).iloc[0]
+    kept = analysis.read_kept(one, tmp_path, "test_rounded", (IMAGES, 10)) / 255
+    score = ((kept - np.eye(10)[labels]) ** 2).sum(axis=2).mean()
+    assert found["brier_bias"] + found["brier_variance"] == pytest.approx(score, rel=1e-5)
+    pairs = [((a - b) ** 2).sum(axis=1).mean() / 2 for a, b in itertools.combinations(kept, 2)]
+    assert found["brier_variance"] == pytest.approx(np.mean(pairs), rel=1e-5)
+
+
+def test_an_incomplete_block_is_left_out(rows: pd.DataFrame, design: study.Study) -> None:
+    last = rows.index[(rows["setting"] == "short_a") & (rows["seed"] == 3)]
+    assert set(analysis.code(rows.drop(last), design, "short_")["block"]) == {1, 2, 4}
+    without = rows[rows["setting"] != "short_a"]
+    with pytest.raises(PipelineError, match="two seeds must have all settings"):
+        analysis.describe(design, without, Path(), np.zeros(IMAGES, np.uint8))
+
+
+def test_the_page_says_what_was_found(
+    tmp_path: Path, rows: pd.DataFrame, design: study.Study
+) -> None:
+    rng = np.random.default_rng(4)
+    keep(tmp_path, rows, rng)
+    labels = rng.integers(0, 10, IMAGES).astype(np.uint8)
+    described = analysis.describe(design, rows, tmp_path, labels)
+    found = page.findings(described)
+    first, _, *rest = found.tables["answer.md"].splitlines()
+    assert first.startswith("**Augmentation (by 50%) lowers the test error; ")
+    assert first.endswith("have no significant effect.**")
+    assert len(rest) == 5
+    assert "with a probability of 80%" in found.tables["checks.md"]
+    assert set(found.figures) == {"effects.png", "interactions.png"}
+    (drawn,) = [one for one in described["bootstrap"] if one["term"] == "augmentation"]
+    assert drawn["low"] < 0 < drawn["high"]  # what was kept here is chance
+
+
+def keep(folder: Path, rows: pd.DataFrame, rng: np.random.Generator) -> None:
+    """Write what the runs kept: random predictions."""
+    (folder / "runs").mkdir()
+    for row in rows.itertuples():
+        probabilities: NDArray[Any] = rng.dirichlet(np.ones(10), IMAGES)
+        np.savez(
+            folder / f"runs/{row.setting}-{row.images}-{row.seed}.npz",
+            test_rounded=np.rint(probabilities * 255).astype(np.uint8),
+            test_correct=np.packbits(rng.random(IMAGES) < 0.9),
+        )
+
+
+def test_a_list_in_a_sentence() -> None:
+    assert page.listed(["a"]) == "a"
+    assert page.listed(["a", "b"]) == "a and b"
+    assert page.listed(["a", "b", "c"]) == "a, b and c"
