@@ -16,13 +16,20 @@ quickstart: setup ## Try the whole pipeline on a small built-in data set; your w
 
 setup: .venv/installed ## Install the pinned packages into .venv
 
+UV := uv==0.13.9
+
 .venv/installed: requirements.lock
+	@test -z "$$(git rev-parse --show-cdup 2>&1)" || { echo 'This folder is no git clone, and' \
+	    'DVC needs one. After the ZIP: git init && git add --all && git commit --message "From the ZIP"'; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else \
 	    "Python 3.11, 3.12 or 3.13 is needed, found " + sys.version.split()[0] + \
 	    "; name another: make quickstart PYTHON=python3.12")'
-	@echo 'Installing the packages into .venv; this takes some minutes'
+	@echo 'Installing the packages into .venv: about a minute'
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV) \
+	    && $(BIN)/uv pip install --quiet --python $(BIN)/python --requirement requirements.lock \
+	    || { echo 'uv failed; going on with pip: some minutes'; $(BIN)/python -m pip install --quiet \
+	    --disable-pip-version-check --requirement requirements.lock; }
 	@touch $@
 
 app: models/export ## Draw digits in a browser; without a model, first trains one for some minutes
