@@ -70,11 +70,8 @@ same: setup ## Show that no number changed since a revision: make same BASE=main
 
 bench: setup ## Measure speed and memory here, into docs/performance.md; hours, after make repro
 	$(BIN)/python -m bench.pipeline
-	$(BIN)/python -m bench.convert
 	$(BIN)/python -m bench.training_speed
 	$(BIN)/python -m bench.time_to_accuracy
-	$(BIN)/python -m bench.side_by_side
-	$(BIN)/python -m bench.study_speedup --epochs 6
 	$(BIN)/python -m bench.growth
 	$(BIN)/python -m bench.report
 

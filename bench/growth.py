@@ -1,9 +1,10 @@
 """Does time grow as the data does, and does memory stay? Data stages and an epoch of `dense`.
 
 The data are the project's own raw files so many times, each copy with other noise: 3.4 GB for ten,
-beside the project. Measures whole processes: seconds and CPU time an image, as a multiple of those
-for the data as they are, seconds also of the size before, and the most memory. Starting a process
-weighs less with more images, so the second multiple tells more.
+beside the project. At most 22 copies: an IDX file may have 2^30 values. Measures whole processes:
+seconds and CPU time an image, as a multiple of those for the data as they are, seconds also of the
+size before, and the most memory. Starting a process weighs less with more images, so the second
+multiple tells more.
 
     python -m bench.growth --times 10
 """
@@ -18,7 +19,6 @@ import numpy as np
 from ruamel.yaml import YAML
 
 from bench import measuring
-from bench.convert import FILES, RAW
 from digits.data import idx
 from digits.errors import run_stage
 
@@ -33,7 +33,7 @@ def main() -> None:
     what = "copies of the data (10)"
     parser.add_argument("--times", type=measuring.count, nargs="+", default=[10], help=what)
     times = parser.parse_args().times
-    measuring.require("dvc repro download", str(RAW))
+    measuring.require("dvc repro download", str(measuring.RAW))
     used: dict[int, dict[str, measuring.Used]] = {}
     for copies in sorted({1, *times}):
         with tempfile.TemporaryDirectory(dir=".", prefix=".growth-") as folder:
@@ -43,7 +43,7 @@ def main() -> None:
 
 def measure(folder: Path, copies: int) -> dict[str, measuring.Used]:
     """Run the stages on so many copies in ``folder``."""
-    images = multiply(folder / RAW, copies)
+    images = multiply(folder / measuring.RAW, copies)
     yaml = YAML()
     content = yaml.load(Path("params.yaml"))
     content["split"].update(train=0.68, test=0.4, dev=0.05)
@@ -61,8 +61,8 @@ def multiply(folder: Path, copies: int) -> int:
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
     total = 0
-    for names in FILES.values():
-        images, labels = idx.read_pair(*(RAW / name for name in names))
+    for names in idx.FILES.values():
+        images, labels = idx.read_pair(*(measuring.RAW / name for name in names))
         for name, array in zip(names, (images, labels), strict=True):
             shape = len(array) * copies, *array.shape[1:]
             with gzip.open(folder / name, "wb", compresslevel=1) as file:

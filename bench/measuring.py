@@ -28,8 +28,9 @@ from digits.errors import PipelineError
 from digits.io import read_json, write_json
 
 ROOT = Path(__file__).parents[1]
+RAW = Path("data/raw")
 RESULTS = ROOT / "bench/results"
-PACKAGES = ("dvc", "keras", "numpy", "pillow", "pypng", "tensorflow")
+PACKAGES = ("dvc", "keras", "numpy", "pillow", "tensorflow")
 LOOK = 0.02  # seconds between looks at a process's memory
 # Whichever a figure has tell it from others. A "note", such as a version, does not.
 KEYS = ("what", "stage", "times")

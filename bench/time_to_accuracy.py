@@ -18,7 +18,6 @@ import numpy as np
 from ruamel.yaml import YAML
 
 from bench import measuring
-from bench.convert import FILES, RAW
 from digits import config
 from digits.config import Architecture
 from digits.data import idx
@@ -60,7 +59,7 @@ def main() -> None:
         return
     if unknown := set(names) - set(NOTES):
         raise PipelineError(f"no {', '.join(sorted(unknown))} here; {' and '.join(NOTES)} are")
-    measuring.require("dvc repro download", str(RAW))
+    measuring.require("dvc repro download", str(measuring.RAW))
     seconds: dict[str, list[float]] = {name: [] for name in (ARTICLE, *NOTES)}
     accuracies: dict[str, list[float]] = {name: [] for name in seconds}
     for number in range(1, arguments.rounds + 1):
@@ -78,7 +77,9 @@ def main() -> None:
 def learn(name: str, seed: int) -> float:
     """Train on the official training images; return the accuracy on the test images, [0, 1]."""
     threads = config.load().threads
-    parts = [idx.read_pair(*(RAW / file for file in files)) for files in FILES.values()]
+    parts = [
+        idx.read_pair(*(measuring.RAW / file for file in files)) for files in idx.FILES.values()
+    ]
     pixels, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     testing = len(parts[0][0])
     learned = testing - (DEV if name == ARTICLE else 0)

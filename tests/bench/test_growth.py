@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from bench import growth, measuring
-from bench.convert import FILES
 from digits.data import idx
+from digits.data.idx import FILES
 from tests.conftest import IdxMaker
 
 
@@ -13,7 +13,7 @@ def test_copies_follow_the_data_with_little_noise(
     tmp_path: Path, idx_files: IdxMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     idx_files(tmp_path / "raw", training=7, testing=5)
-    monkeypatch.setattr(growth, "RAW", tmp_path / "raw")
+    monkeypatch.setattr(measuring, "RAW", tmp_path / "raw")
     assert growth.multiply(tmp_path / "many", 3) == 36
     for names in FILES.values():
         images, labels = idx.read_pair(*(tmp_path / "raw" / name for name in names))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from bench import measuring, time_to_accuracy
-from bench.convert import FILES
 from digits.data import idx
+from digits.data.idx import FILES
 from digits.errors import PipelineError
 
 
@@ -24,7 +24,7 @@ def test_every_swift_is_held_against_the_articles_of_its_round(
 
     monkeypatch.setattr(measuring, "run", run)
     monkeypatch.setattr(time_to_accuracy, "SEEDS", (1, 2))
-    monkeypatch.setattr(time_to_accuracy, "RAW", tmp_path)
+    monkeypatch.setattr(measuring, "RAW", tmp_path)
     monkeypatch.setattr(sys, "argv", ["time_to_accuracy", "--rounds", "2"])
     time_to_accuracy.main()
     round_ = ["lenet5_v2", "swift", "swift", "champion"]
