@@ -194,9 +194,26 @@ def test_every_network_module_belongs_to_an_architecture_or_a_study() -> None:
     assert found == {one["network"] for one in PARAMS["architectures"].values()} | tried
 
 
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), ROOT / "bench/tried.md"]
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+
+
+@each_page
+def test_every_link_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert not [link for link in links if not (page.parent / link).exists()]
+
+
+@each_page
+def test_every_module_that_a_page_runs_exists(page: Path) -> None:
+    names = re.findall(r"python -m ([a-z_]+(?:\.[a-z_]+)*)", page.read_text(encoding="utf-8"))
+    ours = [name.replace(".", "/") for name in names if name not in ("pytest", "zipfile")]
+    assert not [one for one in ours if not list(ROOT.glob(f"{one}.py")) + list(ROOT.glob(one))]
+
+
 def test_every_make_target_in_the_readme_exists() -> None:
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
     named = re.findall(
         r"(?:^|`)make ([a-z]+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.M
     )
-    assert {"quickstart", "test"} <= set(named) <= set(targets)
+    assert {"quickstart", "app"} <= set(named) <= set(targets)
