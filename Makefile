@@ -19,7 +19,7 @@ setup: .venv/installed ## Install the pinned packages into .venv
 UV := uv==0.13.9
 
 .venv/installed: requirements.lock
-	@test -z "$$(git rev-parse --show-cdup 2>&1)" || { echo 'This folder is no git clone, and' \
+	@git rev-parse --is-inside-work-tree > /dev/null 2>&1 || { echo 'This folder is no git clone, and' \
 	    'DVC needs one. After the ZIP: git init && git add --all && git commit --message "From the ZIP"'; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else \
 	    "Python 3.11, 3.12 or 3.13 is needed, found " + sys.version.split()[0] + \
