@@ -4,7 +4,7 @@ Pure: rows in, `Findings` out, without TensorFlow. A study with questions of its
 analysis.py in its folder, with `analyse` as here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
         table: its rows.
         folder: of the study.
     """
-    described = describe(with_gaps(table, study), study)
+    described = describe(with_gaps(table, study), study.base_of)
     figures = {}
     if described["differences"]:
         figures["gaps.png"] = pictures.gaps(described)
@@ -67,8 +67,12 @@ def with_gaps(table: pd.DataFrame, study: Study) -> pd.DataFrame:
     return table.assign(**gaps)
 
 
-def describe(table: pd.DataFrame, study: Study) -> dict[str, Any]:
+def describe(table: pd.DataFrame, base_of: Callable[[str], str | None]) -> dict[str, Any]:
     """Return what the runs show of each setting, for every number of images.
+
+    Args:
+        table: columns setting, images, seed and `METRICS`.
+        base_of: the setting that one is compared with, if any.
 
     Returns:
         ``settings``: a list with setting, images, seeds, and of each of `METRICS` mean, std over
@@ -100,7 +104,7 @@ def describe(table: pd.DataFrame, study: Study) -> dict[str, Any]:
             **difference(table, setting, base, images, metric),
         }
         for setting, images, _ in groups
-        if (base := study.base_of(setting))
+        if (base := base_of(setting))
         for metric in COMPARED
     ]
     return {"settings": settings, "differences": corrected(differences)}

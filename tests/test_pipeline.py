@@ -20,6 +20,7 @@ from digits import config
 from digits.io import read_json
 
 ROOT = Path(__file__).parents[1]
+EPOCHS = {"dense": 3, "lenet5_v2": 8, "lenet5_pen": 1}
 ENVIRONMENT = {
     **os.environ,
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -82,19 +83,22 @@ def stages_run(output: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a repository where the pipeline ran on optdigits, was committed and pushed."""
+    """Return a repository where three networks ran on optdigits, were committed and pushed."""
     folder = tmp_path_factory.mktemp("finished")
     copy_tree(folder)
+    changes = {
+        key: value
+        for key, value in read_yaml(ROOT / "quickstart.yaml").items()
+        if not key.startswith("architectures.") or key.split(".")[1] in EPOCHS
+    }
+    (folder / "quickstart.yaml").write_text(yaml.safe_dump(changes))
 
     def shorten(params: Any) -> None:
-        params["threads"] = 1
-        params |= config.override(params, read_yaml(ROOT / "quickstart.yaml"), "quickstart.yaml")
-        for name, settings in params["architectures"].items():
-            if "phases" in settings:
-                for phase in settings["phases"].values():
-                    phase["epochs"] = 1
-            else:
-                settings["epochs"] = {"dense": 3, "lenet5_v1": 8}.get(name, 1)
+        params |= config.override(params, changes, "quickstart.yaml") | {"threads": 1}
+        known = params["architectures"]
+        params["architectures"] = {
+            name: known[name] | {"epochs": epochs} for name, epochs in EPOCHS.items()
+        }
 
     change_params(folder, shorten)
     run(folder, sys.executable, "-m", "digits.repro", "--jobs", "2")  # as `dvc repro`, sooner
@@ -132,7 +136,7 @@ def test_the_pipeline_splits_trains_measures_and_compares(finished: Path) -> Non
     for name in names:
         assert {"train", "dev", "test", "test_as_published"} < set(metrics[name])
         assert (finished / f"models/{name}/model.keras").stat().st_size > 0
-    for name in ("dense", "lenet5_v1"):  # the ones that train for more than an epoch here
+    for name in ("dense", "lenet5_v2"):  # the ones that train for more than an epoch here
         assert metrics[name]["test"] > 0.5  # chance gives 0.1
 
 
@@ -148,7 +152,7 @@ def test_quickstart_shows_the_comparison_and_leaves_the_workspace_alone(clone: P
     (clone / ".venv").symlink_to(sys.prefix)
     output = run(clone, "make", "--old-file", ".venv/installed", "quickstart")
     assert "| architecture" in output
-    assert "| resnet34" in output
+    assert "| lenet5_pen" in output
     table = pd.read_csv(clone / "quickstart/metrics/compare/architectures.csv")
     test = dict(zip(table["architecture"], table["test"], strict=True))
     assert set(test) == set(read_yaml(clone / "params.yaml")["architectures"])
@@ -169,12 +173,17 @@ def test_an_experiment_reruns_only_what_its_parameter_concerns(clone: Path) -> N
     assert run(clone, "git", "diff", "--numstat", "params.yaml").split()[:2] == ["1", "1"]
     metrics = json.loads(run(clone, "dvc", "metrics", "diff", "--json"))
     assert set(metrics) == {"metrics/lenet5_v2.json"}
+    change = ["--set-param", "architectures.lenet5_v2.epochs=1"]
+    run(clone, "dvc", "exp", "run", *change, "evaluate@lenet5_v2")
+    table = run(clone, sys.executable, "-m", "studies.experiments")
+    assert re.search(r"^\| epochs=8 +\| epochs=1 +\| +1,024 \|", table, re.M), table
+    assert "warning: epochs=1 has one seed" in table
 
 
 @pytest.mark.slow
 def test_a_killed_stage_ends_as_if_undisturbed(clone: Path) -> None:
-    command = ["dvc", "repro", "--single-item", "--force", "train@lenet5_v1"]
-    state = clone / "checkpoints/lenet5_v1/state.npz"
+    command = ["dvc", "repro", "--single-item", "--force", "train@lenet5_v2"]
+    state = clone / "checkpoints/lenet5_v2/state.npz"
     process = subprocess.Popen(
         command,
         cwd=clone,
@@ -202,11 +211,8 @@ def misspell(params: Any) -> None:
     params["architectures"]["dense"]["early_stoping"] = 1
 
 
-def turn_rates(params: Any) -> None:
-    params["architectures"]["resnet34"]["phases"]["all"]["learning_rate"] = {
-        "from": 0.1,
-        "to": 0.001,
-    }
+def raise_factor(params: Any) -> None:
+    params["architectures"]["lenet5_v2"]["schedule"]["factor"] = 2
 
 
 @pytest.mark.slow
@@ -214,7 +220,7 @@ def turn_rates(params: Any) -> None:
     ("change", "expected"),
     [
         (misspell, "params.yaml: architectures.dense.early_stoping is not a known parameter"),
-        (turn_rates, "params.yaml: architectures.resnet34.phases.all.learning_rate: from, the"),
+        (raise_factor, "params.yaml: architectures.lenet5_v2.schedule.factor"),
     ],
 )
 def test_a_wrong_parameter_ends_in_one_clear_line(

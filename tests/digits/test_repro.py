@@ -106,7 +106,7 @@ def test_independent_stages_run_side_by_side_with_the_outcome_of_dvc(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_stop_stops_everything_and_the_next_run_goes_on(
     project: Path, plain: Any, how: signal.Signals
 ) -> None:

@@ -106,9 +106,9 @@ def test_a_training_in_phases_killed_at_letters_and_in_the_second_ends_as_if_und
     shutil.copy(ROOT / "tests/tiny.py", workspace / "digits/networks")
     phases = {
         "head": {"epochs": 2, "learning_rate": "suggested"},
-        "all": {"epochs": 60, "learning_rate": {"from": 1e-3, "to": 5e-3}},
+        "all": {"epochs": 20, "learning_rate": {"from": 1e-3, "to": 5e-3}},
     }
-    letters = {"images": 400, "epochs": 60, "batch_size": 32}
+    letters = {"images": 400, "epochs": 20, "batch_size": 32}
     recipe = {"network": "tiny", "pretrained": "letters", "letters": letters, "batch_size": 32}
     recipe |= {"optimizer": {"name": "adam"}, "phases": phases, "dropout": 0.2}
     change(workspace, CHANGES | {"architectures.tiny": recipe})

@@ -58,7 +58,7 @@ def test_bias_is_above_bayes_error_and_variance_above_train_error(gaps: pd.DataF
 
 
 def test_means_have_standard_deviations_and_intervals(gaps: pd.DataFrame) -> None:
-    first = analysis.describe(gaps, study())["settings"][0]
+    first = analysis.describe(gaps, study().base_of)["settings"][0]
     expected = stats.t.interval(0.95, 2, np.mean(TEST["a"]), stats.sem(TEST["a"]))
     assert first["test_accuracy"] == {
         "mean": 0.94,
@@ -70,7 +70,7 @@ def test_means_have_standard_deviations_and_intervals(gaps: pd.DataFrame) -> Non
 
 
 def test_differences_are_paired_by_seed_and_corrected(gaps: pd.DataFrame) -> None:
-    found = analysis.describe(gaps, study())["differences"]
+    found = analysis.describe(gaps, study().base_of)["differences"]
     differences = {(one["setting"], one["metric"]): one for one in found}
     assert set(differences) == {(s, m) for s in "bc" for m in analysis.COMPARED}
     b, c = differences["b", "test_accuracy"], differences["c", "test_accuracy"]
@@ -85,7 +85,7 @@ def test_differences_are_paired_by_seed_and_corrected(gaps: pd.DataFrame) -> Non
 
 def test_a_chain_of_bases_is_corrected_for_all_its_settings(gaps: pd.DataFrame) -> None:
     chain = study(base=None, settings={"a": {}, "b": {"base": "a"}, "c": {"base": "b"}})
-    found = analysis.describe(gaps, chain)["differences"]
+    found = analysis.describe(gaps, chain.base_of)["differences"]
     of_test = [one for one in found if one["metric"] == "test_accuracy"]
     assert [(one["setting"], one["base"]) for one in of_test] == [("b", "a"), ("c", "b")]
     lower, higher = sorted(of_test, key=lambda one: one["p"])
@@ -94,12 +94,12 @@ def test_a_chain_of_bases_is_corrected_for_all_its_settings(gaps: pd.DataFrame) 
 
 
 def test_one_seed_has_no_spread_and_a_missing_base_no_difference(gaps: pd.DataFrame) -> None:
-    described = analysis.describe(gaps[gaps["seed"] == 0], study())
+    described = analysis.describe(gaps[gaps["seed"] == 0], study().base_of)
     assert described["settings"][0]["test_accuracy"]["std"] is None
     assert described["differences"][0]["p"] is None
     assert described["differences"][0]["mean"] == 0.011
     assert "| +1.10 [-, -]" in analysis.markdown(described)
-    described = analysis.describe(gaps[gaps["setting"] != "a"], study())
+    described = analysis.describe(gaps[gaps["setting"] != "a"], study().base_of)
     assert [one["mean"] for one in described["differences"]] == [None] * 6
 
 

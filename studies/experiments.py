@@ -1,0 +1,201 @@
+"""Compare experiments that DVC recorded, with statistics: python -m studies.experiments.
+
+Experiments that differ in ``seed`` alone are one setting. Prints mean ± SD of each setting, and its
+difference to the base, paired by seed, with the 95 % interval and Holm's correction. To make some:
+
+    dvc exp run --queue evaluate@lenet5_v2 -S architectures.lenet5_v2.l2=0,0.0005 \\
+        -S 'seed=range(1,6)'
+    dvc queue start -j 2
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from digits.errors import PipelineError, run_stage
+from digits.evaluation import figures
+from digits.io import write_csv
+from studies import analysis, pictures
+
+SEED = "seed"
+MEASURED = {  # a metric, and its name in the table of a study
+    "train": "train_accuracy",
+    "dev": "dev_accuracy",
+    "test": "test_accuracy",
+    "bias": "bias",
+    "variance": "variance",
+}
+ENTRY = "architectures."
+DATA = ("data/split.csv", "data/standardized")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What DVC recorded: parameters by dotted key, metrics by file, hashes of the data by path."""
+
+    name: str
+    params: dict[str, Any]
+    metrics: dict[str, dict[str, Any]]
+    data: dict[str, str]
+
+
+def main() -> None:
+    """Compare the experiments of the last commit."""
+    parser = argparse.ArgumentParser(
+        prog="python -m studies.experiments",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", help="of experiments (all of the last commit)")
+    parser.add_argument("--base", help="the setting to compare with, as printed (the first)")
+    parser.add_argument("--architecture", help="whose metrics (the one whose parameters differ)")
+    parser.add_argument("--csv", type=Path, help="write the differences to this file")
+    parser.add_argument("--picture", type=Path, help="write a PNG to this file")
+    arguments = parser.parse_args()
+    experiments = read(arguments.names)
+    changed = differing(experiments)
+    architecture = arguments.architecture or architecture_of(changed)
+    table = tabulate(experiments, changed, architecture)
+    base = arguments.base or str(table["setting"].iloc[0])
+    if base not in set(table["setting"]):
+        known = "; ".join(dict.fromkeys(table["setting"]))
+        raise PipelineError(f"--base: expected one of: {known}; given {base}")
+    described = analysis.describe(table, lambda setting: None if setting == base else base)
+    print(analysis.markdown(described))
+    for warning in warnings(table, experiments, changed):
+        print(f"warning: {warning}", file=sys.stderr)
+    if arguments.csv:
+        write_csv(arguments.csv, pd.DataFrame(described["differences"]))
+    if arguments.picture:
+        figures.save(arguments.picture, pictures.gaps(described))
+
+
+def read(names: Sequence[str]) -> list[Experiment]:
+    """Return the finished experiments of the last commit, or those named.
+
+    Raises:
+        PipelineError: DVC fails, or there are not two.
+    """
+    command = [sys.executable, "-m", "dvc", "exp", "show", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise PipelineError(f"dvc exp show: {done.stderr.strip()}")
+    found = []
+    for commit in json.loads(done.stdout):
+        for entry in commit.get("experiments") or []:
+            (state,) = entry["revs"][:1]
+            content = state["data"]
+            if not content or "metrics" not in content:  # it failed, or runs yet
+                continue
+            found.append(
+                Experiment(
+                    state["name"] or state["rev"][:7],
+                    flat(content["params"]["params.yaml"]["data"]),
+                    {Path(path).stem: one["data"] for path, one in content["metrics"].items()},
+                    {
+                        path: content["deps"][path]["hash"]
+                        for path in DATA
+                        if path in content["deps"]
+                    },
+                )
+            )
+    chosen = [one for one in found if not names or one.name in names]
+    if missing := set(names) - {one.name for one in chosen}:
+        raise PipelineError(f"no finished experiment is called {', '.join(sorted(missing))}")
+    if len(chosen) < 2:
+        raise PipelineError(f"expected two finished experiments or more, found {len(chosen)}")
+    return sorted(chosen, key=lambda one: one.name)
+
+
+def flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested parameters by dotted key."""
+    found: dict[str, Any] = {}
+    for key, value in content.items():
+        found |= (
+            flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        )
+    return found
+
+
+def differing(experiments: Sequence[Experiment]) -> list[str]:
+    """Return the keys, but the seed, that do not have one value in all experiments."""
+    keys = dict.fromkeys(key for one in experiments for key in one.params)
+    return [
+        key
+        for key in keys
+        if key != SEED and len({repr(one.params.get(key)) for one in experiments}) > 1
+    ]
+
+
+def architecture_of(changed: Sequence[str]) -> str:
+    """Return the one architecture whose parameters differ.
+
+    Raises:
+        PipelineError: it is not one.
+    """
+    names = {key.removeprefix(ENTRY).split(".")[0] for key in changed if key.startswith(ENTRY)}
+    if len(names) != 1:
+        raise PipelineError(
+            f"expected one architecture whose parameters differ, found {sorted(names)}; "
+            "--architecture says whose metrics to compare"
+        )
+    return names.pop()
+
+
+def tabulate(
+    experiments: Sequence[Experiment], changed: Sequence[str], architecture: str
+) -> pd.DataFrame:
+    """Return a row for each experiment: setting, seed, and the measures of a study's table.
+
+    Raises:
+        PipelineError: one has no metrics of the architecture, or two are the same run.
+    """
+    rows = []
+    for one in experiments:
+        if architecture not in one.metrics:
+            raise PipelineError(f"{one.name} has no metrics/{architecture}.json")
+        shown = (
+            f"{key.removeprefix(f'{ENTRY}{architecture}.')}={one.params.get(key)}"
+            for key in changed
+        )
+        measured = {MEASURED[name]: one.metrics[architecture][name] for name in MEASURED}
+        rows.append(
+            {
+                "setting": ", ".join(shown) or "all",
+                "images": one.metrics["resplit"]["images"]["train"],
+                SEED: one.params[SEED],
+                **measured,
+            }
+        )
+    table = pd.DataFrame(rows).sort_values(["setting", SEED], ignore_index=True)
+    return table.drop_duplicates(["setting", SEED], ignore_index=True)
+
+
+def warnings(
+    table: pd.DataFrame, experiments: Sequence[Experiment], changed: Sequence[str]
+) -> list[str]:
+    """Return what speaks against the comparison."""
+    found = []
+    for setting, rows in table.groupby("setting", sort=False):
+        if len(rows) == 1:
+            found.append(f"{setting} has one seed, so no interval; add seeds: -S 'seed=range(1,6)'")
+    if other := [key for key in changed if not key.startswith(ENTRY)]:
+        found.append(f"more than a recipe differs: {', '.join(other)}")
+    if len({tuple(sorted(one.data.items())) for one in experiments}) > 1:
+        found.append("the experiments were trained on different data")
+    seeds = [set(rows[SEED]) for _, rows in table.groupby("setting")]
+    if shared := set.union(*seeds) - set.intersection(*seeds):
+        listed = ", ".join(map(str, sorted(shared)))
+        found.append(f"differences are paired by seed; not every setting has seed {listed}")
+    return found
+
+
+if __name__ == "__main__":
+    run_stage("experiments", main)
