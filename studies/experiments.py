@@ -3,8 +3,7 @@
 Experiments that differ in ``seed`` alone are one setting. Prints mean ± SD of each setting, and its
 difference to the base, paired by seed, with the 95 % interval and Holm's correction. To make some:
 
-    dvc exp run --queue evaluate@lenet5_v2 -S architectures.lenet5_v2.l2=0,0.0005 \\
-        -S 'seed=range(1,6)'
+    dvc exp run --queue evaluate@lenet5_v2 -S architectures.lenet5_v2.l2=0,0.1 -S 'seed=range(1,6)'
     dvc queue start -j 2
 """
 

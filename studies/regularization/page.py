@@ -100,6 +100,8 @@ def answer(described: dict[str, Any]) -> str:
                 f"effects outside {low:+.2f} to {high:+.2f} points are excluded"
             )
         lines.append(f"- {named(one['term'])}: {line}")
+    samples = described["settings"][0]["blocks"]
+    lines += ["", f"{described['trainings']} trainings: every combination on {samples} samples."]
     return "\n".join(lines)
 
 

@@ -10,6 +10,7 @@ from bench import measuring
 from tests.app.conftest import browser, model, network, page, server  # noqa: F401
 from tests.conftest import IdxMaker
 from tests.stages import running
+from tests.studies.conftest import images, png  # noqa: F401
 
 
 @pytest.fixture
