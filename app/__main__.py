@@ -15,12 +15,14 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from app.classifier import MODEL, Classifier
-from app.protocol import Protocol
 from app.server import create
 from digits.errors import PipelineError
 
 GRACE_SECONDS = 10  # for the requests under way when the server is told to end
 START_SECONDS = 60  # for a worker to load all it needs; one that takes longer is started anew
+IDLE_SECONDS = 5  # until a connection without a request is closed
+MOST_HEAD_BYTES = 2**14  # of a request, that is, all but its body
+MOST_CONNECTIONS = 100  # of a worker; the next are answered with 503
 LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 
 
@@ -97,7 +99,10 @@ def serve(listener: socket.socket, host: str, model: Path, workers: int) -> None
     config = uvicorn.Config(
         partial(create, model, hosts),
         factory=True,
-        http=Protocol,
+        http="h11",  # httptools, which is faster, takes heads of any size
+        h11_max_incomplete_event_size=MOST_HEAD_BYTES,
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_keep_alive=IDLE_SECONDS,
         ws="none",
         workers=workers,
         log_level="error",
