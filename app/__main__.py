@@ -4,8 +4,7 @@ import argparse
 import os
 import signal
 import socket
-import sys
-from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -16,13 +15,8 @@ from uvicorn.supervisors import Multiprocess
 
 from app.classifier import MODEL, Classifier
 from app.server import create
-from digits.errors import PipelineError
+from digits.errors import PipelineError, run_stage
 
-GRACE_SECONDS = 10  # for the requests under way when the server is told to end
-START_SECONDS = 60  # for a worker to load all it needs; one that takes longer is started anew
-IDLE_SECONDS = 5  # until a connection without a request is closed
-MOST_HEAD_BYTES = 2**14  # of a request, that is, all but its body
-MOST_CONNECTIONS = 100  # of a worker; the next are answered with 503
 LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 
 
@@ -35,40 +29,19 @@ def main() -> None:
         epilog="Ctrl-C or SIGTERM ends it, once the requests under way are answered.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for every network"
-    )
-    parser.add_argument(
-        "--port", type=number(0, 2**16 - 1), default=8000, help="port to listen on; 0: a free one"
-    )
-    parser.add_argument(
-        "--workers", type=number(1, 64), default=1, help="processes that share the requests"
-    )
-    parser.add_argument(
-        "--model", type=Path, default=MODEL, help="folder that the export stage wrote"
-    )
+    parser.add_argument("--host", default="127.0.0.1", help="address; 0.0.0.0 for every network")
+    parser.add_argument("--port", type=int, default=8000, help="0: a free one")
+    parser.add_argument("--workers", type=int, default=1, help="processes, 1 to 64")
+    parser.add_argument("--model", type=Path, default=MODEL, help="folder of the export stage")
     arguments = parser.parse_args()
+    if not 1 <= arguments.workers <= 64:
+        parser.error(f"--workers: expected 1 to 64, given {arguments.workers}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end it in the same way
-    try:
+    with suppress(KeyboardInterrupt):
         Classifier(arguments.model)  # a worker could only die of it, and be started again
         with listen(arguments.host, arguments.port) as listener:
             serve(listener, arguments.host, arguments.model, arguments.workers)
-    except PipelineError as error:
-        sys.exit(f"app: {error}")
-    except KeyboardInterrupt:
-        pass
     print("The server has ended.")
-
-
-def number(least: int, most: int) -> Callable[[str], int]:
-    """Return the parser of a number on the command line, from ``least`` to ``most``."""
-
-    def parse(text: str) -> int:
-        if text.isdecimal() and least <= int(text) <= most:
-            return int(text)
-        raise argparse.ArgumentTypeError(f"expected {least} to {most}, given {text}")
-
-    return parse
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -78,15 +51,11 @@ def listen(host: str, port: int) -> socket.socket:
         PipelineError: the address is taken, forbidden, or none.
     """
     try:
-        family, *_, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        return socket.create_server(address[:2], family=family)
-    except OSError as error:
-        raise PipelineError(
-            f"cannot listen on {host}, port {port}: {error.strerror}; "
-            "--host and --port name another address"
-        ) from None
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        reason = str(error).rstrip(".")
+        raise PipelineError(f"cannot listen on {host}, port {port}: {reason}") from None
 
 
 def serve(listener: socket.socket, host: str, model: Path, workers: int) -> None:
@@ -100,17 +69,17 @@ def serve(listener: socket.socket, host: str, model: Path, workers: int) -> None
         partial(create, model, hosts),
         factory=True,
         http="h11",  # httptools, which is faster, takes heads of any size
-        h11_max_incomplete_event_size=MOST_HEAD_BYTES,
-        limit_concurrency=MOST_CONNECTIONS,
-        timeout_keep_alive=IDLE_SECONDS,
         ws="none",
         workers=workers,
         log_level="error",
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        timeout_worker_healthcheck=START_SECONDS,
+        limit_concurrency=100,  # connections of a worker; further ones are answered with 503
+        h11_max_incomplete_event_size=2**14,  # bytes of a request's head
+        timeout_keep_alive=5,  # seconds from an answer to the next request
+        timeout_graceful_shutdown=10,  # seconds for the requests under way at the end
+        timeout_worker_healthcheck=60,  # seconds for a worker to load all it needs
     )
     with TemporaryDirectory() as folder:
         if workers > 1:
@@ -123,4 +92,4 @@ def serve(listener: socket.socket, host: str, model: Path, workers: int) -> None
 
 
 if __name__ == "__main__":
-    main()
+    run_stage("app", main)

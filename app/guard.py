@@ -6,26 +6,25 @@ import time
 
 from fastapi import HTTPException
 from fastapi.responses import JSONResponse
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import metrics
 
 MOST_BYTES = 2**20  # of a body
 SECONDS = 5  # for a body to arrive
-HEADERS = [
-    (
-        b"content-security-policy",
-        b"default-src 'self'; object-src 'none'; base-uri 'none'; "
-        b"form-action 'none'; frame-ancestors 'none'",
-    ),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"cache-control", b"no-cache"),  # files may be kept, and are asked for with their ETag
-]
+TOO_LARGE = f"The body is too large; the limit is {MOST_BYTES:,} bytes."
+TOO_SLOW = f"The body did not arrive within {SECONDS} seconds."
+HEADERS = {
+    "content-security-policy": "default-src 'self'; object-src 'none'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-cache",  # files may be kept, and are asked for with their ETag
+}
 
 
 class Guard:
@@ -45,36 +44,30 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began = time.perf_counter()
-        deadline = asyncio.get_running_loop().time() + SECONDS
+        began, deadline = time.perf_counter(), asyncio.get_running_loop().time() + SECONDS
         headers = Headers(scope=scope)
-        announced = headers.get("content-length", "0")  # digits, or the server has refused it
-        size, more = int(announced) if announced.isdecimal() else 0, True
-        received = 0
+        announced = int(headers.get("content-length", 0))  # h11 has checked that it is a number
+        received, more = 0, True
 
         async def receive_within_limits() -> Message:
             nonlocal received, more
-            if not more:
-                return await receive()
-            if size <= MOST_BYTES:
-                try:
-                    async with asyncio.timeout_at(deadline):
-                        message = await receive()
-                except TimeoutError:
-                    sentence = f"The body did not arrive within {SECONDS} seconds."
-                    raise HTTPException(408, sentence, {"Connection": "close"}) from None
-                received += len(message.get("body", b""))
-            if max(size, received) > MOST_BYTES:
-                raise HTTPException(
-                    413, f"The body is too large; the limit is {MOST_BYTES:,} bytes."
-                )
+            if announced > MOST_BYTES:
+                raise HTTPException(413, TOO_LARGE)
+            try:
+                async with asyncio.timeout_at(deadline if more else None):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, TOO_SLOW, {"Connection": "close"}) from None
+            received += len(message.get("body", b""))
+            if received > MOST_BYTES:
+                raise HTTPException(413, TOO_LARGE)
             more = message.get("more_body", False)
             return message
 
         async def count_and_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 metrics.count(scope["path"], message["status"], time.perf_counter() - began)
-                message["headers"] = [*message.get("headers", ()), *HEADERS]
+                MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
         app = self._app

@@ -9,10 +9,9 @@ from typing import Annotated
 
 import numpy as np
 from fastapi import FastAPI, HTTPException, Request, Response
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from numpy.typing import NDArray
-from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException as StarletteHTTPException
@@ -27,23 +26,22 @@ AT_ONCE = 2  # pictures that are decoded, of up to 60 MB each
 SENTENCES = {
     404: "There is nothing at this address.",
     405: "This address does not accept that method.",
-    500: "The server has a defect; its log says where.",
 }
+PIXELS = "The 28 x 28 picture the network saw, row by row, white (255) on black (0)"
+UNKNOWN_TYPE = "Send a PNG, JPEG or WebP picture, or a multipart/form-data form with one."
 FILE = {"type": "string", "format": "binary"}
 FORM = {"type": "object", "required": ["file"], "properties": {"file": FILE}}
-BODY = {
-    "required": True,
-    "content": {
-        **{kind: {"schema": FILE} for kind in picture.MEDIA_TYPES},
-        "multipart/form-data": {"schema": FORM},
-    },
-}
+SCHEMAS = dict.fromkeys(picture.MEDIA_TYPES, FILE) | {"multipart/form-data": FORM}
+BODY = {"required": True, "content": {kind: {"schema": SCHEMAS[kind]} for kind in SCHEMAS}}
 WHY = {
     408: f"The body took more than {guard.SECONDS} seconds",
     413: f"More than {guard.MOST_BYTES:,} bytes, or {picture.LARGEST_SIZE:,} pixels on a side",
     415: "Neither a PNG, JPEG or WebP nor a form",
     422: "No picture, a damaged one, or a blank one",
 }
+
+Probability = Annotated[float, Field(ge=0, le=1, description="Of the digits 0 to 9 in turn")]
+Level = Annotated[int, Field(ge=0, le=255)]
 
 logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every damaged form
 
@@ -52,14 +50,8 @@ class Answer(BaseModel):
     """The network's prediction for a picture."""
 
     digit: int = Field(ge=0, le=9, description="The most probable digit")
-    probabilities: list[Annotated[float, Field(ge=0, le=1)]] = Field(
-        min_length=10, max_length=10, description="Of the digits 0 to 9"
-    )
-    pixels: list[Annotated[int, Field(ge=0, le=255)]] = Field(
-        min_length=784,
-        max_length=784,
-        description="The 28 x 28 picture the network saw, row by row, white (255) on black (0)",
-    )
+    probabilities: Annotated[list[Probability], Field(min_length=10, max_length=10)]
+    pixels: list[Level] = Field(min_length=784, max_length=784, description=PIXELS)
 
 
 class Refusal(BaseModel):
@@ -88,11 +80,9 @@ def create(folder: Path, hosts: frozenset[str] | None = None) -> guard.Guard:
         redoc_url=None,
         redirect_slashes=False,
         responses={"default": {"model": Refusal, "description": "Anything else"}},
-        exception_handlers={
-            StarletteHTTPException: refuse,
-            ClientDisconnect: refuse,
-            Exception: refuse,  # and uvicorn logs it
-        },
+        exception_handlers=dict.fromkeys(
+            (StarletteHTTPException, PipelineError, ClientDisconnect, Exception), refuse
+        ),
     )
 
     @api.post(
@@ -120,15 +110,10 @@ def create(folder: Path, hosts: frozenset[str] | None = None) -> guard.Guard:
         """Say that the server is up and its network loaded."""
         return {"status": "ok"}
 
-    @api.get(
-        "/metrics",
-        response_class=Response,
-        response_description="The counts",
-        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
-    )
+    @api.get("/metrics", response_class=PlainTextResponse, response_description="The counts")
     async def numbers() -> Response:
         """Count the requests and their times, for Prometheus."""
-        return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
+        return Response(metrics.text(), media_type=metrics.MEDIA_TYPE)
 
     api.add_route("/", partial(page, "index.html"))
     api.add_route("/docs", partial(page, "docs.html"))
@@ -146,11 +131,7 @@ async def read(request: Request) -> bytes:
     if kind in picture.MEDIA_TYPES:
         return await request.body()
     if kind != "multipart/form-data":
-        raise HTTPException(
-            415,
-            f"Send a picture as {', '.join(picture.MEDIA_TYPES)}, "
-            "or as the one file of a multipart/form-data form.",
-        )
+        raise HTTPException(415, UNKNOWN_TYPE)
     try:
         async with request.form(max_files=1, max_fields=0) as form:
             (file,) = (value for value in form.values() if isinstance(value, UploadFile))
@@ -164,16 +145,8 @@ async def read(request: Request) -> bytes:
 
 
 def normalise(data: bytes) -> NDArray[np.uint8]:
-    """Return the digit in a picture, (28, 28), white on black.
-
-    Raises:
-        HTTPException: 413 or 422 of `picture.decode`; 422, the pixels are all the same.
-    """
-    try:
-        return drawing.normalise(picture.decode(data))
-    except PipelineError as error:
-        sentence = str(error)
-        raise HTTPException(422, f"{sentence[0].upper()}{sentence[1:]}.") from None
+    """Return the digit in a picture, (28, 28), white on black."""
+    return drawing.normalise(picture.decode(data))
 
 
 async def page(name: str, _request: Request) -> Response:
@@ -182,9 +155,14 @@ async def page(name: str, _request: Request) -> Response:
 
 
 async def refuse(_request: Request, error: Exception) -> Response:
-    """Return the response to a request that was refused, failed, or was not waited for."""
-    if isinstance(error, ClientDisconnect):
-        return Response(status_code=400)  # for the counts; nobody is there
-    known = error if isinstance(error, StarletteHTTPException) else StarletteHTTPException(500)
-    detail = SENTENCES.get(known.status_code, known.detail)
-    return JSONResponse({"detail": detail}, known.status_code, known.headers)
+    """Return the response to a request that was refused, failed, or was given up."""
+    status, headers = 500, None
+    detail = "The server has a defect; its log says where."
+    if isinstance(error, StarletteHTTPException):
+        status, headers = error.status_code, error.headers
+        detail = SENTENCES.get(status, error.detail)
+    elif isinstance(error, PipelineError):  # of a blank picture
+        status, detail = 422, f"{str(error)[0].upper()}{str(error)[1:]}."
+    elif isinstance(error, ClientDisconnect):
+        status = 400  # for the counts; nobody is there
+    return JSONResponse({"detail": detail}, status, headers)
