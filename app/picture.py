@@ -2,7 +2,6 @@
 
 import struct
 import warnings
-import zlib
 from io import BytesIO
 
 from fastapi import HTTPException
@@ -11,7 +10,7 @@ from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 FORMATS = ["PNG", "JPEG", "WEBP"]
 MEDIA_TYPES = [f"image/{name.lower()}" for name in FORMATS]
 LARGEST_SIZE = 2000  # pixels, of width and of height
-MOST_SCANS = 100  # of a progressive JPEG, each as slow as a picture; encoders write about ten
+MOST_SCANS = 50  # of a progressive JPEG; encoders write about ten, a megabyte may have 70,000
 
 Image.MAX_IMAGE_PIXELS = LARGEST_SIZE**2
 PngImagePlugin.MAX_TEXT_CHUNK = 2**20  # bytes that a compressed text or colour profile inflates to
@@ -21,7 +20,7 @@ warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged metadata, which
 
 # What Pillow raises on damaged bytes, as far as its source and bench/server_hostile.py show. Other
 # exceptions are defects; so is MemoryError, as the limits leave a picture no way to cause it.
-DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error)
 
 
 def decode(data: bytes) -> Image.Image:
@@ -40,7 +39,12 @@ def decode(data: bytes) -> Image.Image:
         # Within a scan, the byte FF is never followed by DA.
         if image.format in {"JPEG", "MPO"} and data.count(b"\xff\xda") > MOST_SCANS:
             raise ValueError
+        image.load()
+        image.getexif()  # is kept, so that exif_transpose need not write the rest of it anew
+        for key in ("exif", "Raw profile type exif"):
+            image.info.pop(key, None)
         ImageOps.exif_transpose(image, in_place=True)
+        return image.convert("RGBA") if image.mode == "P" else image
     except UnidentifiedImageError:
         raise HTTPException(422, "This is no PNG, JPEG or WebP picture.") from None
     except Image.DecompressionBombError:
@@ -50,4 +54,3 @@ def decode(data: bytes) -> Image.Image:
         ) from None
     except DAMAGE:
         raise HTTPException(422, "The picture is damaged and cannot be decoded.") from None
-    return image
