@@ -34,8 +34,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="processes, 1 to 64")
     parser.add_argument("--model", type=Path, default=MODEL, help="folder of the export stage")
     arguments = parser.parse_args()
-    if not 1 <= arguments.workers <= 64:
-        parser.error(f"--workers: expected 1 to 64, given {arguments.workers}")
+    for name, least, most in (("port", 0, 65535), ("workers", 1, 64)):
+        if not least <= (given := getattr(arguments, name)) <= most:
+            parser.error(f"--{name}: expected {least} to {most}, given {given}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end it in the same way
     with suppress(KeyboardInterrupt):
         Classifier(arguments.model)  # a worker could only die of it, and be started again
@@ -53,9 +54,8 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
-        reason = str(error).rstrip(".")
-        raise PipelineError(f"cannot listen on {host}, port {port}: {reason}") from None
+    except OSError as error:
+        raise PipelineError(f"cannot listen on {host}, port {port}: {error.strerror}") from None
 
 
 def serve(listener: socket.socket, host: str, model: Path, workers: int) -> None:

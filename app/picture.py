@@ -11,6 +11,7 @@ FORMATS = ["PNG", "JPEG", "WEBP"]
 MEDIA_TYPES = [f"image/{name.lower()}" for name in FORMATS]
 LARGEST_SIZE = 2000  # pixels, of width and of height
 MOST_SCANS = 50  # of a progressive JPEG; encoders write about ten, a megabyte may have 70,000
+TOO_LARGE = f"The picture is too large; the limit is {LARGEST_SIZE:,} x {LARGEST_SIZE:,} pixels."
 
 Image.MAX_IMAGE_PIXELS = LARGEST_SIZE**2
 PngImagePlugin.MAX_TEXT_CHUNK = 2**20  # bytes that a compressed text or colour profile inflates to
@@ -48,9 +49,6 @@ def decode(data: bytes) -> Image.Image:
     except UnidentifiedImageError:
         raise HTTPException(422, "This is no PNG, JPEG or WebP picture.") from None
     except Image.DecompressionBombError:
-        limit = f"{LARGEST_SIZE:,} x {LARGEST_SIZE:,}"
-        raise HTTPException(
-            413, f"The picture is too large; the limit is {limit} pixels."
-        ) from None
+        raise HTTPException(413, TOO_LARGE) from None
     except DAMAGE:
         raise HTTPException(422, "The picture is damaged and cannot be decoded.") from None
