@@ -1,6 +1,7 @@
 """Exported networks, a server that runs one, and a browser."""
 
 import os
+import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +15,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from sklearn.datasets import load_digits
 
 from app import drawing
+from app.site.build import build
 from bench import strokes
 from digits.export import litert
-from tests.app.serving import Server
+from tests.app.serving import Server, hosted
 from tests.app.visitor import CHROMIUM, DIGITS, watch
 
 
@@ -102,3 +104,23 @@ def page(browser: Browser) -> Iterator[Page]:
     yield page
     page.context.close()
     assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def site(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the static site with the same network."""
+    if not shutil.which("npm") and "CI" not in os.environ:
+        pytest.skip("there is no npm on the PATH")
+    folder = tmp_path_factory.mktemp("built") / "site"
+    build(model / "float32.tflite", folder)
+    return folder
+
+
+@pytest.fixture(scope="session", params=["int8", "float32"], ids=["server", "site"])
+def either(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """Return the address of the server's page or of the site, and the format of its network."""
+    if request.param == "int8":
+        yield request.getfixturevalue("server").url, request.param
+    else:
+        with hosted(request.getfixturevalue("site")) as address:
+            yield address, request.param

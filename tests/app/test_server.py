@@ -278,8 +278,8 @@ def test_the_page_and_its_files_are_served(server: Server) -> None:
     assert server.ask("/healthz").json() == {"status": "ok"}
     etag = server.ask("/static/docs.js").headers["etag"]
     assert server.ask("/static/docs.js", headers={"If-None-Match": etag}).status == 304
-    for path in (ROOT / "app/static").iterdir():  # need nothing from elsewhere
-        text = path.read_text()
+    for file in (ROOT / "app/static").iterdir():  # need nothing from elsewhere
+        text = file.read_text()
         assert not re.findall(r"""(?:src|href|url|import|from)\W{1,3}(?:https?:)?//""", text)
 
 
