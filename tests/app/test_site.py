@@ -200,7 +200,8 @@ def test_a_new_version_replaces_the_old(browser: Browser, copy: Path) -> None:
 
 @pytest.mark.browser
 def test_a_mixture_of_two_versions_is_not_kept(browser: Browser, copy: Path) -> None:
-    (copy / "static/style.css").write_text("body { color: red }")
+    with (copy / "static/style.css").open("a") as file:
+        file.write("/* of another version */")
     context = browser.new_context()
     with hosted(copy) as address:
         page = context.new_page()
