@@ -7,11 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
-from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException as StarletteHTTPException
@@ -96,8 +94,11 @@ def create(folder: Path, hosts: frozenset[str] | None = None) -> guard.Guard:
 
         It may be dark on light, light on dark or on nothing, of any size, anywhere in the picture.
         """
-        data = await read(request)
-        pixels = await asyncio.get_running_loop().run_in_executor(decoders, normalise, data)
+        data, loop = await read(request), asyncio.get_running_loop()
+        # In one step, so that no decoded pictures wait.
+        pixels = await loop.run_in_executor(
+            decoders, lambda: drawing.normalise(picture.decode(data))
+        )
         probabilities = classifier.probabilities(pixels)
         return Answer(
             digit=int(probabilities.argmax()),
@@ -142,11 +143,6 @@ async def read(request: Request) -> bytes:
         if getattr(error, "status_code", 400) != 400:  # Starlette's for a form that it refuses
             raise
         raise HTTPException(422, "Expected a form of one file and nothing else.") from None
-
-
-def normalise(data: bytes) -> NDArray[np.uint8]:
-    """Return the digit in a picture, (28, 28), white on black."""
-    return drawing.normalise(picture.decode(data))
 
 
 async def page(name: str, _request: Request) -> Response:

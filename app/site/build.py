@@ -92,7 +92,10 @@ def add_litert(folder: Path, work: Path) -> None:
 
 def add_service_worker(site: Path) -> None:
     """Add the service worker, which keeps all files that are there now."""
-    files = {path.relative_to(site).as_posix(): integrity(path) for path in find_files(site)}
+    files = {}
+    for path in find_files(site):
+        digest = base64.b64encode(hashlib.sha256(path.read_bytes()).digest()).decode()
+        files[path.relative_to(site).as_posix()] = f"sha256-{digest}"  # as browsers check it
     listed = json.dumps({"./": files.pop("index.html"), **files}, indent=2)
     version = hashlib.sha256(listed.encode()).hexdigest()[:12]
     source = (HERE / SERVICE_WORKER).read_text(encoding="utf-8")
@@ -103,8 +106,3 @@ def add_service_worker(site: Path) -> None:
 def find_files(folder: Path) -> list[Path]:
     """Return all files in a folder and its folders, in the same order everywhere."""
     return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def integrity(path: Path) -> str:
-    """Return the hash of a file as browsers check it."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(path.read_bytes()).digest()).decode()
