@@ -69,7 +69,7 @@ def create(folder: Path, hosts: frozenset[str] | None = None) -> guard.Guard:
         PipelineError: there is no network, or a damaged one.
     """
     classifier = Classifier(folder)  # for the event loop alone, where it takes 0.1 ms
-    decoders = ThreadPoolExecutor(AT_ONCE)
+    pool = ThreadPoolExecutor(AT_ONCE)
     api = FastAPI(
         title="Draw a digit",
         version="1",
@@ -96,9 +96,7 @@ def create(folder: Path, hosts: frozenset[str] | None = None) -> guard.Guard:
         """
         data, loop = await read(request), asyncio.get_running_loop()
         # In one step, so that no decoded pictures wait.
-        pixels = await loop.run_in_executor(
-            decoders, lambda: drawing.normalise(picture.decode(data))
-        )
+        pixels = await loop.run_in_executor(pool, lambda: drawing.normalise(picture.decode(data)))
         probabilities = classifier.probabilities(pixels)
         return Answer(
             digit=int(probabilities.argmax()),
