@@ -53,9 +53,11 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family)
+        listener = socket.create_server((host, port), family=family)
     except OSError as error:
         raise PipelineError(f"cannot listen on {host}, port {port}: {error.strerror}") from None
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # which asyncio would forget
+    return listener
 
 
 def serve(listener: socket.socket, host: str, model: Path, workers: int) -> None:

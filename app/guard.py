@@ -6,7 +6,7 @@ import time
 
 from fastapi import HTTPException
 from fastapi.responses import JSONResponse
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import metrics
@@ -16,14 +16,14 @@ SECONDS = 5  # for a body to arrive
 TOO_LARGE = f"The body is too large; the limit is {MOST_BYTES:,} bytes."
 TOO_SLOW = f"The body did not arrive within {SECONDS} seconds."
 HEADERS = {
-    "content-security-policy": "default-src 'self'; object-src 'none'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "permissions-policy": "camera=(), geolocation=(), microphone=()",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "cache-control": "no-cache",  # files may be kept, and are asked for with their ETag
+    b"content-security-policy": b"default-src 'self'; object-src 'none'; base-uri 'none'; "
+    b"form-action 'none'; frame-ancestors 'none'",
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"permissions-policy": b"camera=(), geolocation=(), microphone=()",
+    b"cross-origin-opener-policy": b"same-origin",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"cache-control": b"no-cache",  # files may be kept, and are asked for with their ETag
 }
 
 
@@ -67,7 +67,7 @@ class Guard:
         async def count_and_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 metrics.count(scope["path"], message["status"], time.perf_counter() - began)
-                MutableHeaders(scope=message).update(HEADERS)
+                message["headers"] = [*message.get("headers", ()), *HEADERS.items()]
             await send(message)
 
         app = self._app

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -85,11 +84,12 @@ def create(folder: Path, hosts: frozenset[str] | None = None) -> guard.Guard:
 
     @api.post(
         "/classify",
+        response_model=Answer,
         response_description="The digit",
         responses={status: {"model": Refusal, "description": why} for status, why in WHY.items()},
         openapi_extra={"requestBody": BODY},
     )
-    async def classify(request: Request) -> Answer:
+    async def classify(request: Request) -> Response:
         """Classify a handwritten digit.
 
         It may be dark on light, light on dark or on nothing, of any size, anywhere in the picture.
@@ -98,11 +98,12 @@ def create(folder: Path, hosts: frozenset[str] | None = None) -> guard.Guard:
         # In one step, so that no decoded pictures wait.
         pixels = await loop.run_in_executor(pool, lambda: drawing.normalise(picture.decode(data)))
         probabilities = classifier.probabilities(pixels)
-        return Answer(
+        answer = Answer(
             digit=int(probabilities.argmax()),
             probabilities=probabilities.tolist(),
             pixels=pixels.ravel().tolist(),
         )
+        return Response(answer.model_dump_json(), media_type="application/json")
 
     @api.get("/healthz", response_description="Always the same")
     async def health() -> dict[str, str]:
@@ -114,8 +115,8 @@ def create(folder: Path, hosts: frozenset[str] | None = None) -> guard.Guard:
         """Count the requests and their times, for Prometheus."""
         return Response(metrics.text(), media_type=metrics.MEDIA_TYPE)
 
-    api.add_route("/", partial(page, "index.html"))
-    api.add_route("/docs", partial(page, "docs.html"))
+    api.add_route("/", lambda _: FileResponse(STATIC / "index.html"))
+    api.add_route("/docs", lambda _: FileResponse(STATIC / "docs.html"))
     api.mount("/static", StaticFiles(directory=STATIC))
     return guard.Guard(api, hosts)
 
@@ -141,11 +142,6 @@ async def read(request: Request) -> bytes:
         if getattr(error, "status_code", 400) != 400:  # Starlette's for a form that it refuses
             raise
         raise HTTPException(422, "Expected a form of one file and nothing else.") from None
-
-
-async def page(name: str, _request: Request) -> Response:
-    """Return a page of the app."""
-    return FileResponse(STATIC / name)
 
 
 async def refuse(_request: Request, error: Exception) -> Response:
