@@ -428,6 +428,12 @@ def contrast(one: float, other: float) -> float:
     return (max(one, other) + 0.05) / (min(one, other) + 0.05)
 
 
+def test_the_docs_describe_the_routes(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}docs")
+    for route in ("POST /classify", "GET /healthz", "GET /metrics"):
+        expect(page.get_by_role("heading", name=route)).to_be_visible()
+
+
 def test_no_script_or_style_of_others_can_run(browser: Browser, server: Server) -> None:
     page = browser.new_page()
     complaints = watch(page)
