@@ -4,8 +4,7 @@ import argparse
 import os
 import signal
 import socket
-import sys
-from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -15,12 +14,9 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from app.classifier import MODEL, Classifier
-from app.protocol import Protocol
 from app.server import create
-from digits.errors import PipelineError
+from digits.errors import PipelineError, run_stage
 
-GRACE_SECONDS = 10  # for the requests under way when the server is told to end
-START_SECONDS = 60  # for a worker to load all it needs; one that takes longer is started anew
 LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 
 
@@ -33,40 +29,20 @@ def main() -> None:
         epilog="Ctrl-C or SIGTERM ends it, once the requests under way are answered.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for every network"
-    )
-    parser.add_argument(
-        "--port", type=number(0, 2**16 - 1), default=8000, help="port to listen on; 0: a free one"
-    )
-    parser.add_argument(
-        "--workers", type=number(1, 64), default=1, help="processes that share the requests"
-    )
-    parser.add_argument(
-        "--model", type=Path, default=MODEL, help="folder that the export stage wrote"
-    )
+    parser.add_argument("--host", default="127.0.0.1", help="address; 0.0.0.0 for every network")
+    parser.add_argument("--port", type=int, default=8000, help="0: a free one")
+    parser.add_argument("--workers", type=int, default=1, help="processes, 1 to 64")
+    parser.add_argument("--model", type=Path, default=MODEL, help="folder of the export stage")
     arguments = parser.parse_args()
+    for name, least, most in (("port", 0, 65535), ("workers", 1, 64)):
+        if not least <= (given := getattr(arguments, name)) <= most:
+            parser.error(f"--{name}: expected {least} to {most}, given {given}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end it in the same way
-    try:
+    with suppress(KeyboardInterrupt):
         Classifier(arguments.model)  # a worker could only die of it, and be started again
         with listen(arguments.host, arguments.port) as listener:
             serve(listener, arguments.host, arguments.model, arguments.workers)
-    except PipelineError as error:
-        sys.exit(f"app: {error}")
-    except KeyboardInterrupt:
-        pass
     print("The server has ended.")
-
-
-def number(least: int, most: int) -> Callable[[str], int]:
-    """Return the parser of a number on the command line, from ``least`` to ``most``."""
-
-    def parse(text: str) -> int:
-        if text.isdecimal() and least <= int(text) <= most:
-            return int(text)
-        raise argparse.ArgumentTypeError(f"expected {least} to {most}, given {text}")
-
-    return parse
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -76,15 +52,12 @@ def listen(host: str, port: int) -> socket.socket:
         PipelineError: the address is taken, forbidden, or none.
     """
     try:
-        family, *_, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        return socket.create_server(address[:2], family=family)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family)
     except OSError as error:
-        raise PipelineError(
-            f"cannot listen on {host}, port {port}: {error.strerror}; "
-            "--host and --port name another address"
-        ) from None
+        raise PipelineError(f"cannot listen on {host}, port {port}: {error.strerror}") from None
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # which asyncio would forget
+    return listener
 
 
 def serve(listener: socket.socket, host: str, model: Path, workers: int) -> None:
@@ -97,15 +70,18 @@ def serve(listener: socket.socket, host: str, model: Path, workers: int) -> None
     config = uvicorn.Config(
         partial(create, model, hosts),
         factory=True,
-        http=Protocol,
+        http="h11",  # httptools, which is faster, takes heads of any size
         ws="none",
         workers=workers,
         log_level="error",
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        timeout_worker_healthcheck=START_SECONDS,
+        limit_concurrency=100,  # connections of a worker; further ones are answered with 503
+        h11_max_incomplete_event_size=2**14,  # bytes of a request's head
+        timeout_keep_alive=5,  # seconds from an answer to the next request
+        timeout_graceful_shutdown=10,  # seconds for the requests under way at the end
+        timeout_worker_healthcheck=60,  # seconds for a worker to load all it needs
     )
     with TemporaryDirectory() as folder:
         if workers > 1:
@@ -118,4 +94,4 @@ def serve(listener: socket.socket, host: str, model: Path, workers: int) -> None
 
 
 if __name__ == "__main__":
-    main()
+    run_stage("app", main)

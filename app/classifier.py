@@ -11,7 +11,7 @@ from digits.errors import PipelineError
 
 MODEL = Path("models/export")
 SHAPES = (1, 28, 28, 1), (1, 10)  # of what goes in and comes out
-TYPES = {"int8": np.uint8, "float32": np.float32}
+TYPES = {"int8": "uint8", "float32": "float32"}
 
 
 class Classifier:
@@ -40,18 +40,13 @@ class Classifier:
         except (RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
             raise PipelineError(f"{path} is no LiteRT model, or a damaged one: {reason}") from None
-        (given,), (taken,) = (
-            self._interpreter.get_input_details(),
-            self._interpreter.get_output_details(),
-        )
-        found = tuple(given["shape"]), tuple(taken["shape"])
-        if found != SHAPES or {given["dtype"], taken["dtype"]} != {TYPES[format]}:
-            raise PipelineError(
-                f"{path}: expected a network from {SHAPES[0]} to {SHAPES[1]}, both "
-                f"{np.dtype(TYPES[format])}, got one from {found[0]} to {found[1]}, "
-                f"{np.dtype(given['dtype'])} to {np.dtype(taken['dtype'])}"
-            )
-        self._input, self._output, self._type = given["index"], taken["index"], given["dtype"]
+        (given,) = self._interpreter.get_input_details()
+        (taken,) = self._interpreter.get_output_details()
+        found = [(*item["shape"].tolist(), np.dtype(item["dtype"]).name) for item in (given, taken)]
+        expected = [(*shape, TYPES[format]) for shape in SHAPES]
+        if found != expected:
+            raise PipelineError(f"{path}: expected a network from {expected}, got one from {found}")
+        self._input, self._output, self._type = given["index"], taken["index"], TYPES[format]
         _, self._zero = taken["quantization"]
 
     def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:

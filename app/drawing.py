@@ -29,7 +29,7 @@ NOISE = 10  # ink below this part of the strongest counts as none
 PLACES = np.arange(BOX)
 
 
-def normalise(picture: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
+def normalise(picture: Image.Image) -> NDArray[np.uint8]:
     """Return the digit in a picture as MNIST has its images.
 
     Paper is the median of the picture's outermost pixels; ink is what differs from it, darker or
@@ -37,8 +37,7 @@ def normalise(picture: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
     nothing, as black.
 
     Args:
-        picture: of any size. An image in mode ``I`` has 16 bits, one in mode ``F`` goes from 0 to
-            255; an array is of grey levels, (height, width).
+        picture: of any size. Mode ``I`` has 16 bits, mode ``F`` goes from 0 to 255.
 
     Returns:
         (28, 28), white ink (255) on black (0).
@@ -46,7 +45,7 @@ def normalise(picture: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
     Raises:
         PipelineError: there is no ink in it.
     """
-    for levels in [picture] if isinstance(picture, np.ndarray) else _on_paper(picture):
+    for levels in _on_paper(picture):
         if (ink := _ink(levels)) is not None:
             return _place(_fit(ink))
     raise PipelineError(
@@ -56,53 +55,37 @@ def normalise(picture: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _on_paper(image: Image.Image) -> Iterator[NDArray[np.uint8]]:
-    """Yield the grey levels, (height, width), on white and on black if that may differ."""
+    """Yield the grey levels, (height, width), on white and, if that may differ, on black."""
     if image.mode.startswith("I"):
         yield (np.asarray(image) >> 8).astype(np.uint8)
-        return
-    if not image.has_transparency_data:
+    elif not image.has_transparency_data:
         yield np.asarray(image.convert("L"))
-        return
-    if image.mode != "RGBA":
+    else:
         image = image.convert("RGBA")
-    grey, alpha = image.convert("L"), image.getchannel("A")
-    if np.asarray(alpha).min() == 255:
-        yield np.asarray(grey)
-        return
-    for paper in (255, 0):
-        mixed = Image.new("L", image.size, paper)
-        mixed.paste(grey, mask=alpha)
-        yield np.asarray(mixed)
+        for paper in (255, 0):
+            mixed = Image.new("L", image.size, paper)
+            mixed.paste(image.convert("L"), mask=image.getchannel("A"))
+            yield np.asarray(mixed)
 
 
-def _ink(levels: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+def _ink(levels: NDArray[np.uint8]) -> NDArray[np.int16] | None:
     """Return how far the pixels are from paper, cropped to the digit; None if nowhere far."""
-    sides = levels[0], levels[-1], levels[:, 0], levels[:, -1]
-    border = sorted(b"".join(side.tobytes() for side in sides))
-    paper = border[len(border) // 2]
+    border = np.sort(np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]]))
+    paper = int(border[len(border) // 2])
     darker, lighter = paper - int(levels.min()), int(levels.max()) - paper
     strongest = max(darker, lighter)
     if strongest < CONTRAST:
         return None
-    if lighter > darker:
-        levels, paper = ~levels, 255 - paper
-    edge = paper - -(-strongest // EDGE)
-    columns = (levels.min(axis=0) <= edge).tobytes()
-    levels = levels[:, columns.find(1) : columns.rfind(1) + 1]
-    rows = (levels.min(axis=1) <= edge).tobytes()
-    levels = levels[rows.find(1) : rows.rfind(1) + 1]
-    ink = levels.tobytes().translate(_ink_by_level(paper, strongest))
-    return np.frombuffer(ink, np.uint8).reshape(levels.shape)
+    ink = levels.astype(np.int16) - paper
+    if lighter <= darker:
+        ink = -ink
+    digit = ink * EDGE >= strongest
+    rows, columns = (np.flatnonzero(digit.any(axis=axis)) for axis in (1, 0))
+    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return np.where(ink * NOISE >= strongest, ink, 0)
 
 
-@lru_cache(maxsize=256)
-def _ink_by_level(paper: int, strongest: int) -> bytes:
-    """Return the ink of each of the 256 grey levels, of which ``strongest`` is the most."""
-    ink = (max(paper - level, 0) for level in range(256))
-    return bytes(amount if amount * NOISE >= strongest else 0 for amount in ink)
-
-
-def _fit(ink: NDArray[np.uint8]) -> NDArray[np.int64]:
+def _fit(ink: NDArray[np.int16]) -> NDArray[np.int64]:
     """Scale the longer side to 20 pixels, each new pixel the sum of the ink on its area.
 
     An old pixel that two new ones share counts in each with its part. The unit is 1/400 of an old

@@ -1,7 +1,6 @@
 """Kaggle's digit-recognizer competition: ``python -m app.kaggle test.csv submission.csv``."""
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ import pandas as pd
 
 from app.classifier import MODEL, Classifier
 from digits.data import kaggle
-from digits.errors import PipelineError
+from digits.errors import PipelineError, run_stage
 from digits.io import write_csv
 
 IMAGES = 28_000  # in Kaggle's test.csv
@@ -25,19 +24,10 @@ def main() -> None:
     )
     parser.add_argument("source", type=Path, help="test.csv")
     parser.add_argument("target", type=Path, help="the submission, a CSV file")
-    parser.add_argument(
-        "--model", type=Path, default=MODEL, help="folder that the export stage wrote"
-    )
+    parser.add_argument("--model", type=Path, default=MODEL, help="folder of the export stage")
     arguments = parser.parse_args()
-    try:
-        submission = classify(arguments.source, arguments.model)
-        write_csv(arguments.target, submission)
-    except PipelineError as error:
-        sys.exit(f"kaggle: {error}")
-    except OSError as error:
-        sys.exit(f"kaggle: {error.strerror} ({error.filename})")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    submission = classify(arguments.source, arguments.model)
+    write_csv(arguments.target, submission)
     print(f"{arguments.target}: {len(submission):,} images classified")
 
 
@@ -64,4 +54,4 @@ def classify(source: Path, model: Path) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    main()
+    run_stage("kaggle", main)

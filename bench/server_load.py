@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10, help="for each number of connections")
     arguments = parser.parse_args()
     body = DRAWING.read_bytes()
-    with running(arguments.model) as port:
+    with running(arguments.model) as (port, _):
         uvloop.run(load(port, body, 1, 1))  # so that everything is loaded
         print(f"{len(body):,} bytes a drawing; memory {usage(port)[1]:.1f} MB")
         for connections in arguments.connections * arguments.rounds:
@@ -54,17 +54,18 @@ def main() -> None:
 
 
 @contextmanager
-def running(model: Path) -> Iterator[int]:
-    """Start the server, yield its port, and end it."""
+def running(model: Path) -> Iterator[tuple[int, int]]:
+    """Start the server, yield its port and process id, and end it."""
     command = [sys.executable, "-m", "app", "--port", "0", "--model", str(model)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603
         try:
             greeting = server.stdout.readline() if server.stdout else ""
             if not (address := re.search(r"http://[\d.]+:(\d+)/", greeting)):
                 raise PipelineError("the server did not start")
-            yield int(address[1])
+            yield int(address[1]), server.pid
         finally:
             server.terminate()
+            server.communicate()
 
 
 def usage(port: int) -> tuple[float, float]:

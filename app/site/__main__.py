@@ -1,12 +1,11 @@
 """Build the static site: ``python -m app.site [FOLDER]``."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from app.classifier import MODEL
 from app.site.build import build, find_files
-from digits.errors import PipelineError
+from digits.errors import run_stage
 
 
 def main() -> None:
@@ -17,22 +16,13 @@ def main() -> None:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("folder", nargs="?", type=Path, default=Path("site"), help="to build")
-    parser.add_argument(
-        "--model", type=Path, default=MODEL, help="folder that the export stage wrote"
-    )
+    parser.add_argument("--model", type=Path, default=MODEL, help="folder of the export stage")
     arguments = parser.parse_args()
-    try:
-        build(arguments.model / "float32.tflite", arguments.folder)
-    except PipelineError as error:
-        sys.exit(f"site: {error}")
-    except OSError as error:
-        sys.exit(f"site: {error.strerror} ({error.filename})")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    build(arguments.model / "float32.tflite", arguments.folder)
     megabytes = sum(path.stat().st_size for path in find_files(arguments.folder)) / 1e6
     print(f"{arguments.folder}: {megabytes:.1f} MB, for any web server; to try it here:")
     print(f"    python -m http.server --bind 127.0.0.1 --directory {arguments.folder} 8001")
 
 
 if __name__ == "__main__":
-    main()
+    run_stage("site", main)

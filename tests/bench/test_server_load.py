@@ -35,8 +35,9 @@ def test_the_load_is_measured(model: Path) -> None:
 
 def test_the_attack_is_told(model: Path) -> None:
     output = run("server_hostile", model, "--bodies 100")
-    assert re.match(r"100 bodies in \d+ s, answered 200: \d+, .*408: 1, .*hung up: 1\n", output)
+    assert re.match(r"100 bodies in \d+ s, answered 200: \d+, 408: 1, .*422: \d+\n", output)
     assert re.search(r"^\d+ good requests meanwhile, all answered rightly, slowest ", output, re.M)
+    assert re.search(r"^peak of memory: \d+ MB before, \d+ MB after$", output, re.M)
 
 
 @pytest.mark.browser
