@@ -51,9 +51,10 @@ def learn(name: str, seed: int) -> float:
     recipe = values.architectures[ARTICLE]
     split = values.split.model_copy(update={"scheme": "official", "dev": DEV})
     if name == SWIFT:
-        recipes = {one: found for one, *found in study.recipes(study.read("accuracy"), "accuracy")}
-        whole, recipe = recipes[SWIFT]
-        split = whole.split
+        every = study.recipes(study.read("accuracy"), "accuracy")
+        split, recipe = next(
+            (one.split, found) for setting, one, found in every if setting == SWIFT
+        )
     how: Any = {"images": None, "fold": None, "folds": None, "small": None, "keep": "correct"}
     run = Run(name, recipe, split, seed=seed, threads=values.threads, sets=("test",), **how)
     with tempfile.TemporaryDirectory() as folder:

@@ -173,8 +173,8 @@ def test_an_experiment_reruns_only_what_its_parameter_concerns(clone: Path) -> N
     assert run(clone, "git", "diff", "--numstat", "params.yaml").split()[:2] == ["1", "1"]
     metrics = json.loads(run(clone, "dvc", "metrics", "diff", "--json"))
     assert set(metrics) == {"metrics/lenet5_v2.json"}
-    change = ["--set-param", "architectures.lenet5_v2.epochs=1"]
-    run(clone, "dvc", "exp", "run", *change, "evaluate@lenet5_v2")
+    shorter = ["--set-param", "architectures.lenet5_v2.epochs=1"]
+    run(clone, "dvc", "exp", "run", *shorter, "evaluate@lenet5_v2")
     table = run(clone, sys.executable, "-m", "studies.experiments")
     assert re.search(r"^\| epochs=8 +\| epochs=1 +\| +1,024 \|", table, re.M), table
     assert "warning: epochs=1 has one seed" in table

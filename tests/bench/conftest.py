@@ -10,7 +10,8 @@ from bench import measuring
 from tests.app.conftest import browser, images, model, network, page, server  # noqa: F401
 from tests.conftest import IdxMaker
 from tests.stages import running
-from tests.studies.conftest import images, png  # noqa: F401
+from tests.studies.conftest import images as optdigits  # noqa: F401
+from tests.studies.conftest import png  # noqa: F401
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ def test_every_swift_is_held_against_the_articles_of_its_round() -> None:
 
 @pytest.mark.slow
 def test_a_recipe_learns_training_and_predicts_test(
-    images: Images, monkeypatch: pytest.MonkeyPatch
+    optdigits: Images, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(time_to_accuracy, "read_images", lambda dataset: images)
+    monkeypatch.setattr(time_to_accuracy, "read_images", lambda dataset: optdigits)
     monkeypatch.chdir(measuring.ROOT)
     assert time_to_accuracy.learn("swift", 1) > 0.3  # a guess is right in a tenth
