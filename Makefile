@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
-quickstart: setup ## Try the whole pipeline on a small built-in data set; your workspace stays as it is
+quickstart: setup ## Try the whole pipeline on a small built-in data set, 7 minutes; your files stay as they are
 	$(BIN)/python -m digits.quickstart
 
 setup: .venv/installed ## Install the pinned packages into .venv
@@ -46,14 +46,14 @@ models/export: | setup
 	$(BIN)/dvc get --force . models/export --rev quick-model --out models/.export.part
 	mv models/.export.part $@
 
-strokes: models/export ## Read pen strokes with the exported network: make strokes STROKES=digits.json.gz
+strokes: models/export ## Classify recorded pen strokes with the exported network: make strokes STROKES=digits.json.gz
 	@test -n "$(STROKES)" || { echo 'Say which: make strokes STROKES=digits.json.gz'; exit 2; }
 	$(BIN)/python -m bench.strokes "$(STROKES)"
 
-# Files of tests on every processor, the one that takes longest first.
+# Files of tests on every CPU core, the one that takes longest first.
 SIDE_BY_SIDE := tests/test_pipeline.py tests --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-test: setup ## Run the tests; those on the genuine MNIST need MNIST_MIRROR, a folder or an address
+test: setup ## Run the tests; those on the genuine MNIST need MNIST_MIRROR, a folder or an address; 15 minutes
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 check: setup ## Lint, check formatting and types
@@ -61,14 +61,14 @@ check: setup ## Lint, check formatting and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-repro: setup ## Bring everything up to date on MNIST, a stage on every processor, or JOBS=4
+repro: setup ## Bring everything up to date on MNIST, a stage on each CPU core (JOBS=4 for four); about an hour
 	$(BIN)/python -m digits.repro $(if $(JOBS),--jobs $(JOBS))
 
 same: setup ## Show that no number changed since a revision: make same BASE=main; some minutes
 	@test -n "$(BASE)" || { echo 'Say since which revision: make same BASE=main'; exit 2; }
 	$(BIN)/python -m bench.same $(BASE)
 
-bench: setup ## Measure speed and memory here, into docs/performance.md; hours, after make repro
+bench: setup ## Measure speed and memory for docs/performance.md, after make repro; four hours
 	$(BIN)/python -m bench.pipeline
 	$(BIN)/python -m bench.training_speed
 	$(BIN)/python -m bench.time_to_accuracy
