@@ -18,7 +18,7 @@ NAMES = {
     "l2": "L2",
     "dropout": "dropout",
     "batch_norm": "BatchNorm",
-    "plateau": "falling rate",
+    "plateau": "falling learning rate",
 }
 # The outcomes, and what their effects are in: percent of the outcome, or percentage points.
 OUTCOMES = {
@@ -76,7 +76,7 @@ def answer(described: dict[str, Any]) -> str:
         ("lowers", [one for one in clear if one["effect"] < 0]),
         ("raises", [one for one in clear if one["effect"] > 0]),
     ):
-        found_so = [f"{named(one['term'])} (by {abs(one['effect']):.0%})" for one in group]
+        found_so = [f"{named(one['term'])} (by {100 * abs(one['effect']):.0f} %)" for one in group]
         if found_so:
             verb = verb if len(found_so) == 1 else verb[:-1]
             parts.append(f"{listed(found_so)} {verb} the test error")
@@ -84,20 +84,18 @@ def answer(described: dict[str, Any]) -> str:
     if rest:
         parts.append(f"{listed(rest)} {'has' if len(rest) == 1 else 'have'} no significant effect")
     text = "; ".join(parts)
-    lines = [f"**{text[0].upper()}{text[1:]}.**", ""]
+    lines = [f"**{text[0].upper()}{text[1:]}.**", "Change of the test error with each:", ""]
     points = {one["term"]: one for one in of(described, "test_error_points")}
     for one in found:
-        low, high = (100 * points[one["term"]][end] for end in ("low", "high"))
-        change = "lowers" if one["effect"] < 0 else "raises"
-        line = (
-            f"{change} the test error by {abs(one['effect']):.1%} of itself "
-            f"[{100 * one['low']:+.1f}, {100 * one['high']:+.1f}], {p_value(one['p_corrected'])}: "
-            f"between {low:+.2f} and {high:+.2f} points"
-        )
-        if one not in clear:
+        absolute = points[one["term"]]
+        low, high = 100 * absolute["low"], 100 * absolute["high"]
+        line = f"not significant ({p_value(one['p_corrected'])}), {low:+.2f} to {high:+.2f} points"
+        if one in clear:
             line = (
-                f"no significant effect ({p_value(one['p_corrected'])}); "
-                f"effects outside {low:+.2f} to {high:+.2f} points are excluded"
+                f"{100 * one['effect']:+.0f} % "
+                f"[{100 * one['low']:+.0f}, {100 * one['high']:+.0f}], "
+                f"{100 * absolute['effect']:+.2f} points [{low:+.2f}, {high:+.2f}], "
+                f"{p_value(one['p_corrected'])}"
             )
         lines.append(f"- {named(one['term'])}: {line}")
     samples = described["settings"][0]["blocks"]
@@ -178,7 +176,7 @@ def checks(described: dict[str, Any]) -> str:
     lines = [
         f"**Power**: the 95 % intervals of main effects on test error are at most "
         f"± {100 * half:.2f} points wide; an effect of {100 * found:.2f} points is found with a "
-        f"probability of {POWER:.0%}.",
+        f"probability of {100 * POWER:.0f} %.",
         f"**Equivalence**: {named(same['factor'])} is {verdict}: the 90 % interval of its effect "
         f"is {100 * same['low']:+.3f} to {100 * same['high']:+.3f} points, the margin "
         f"± {100 * EQUIVALENT:.2f}.",
@@ -223,7 +221,7 @@ def draw_interactions(described: dict[str, Any]) -> Figure:
     figure = Figure(figsize=(7, 0.36 * len(found) + 1.3), layout="constrained")
     axes = figure.subplots()
     _forest(axes, found, [one["term"] for one in found])
-    axes.set_xlabel("interaction, % of the test error; right of 0: less together than apart")
+    axes.set_xlabel("interaction, % of the test error")
     return figure
 
 

@@ -160,12 +160,12 @@ def test_the_page_says_what_was_found(
     labels = rng.integers(0, 10, IMAGES).astype(np.uint8)
     described = analysis.describe(design, rows, tmp_path, labels)
     found = page.findings(described)
-    first, _, *rest, _, last = found.tables["answer.md"].splitlines()
-    assert first.startswith("**Augmentation (by 50%) lowers the test error; ")
+    first, _, _, *rest, _, last = found.tables["answer.md"].splitlines()
+    assert first.startswith("**Augmentation (by 50 %) lowers the test error; ")
     assert first.endswith("have no significant effect.**")
     assert len(rest) == 5
     assert last == "128 trainings: every combination on 4 samples."
-    assert "with a probability of 80%" in found.tables["checks.md"]
+    assert "with a probability of 80 %" in found.tables["checks.md"]
     assert set(found.figures) == {"effects.png", "interactions.png"}
     (drawn,) = [one for one in described["bootstrap"] if one["term"] == "augmentation"]
     assert drawn["low"] < 0 < drawn["high"]  # what was kept here is chance
