@@ -31,7 +31,8 @@ def main() -> None:
     parser.add_argument("--train", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.train:
-        print(learn(arguments.train[0], int(arguments.train[1])))
+        name, seed = arguments.train
+        print(learn(name, int(seed), config.load().threads))
         return
     measuring.require("dvc repro convert", str(PNG))
     seconds: dict[str, list[float]] = {ARTICLE: [], SWIFT: []}
@@ -45,7 +46,7 @@ def main() -> None:
     measuring.write("time_to_accuracy", figures(seconds, accuracies))
 
 
-def learn(name: str, seed: int) -> float:
+def learn(name: str, seed: int, threads: int) -> float:
     """Train on the official training images; return the accuracy on the test images, [0, 1]."""
     values = config.load()
     recipe = values.architectures[ARTICLE]
@@ -56,7 +57,7 @@ def learn(name: str, seed: int) -> float:
             (one.split, found) for setting, one, found in every if setting == SWIFT
         )
     how: Any = {"images": None, "fold": None, "folds": None, "small": None, "keep": "correct"}
-    run = Run(name, recipe, split, seed=seed, threads=values.threads, sets=("test",), **how)
+    run = Run(name, recipe, split, seed=seed, threads=threads, sets=("test",), **how)
     with tempfile.TemporaryDirectory() as folder:
         (row,) = run.execute(read_images("mnist"), Path(folder))
     return float(row["test_accuracy"])

@@ -20,7 +20,7 @@ import pandas as pd
 
 from digits.errors import PipelineError, run_stage
 from digits.evaluation import figures
-from digits.io import write_csv
+from digits.io import read_json, write_csv
 from studies import analysis, pictures
 
 SEED = "seed"
@@ -32,6 +32,7 @@ MEASURED = {  # a metric, and its name in the table of a study
     "variance": "variance",
 }
 ENTRY = "architectures."
+RESPLIT = Path("metrics/resplit.json")
 DATA = ("data/split.csv", "data/standardized")
 
 
@@ -41,7 +42,7 @@ class Experiment:
 
     name: str
     params: dict[str, Any]
-    metrics: dict[str, dict[str, Any]]
+    metrics: dict[str, dict[str, float]]
     data: dict[str, str]
 
 
@@ -61,7 +62,8 @@ def main() -> None:
     experiments = read(arguments.names)
     changed = differing(experiments)
     architecture = arguments.architecture or architecture_of(changed)
-    table = tabulate(experiments, changed, architecture)
+    images = read_json(RESPLIT)["images"]["train"]
+    table = tabulate(experiments, changed, architecture, images)
     base = arguments.base or str(table["setting"].iloc[0])
     if base not in set(table["setting"]):
         known = "; ".join(dict.fromkeys(table["setting"]))
@@ -149,9 +151,11 @@ def architecture_of(changed: Sequence[str]) -> str:
 
 
 def tabulate(
-    experiments: Sequence[Experiment], changed: Sequence[str], architecture: str
+    experiments: Sequence[Experiment], changed: Sequence[str], architecture: str, images: int
 ) -> pd.DataFrame:
     """Return a row for each experiment: setting, seed, and the measures of a study's table.
+
+    All learned as many ``images``.
 
     Raises:
         PipelineError: one has no metrics of the architecture, or two are the same run.
@@ -168,7 +172,7 @@ def tabulate(
         rows.append(
             {
                 "setting": ", ".join(shown) or "all",
-                "images": one.metrics["resplit"]["images"]["train"],
+                "images": images,
                 SEED: one.params[SEED],
                 **measured,
             }

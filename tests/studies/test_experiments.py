@@ -14,11 +14,7 @@ L2 = "architectures.lenet5.l2"
 def experiment(l2: float, seed: int, test: float = 0.9, **changes: Any) -> Experiment:
     params = {"seed": seed, L2: l2, "architectures.lenet5.epochs": 3, "dataset": "mnist"} | changes
     measured = {"train": 0.95, "dev": 0.9, "test": test, "bias": 0.05, "variance": 0.05}
-    metrics: dict[str, dict[str, Any]] = {
-        "lenet5": measured,
-        "resplit": {"images": {"train": 1000}},
-    }
-    return Experiment(f"l2-{l2}-{seed}", params, metrics, {"data/split.csv": "a"})
+    return Experiment(f"l2-{l2}-{seed}", params, {"lenet5": measured}, {"data/split.csv": "a"})
 
 
 def test_experiments_that_differ_in_the_seed_alone_are_one_setting() -> None:
@@ -26,7 +22,7 @@ def test_experiments_that_differ_in_the_seed_alone_are_one_setting() -> None:
     changed = experiments.differing(found)
     assert changed == [L2]
     assert experiments.architecture_of(changed) == "lenet5"
-    table = experiments.tabulate(found, changed, "lenet5")
+    table = experiments.tabulate(found, changed, "lenet5", 1000)
     assert table["setting"].tolist() == ["l2=0"] * 3 + ["l2=0.1"] * 3
     described = analysis.describe(table, lambda one: "l2=0" if one == "l2=0.1" else None)
     (test,) = [one for one in described["differences"] if one["metric"] == "test_accuracy"]
@@ -38,7 +34,9 @@ def test_what_speaks_against_a_comparison_is_said() -> None:
     found = [experiment(0, 1), experiment(0, 2), experiment(0.1, 1, dataset="optdigits")]
     found[0].data["data/split.csv"] = "b"
     changed = experiments.differing(found)
-    told = experiments.warnings(experiments.tabulate(found, changed, "lenet5"), found, changed)
+    told = experiments.warnings(
+        experiments.tabulate(found, changed, "lenet5", 1000), found, changed
+    )
     assert told == [
         "l2=0.1, dataset=optdigits has one seed, so no interval; add seeds: -S 'seed=range(1,6)'",
         "more than a recipe differs: dataset",
@@ -51,4 +49,4 @@ def test_it_must_be_clear_whose_metrics_are_compared() -> None:
     with pytest.raises(PipelineError, match=r"found \['dense', 'lenet5'\]; --architecture says"):
         experiments.architecture_of([L2, "architectures.dense.l2"])
     with pytest.raises(PipelineError, match=r"has no metrics/dense\.json"):
-        experiments.tabulate([experiment(0, 1)], [], "dense")
+        experiments.tabulate([experiment(0, 1)], [], "dense", 1000)
