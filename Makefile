@@ -53,7 +53,7 @@ strokes: models/export ## Classify recorded pen strokes with the exported networ
 # Files of tests on every CPU core, the one that takes longest first.
 SIDE_BY_SIDE := tests/test_pipeline.py tests --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-test: setup ## Run the tests; those on the genuine MNIST need MNIST_MIRROR, a folder or an address; 15 minutes
+test: setup ## Run the tests; those on the genuine MNIST need MNIST_MIRROR, a folder or an address; 20 minutes
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 check: setup ## Lint, check formatting and types
@@ -68,7 +68,7 @@ same: setup ## Show that no number changed since a revision: make same BASE=main
 	@test -n "$(BASE)" || { echo 'Say since which revision: make same BASE=main'; exit 2; }
 	$(BIN)/python -m bench.same $(BASE)
 
-bench: setup ## Measure speed and memory for docs/performance.md, after make repro; four hours
+bench: setup ## Measure speed and memory for docs/performance.md, after make repro; hours
 	$(BIN)/python -m bench.pipeline
 	$(BIN)/python -m bench.training_speed
 	$(BIN)/python -m bench.time_to_accuracy

@@ -155,10 +155,10 @@ def tabulate(
 ) -> pd.DataFrame:
     """Return a row for each experiment: setting, seed, and the measures of a study's table.
 
-    All learned as many ``images``.
+    All learned as many ``images``. Of two with one setting and seed, the first by name counts.
 
     Raises:
-        PipelineError: one has no metrics of the architecture, or two are the same run.
+        PipelineError: one has no metrics of the architecture.
     """
     rows = []
     for one in experiments:

@@ -1,7 +1,7 @@
 """Faults planted one at a time, to see that the tests notice: python -m tests.mutations.
 
-Each replaces a piece of code in a copy of the last commit and runs the tests beside it. Some ten
-minutes. Exit status 1: a fault was missed.
+Each replaces a piece of code in a copy of the last commit and runs the tests beside it. Exit
+status 1: a fault was missed.
 """
 
 import subprocess
