@@ -173,8 +173,10 @@ LearningRate = Annotated[
 class Optimizer(Section):
     """An optimizer of Keras by its ``name``, such as adam, adamw or sgd.
 
-    Other keys are arguments of its constructor, such as ``momentum`` or ``weight_decay``; what is
-    left out has Keras's default. In a schedule, ``learning_rate`` is the highest one.
+    Other keys are arguments of its constructor, such as ``momentum``, ``weight_decay``,
+    ``clipnorm`` or ``use_ema`` (a phase ends with the moving average of its weights; the curves are
+    of the weights themselves). What is left out has Keras's default. In a schedule,
+    ``learning_rate`` is the highest one.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -244,6 +246,8 @@ class Augment(Section):
     the image's size, both drawn for each axis by itself. ``erode`` and ``dilate`` are the most
     pixels that strokes lose and gain on either side. ``pen_strokes`` is the probability that a
     zero is slashed, a one gets a flag or a base, a seven a bar; 0 if the images are no digits.
+    ``random_erasing`` is the probability that a rectangle turns black (cutout). ``mixup`` mixes
+    each image and its label with another of the batch, by a share of Beta(mixup, mixup).
     """
 
     rotation: Annotated[float, Field(ge=0, le=180)] = 0
@@ -253,6 +257,8 @@ class Augment(Section):
     erode: Share = 0
     dilate: Share = 0
     pen_strokes: Share = 0
+    random_erasing: Share = 0
+    mixup: Annotated[float, Field(ge=0, le=100)] = 0
 
 
 class ImageNet(Section):
@@ -308,7 +314,8 @@ class Architecture(Section):
     ``l2`` weighs the squared kernels; ``dropout`` follows the convolutions and ``dropout_head``
     comes before the last layer; ``label_smoothing`` is the share of a label that is spread over
     all classes; ``early_stopping`` is the number of epochs without a lower dev loss after which
-    the best epoch's weights are taken, 0 for never. A network refuses what it has no place for.
+    the best epoch's weights are taken, 0 for never; ``jit_compile`` has XLA compile each step,
+    faster without convolutions, slower with them. A network refuses what it has no place for.
 
     ``pretrained`` says where the backbone's weights come from: ``none`` (random), ``letters``
     (learned before, as ``letters`` says), ``imagenet`` (read as ``imagenet`` says), or a path to a
@@ -334,6 +341,7 @@ class Architecture(Section):
     batch_norm: bool = False
     label_smoothing: Fraction = 0
     early_stopping: Annotated[int, Field(ge=0)] = 0
+    jit_compile: bool = False
     letters: Letters = Letters()
     imagenet: ImageNet = ImageNet()
     range_test: RangeTest = RangeTest()
@@ -349,6 +357,20 @@ class Architecture(Section):
         if self.phases is not None and given:
             raise ValueError(f"phases have their own {', '.join(given)}; take one of the two out")
         return self
+
+    @model_validator(mode="after")
+    def _one_choice_of_weights(self) -> Self:
+        if self.early_stopping and (self.optimizer.model_extra or {}).get("use_ema"):
+            raise ValueError(
+                "early_stopping takes the best epoch's weights, optimizer.use_ema their average; "
+                "take one of the two out"
+            )
+        return self
+
+    @property
+    def soft_labels(self) -> bool:
+        """Whether a label is a probability of each class, and no longer one class."""
+        return bool(self.label_smoothing or self.augment.mixup)
 
     @property
     def rates(self) -> list[Any]:

@@ -73,6 +73,26 @@ def draw(
     return drawn
 
 
+def layers(settings: Augment, black: float, white: float) -> list[keras.Layer]:
+    """Return Keras's layers that change a batch after `apply`; `TrainingBatches` seeds them.
+
+    Args:
+        settings: probability of random erasing, Beta's parameter of MixUp.
+        black: the value of a black pixel, on the scale of the images.
+        white: that of a white one.
+    """
+    found: list[keras.Layer] = []
+    if probability := settings.random_erasing:
+        found.append(
+            keras.layers.RandomErasing(
+                (probability, probability), fill_value=black, value_range=(black, white)
+            )
+        )
+    if settings.mixup:
+        found.append(keras.layers.MixUp(settings.mixup))
+    return found
+
+
 def apply(
     images: keras.KerasTensor,
     drawn: Mapping[str, keras.KerasTensor],

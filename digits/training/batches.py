@@ -7,12 +7,13 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from digits import networks
 from digits.config import Architecture
 from digits.data.dataset import Dataset
 from digits.training import augmentation
 
 READ_AT_ONCE = 8192  # images, whose changes are drawn together, too; bounds memory
-PREFETCHED = 8  # batches, as many as are learned without a return to Python
+PREFETCHED = 32  # batches, as many as are learned without a return to Python
 
 
 class TrainingBatches:
@@ -28,10 +29,14 @@ class TrainingBatches:
         self.epoch = 0
         self.black = -data.mean / data.std
         self.white = (255 - data.mean) / data.std
+        self.layers = augmentation.layers(recipe.augment, self.black, self.white)
         self.per_epoch = math.ceil(len(data.rows["train"]) / recipe.batch_size)
 
     def dataset(self) -> tf.data.Dataset:
-        """Return batches of images, float32 (n, 28, 28, 1), and labels, uint8 (n,)."""
+        """Return batches of images, float32 (n, 28, 28, 1), and labels, uint8 (n,).
+
+        Soft labels are float32 (n, 10).
+        """
         size = self.data.images.shape[1]
         signature = {
             "images": tf.TensorSpec((None, size, size), tf.float32),
@@ -50,6 +55,9 @@ class TrainingBatches:
 
         They are read here, since `tf.data` copies whatever its graph holds.
         """
+        for index, layer in enumerate(self.layers, 2):  # 0 and 1 are of the next lines
+            seeds = np.random.SeedSequence((self.seed, self.epoch, index))
+            layer.generator.state.assign(seeds.generate_state(2))
         rng = np.random.default_rng((self.seed, self.epoch))
         pen = np.random.default_rng((self.seed, self.epoch, 1))
         order = rng.permutation(self.data.rows["train"])
@@ -63,11 +71,17 @@ class TrainingBatches:
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def _augment(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         images = batch["images"][..., tf.newaxis]
-        return augmentation.apply(images, batch, self.black, self.white), batch["labels"]
+        images = augmentation.apply(images, batch, self.black, self.white)
+        labels = _soft(batch["labels"]) if self.recipe.soft_labels else batch["labels"]
+        for layer in self.layers:
+            changed = layer({"images": images, "labels": labels})
+            images = changed["images"]
+            labels = tf.cast(changed["labels"], labels.dtype)
+        return images, labels
 
 
-def dev_batches(data: Dataset, batch_size: int) -> tf.data.Dataset | None:
-    """Return the dev images, float32 (n, 28, 28, 1), and labels, uint8 (n,); None without any."""
+def dev_batches(data: Dataset, recipe: Architecture) -> tf.data.Dataset | None:
+    """Return the dev images and labels, as a recipe has its training batches; None without any."""
     rows = data.rows["dev"]
     if not len(rows):
         return None
@@ -81,8 +95,15 @@ def dev_batches(data: Dataset, batch_size: int) -> tf.data.Dataset | None:
         tf.TensorSpec((None, *data.images.shape[1:], 1), tf.float32),
         tf.TensorSpec((None,), tf.uint8),
     )
-    batches = tf.data.Dataset.from_generator(read, output_signature=signature).rebatch(batch_size)
-    return _epoch(batches, math.ceil(len(rows) / batch_size))
+    batches = tf.data.Dataset.from_generator(read, output_signature=signature)
+    batches = batches.rebatch(recipe.batch_size)
+    if recipe.soft_labels:
+        batches = batches.map(lambda images, labels: (images, _soft(labels)))
+    return _epoch(batches, math.ceil(len(rows) / recipe.batch_size))
+
+
+def _soft(labels: tf.Tensor) -> tf.Tensor:
+    return tf.one_hot(labels, networks.CLASSES)
 
 
 def _epoch(batches: tf.data.Dataset, count: int) -> tf.data.Dataset:

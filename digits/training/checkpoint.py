@@ -74,6 +74,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         """Give ``model`` the final weights of a phase that had already come to its end."""
         self.set_model(model)
         self._assign_variables()
+        model.optimizer.finalize_variable_values(model.trainable_variables)  # use_ema's, if so
         if best := self._best():
             model.set_weights(best)
 

@@ -34,6 +34,11 @@ def build(
         PipelineError: Keras has no such optimizer, or that has no such argument.
     """
     if isinstance(rate, ByGroup):
+        if "global_clipnorm" in (settings.model_extra or {}):
+            raise PipelineError(
+                "params.yaml: optimizer.global_clipnorm is of all weights at once, and learning "
+                "rates by group make one optimizer for each; clipnorm is of one array at a time"
+            )
         by_group = {
             group: scheduled(settings, phase.schedule, peak, steps)
             for group, peak in layer_groups.rates(rate, network).items()

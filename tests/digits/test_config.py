@@ -12,6 +12,7 @@ from digits.errors import PipelineError
 ROOT = Path(__file__).parents[2]
 PARAMS = config.read_yaml(ROOT / "params.yaml")
 RESNET = "architectures.resnet34"
+DENSE = PARAMS["architectures"]["dense"]
 
 
 def checked(changes: dict[str, Any]) -> config.Params:
@@ -96,6 +97,11 @@ def test_dvc_changes_one_line_of_the_parameters(tmp_path: Path) -> None:
         ("architectures.constant", {}, "architectures.constant.network is missing"),
         ("architectures.Le-Net", {}, "architectures.Le-Net.[key]: String should match pattern"),
         ("architectures.dense.droput", 0.5, "architectures.dense.droput is not a known parameter"),
+        (
+            "architectures.dense",
+            {**DENSE, "early_stopping": 3, "optimizer": {**DENSE["optimizer"], "use_ema": True}},
+            "architectures.dense: early_stopping takes the best epoch's weights, optimizer.use_ema",
+        ),
         ("architectures.dense.width", 0, "architectures.dense.width: Input should be greater than"),
         ("architectures.dense.epochs", None, "architectures.dense: epochs must be given, or else"),
         (

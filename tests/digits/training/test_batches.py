@@ -25,8 +25,8 @@ def settings(batch_size: int = 2, **augment: float) -> Architecture:
     return recipe(batch_size=batch_size, augment=augment)
 
 
-def dev_of(data: Dataset, batch_size: int) -> tf.data.Dataset:
-    batches = dev_batches(data, batch_size)
+def dev_of(data: Dataset, how: Architecture) -> tf.data.Dataset:
+    batches = dev_batches(data, how)
     assert batches is not None
     return batches
 
@@ -106,6 +106,49 @@ def test_eroded_strokes_are_white_again(mapped: Callable[[np.ndarray], np.ndarra
     np.testing.assert_allclose(eroded.min(axis=(1, 2, 3)), black, rtol=1e-5)
 
 
+def test_random_erasing_blackens_a_rectangle_of_some_images(data: Dataset) -> None:
+    black = np.float32(-33 / 78)
+    plain, labels = epoch(TrainingBatches(data, settings(7), seed=1), 0)
+    changed, same = epoch(TrainingBatches(data, settings(7, random_erasing=0.4), seed=1), 0)
+    assert same.dtype == labels.dtype
+    np.testing.assert_array_equal(labels, same)
+    erased = changed == black
+    np.testing.assert_array_equal(changed[~erased], plain[~erased])
+    for image in (hit := erased[erased.any(axis=(1, 2, 3)), ..., 0]):
+        rows, columns = image.any(axis=1), image.any(axis=0)
+        np.testing.assert_array_equal(image, rows[:, None] & columns)
+    assert 0.25 < len(hit) / len(labels) < 0.55
+
+
+def test_mixup_mixes_images_as_it_mixes_their_labels(
+    mapped: Callable[[np.ndarray], np.ndarray],
+) -> None:
+    digits = np.arange(200) % 10
+    images = mapped(np.tile(digits.astype(np.float32)[:, None, None], (1, 28, 28)))
+    rows = {"train": np.arange(200), "dev": np.arange(20)}
+    data = Dataset(images, digits.astype(np.uint8), 33.0, 78.0, rows)
+    how = settings(32, mixup=0.4)
+    mixed, labels = epoch(TrainingBatches(data, how, seed=1), 0)
+    np.testing.assert_allclose(labels.sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(mixed[:, 0, 0, 0], labels @ np.arange(10), atol=1e-5)
+    assert ((labels > 0.01).sum(axis=1) == 2).mean() > 0.5
+    _, of_dev = next(iter(dev_of(data, how)))
+    np.testing.assert_array_equal(of_dev, np.eye(10)[digits[:20]])
+
+
+def test_layers_of_keras_draw_anew_in_every_epoch_and_the_same_again(data: Dataset) -> None:
+    how = settings(32, random_erasing=0.5, mixup=0.4)
+    batches = TrainingBatches(data, how, seed=1)
+    first, second = (epoch(batches, number) for number in (0, 1))
+    again = epoch(TrainingBatches(data, how, seed=1), 1)
+    for ours, theirs in zip(second, again, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    kept = [(labels.max(axis=1) > 0.99).mean() for _, labels in (first, second)]
+    erased = [(images == np.float32(-33 / 78)).mean() for images, _ in (first, second)]
+    assert kept[0] != kept[1]
+    assert erased[0] != erased[1]
+
+
 @pytest.mark.parametrize(
     ("name", "means"),
     [
@@ -128,7 +171,7 @@ def test_draws_are_those_that_the_published_networks_learned_from(
 
 def test_reading_in_parts_changes_nothing(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     def read() -> list[tuple[np.ndarray, np.ndarray]]:
-        train, dev = TrainingBatches(data, settings(7), seed=1).dataset(), dev_of(data, 7)
+        train, dev = TrainingBatches(data, settings(7), seed=1).dataset(), dev_of(data, settings(7))
         return [pair for batches in (train, dev) for pair in batches.as_numpy_iterator()]
 
     whole = read()
@@ -139,12 +182,12 @@ def test_reading_in_parts_changes_nothing(data: Dataset, monkeypatch: pytest.Mon
 
 
 def test_tf_data_tunes_nothing(data: Dataset) -> None:
-    for batches in (TrainingBatches(data, settings(), seed=1).dataset(), dev_of(data, 7)):
+    for batches in (TrainingBatches(data, settings(), seed=1).dataset(), dev_of(data, settings(7))):
         assert batches.options().autotune.enabled is False
 
 
 def test_dev_images_come_as_they_are(data: Dataset) -> None:
-    images, labels = zip(*dev_of(data, 8).as_numpy_iterator(), strict=True)
+    images, labels = zip(*dev_of(data, settings(8)).as_numpy_iterator(), strict=True)
     assert np.concatenate(images)[:, 0, 0, 0].tolist() == list(range(260, 280))
     assert np.concatenate(labels).tolist() == [row % 10 for row in range(260, 280)]
 

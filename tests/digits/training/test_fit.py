@@ -23,6 +23,16 @@ EVERYTHING: dict[str, Any] = {  # all that draws at random or remembers somethin
     "batch_norm": True,
     "label_smoothing": 0.1,
 }
+ADDITIONS = {  # that no network of params.yaml has
+    "augment": {"rotation": 10, "random_erasing": 0.5, "mixup": 0.2},
+    "optimizer": {
+        "name": "adamw",
+        "learning_rate": 0.001,
+        "weight_decay": 0.01,
+        "clipnorm": 1.0,
+        "use_ema": True,
+    },
+}
 
 
 class Run:
@@ -78,11 +88,11 @@ def assert_same_weights(one: Run, other: Run) -> None:
         np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize("early_stopping", [0, 4])
+@pytest.mark.parametrize("changes", [{}, {"early_stopping": 4}, ADDITIONS])
 def test_a_resumed_training_ends_as_an_undisturbed_one(
-    data: Dataset, tmp_path: Path, early_stopping: int
+    data: Dataset, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
-    settings = recipe(**EVERYTHING, early_stopping=early_stopping)
+    settings = recipe(**EVERYTHING | changes)
     undisturbed = Run(data, settings, tmp_path / "a")
     for epoch in (2, 4):
         Run(data, settings, tmp_path / "b", stop_in_epoch=epoch)
@@ -146,6 +156,49 @@ def test_label_smoothing_is_that_of_keras(data: Dataset, tmp_path: Path) -> None
     plain = Run(data, recipe(), tmp_path / "b")
     assert not np.array_equal(plain.model.get_weights()[0], run.model.get_weights()[0])
     assert_same_weights(plain, Run(data, recipe(label_smoothing=0.0), tmp_path / "c"))
+
+
+def test_mixup_learns_and_is_measured_on_dev_as_it_is(data: Dataset, tmp_path: Path) -> None:
+    run = Run(data, recipe(epochs=4, augment={"mixup": 0.2}), tmp_path)
+    assert run.curves["dev_cross_entropy"].iloc[-1] == pytest.approx(
+        run.cross_entropy(data, "dev"), rel=1e-4
+    )
+    assert run.curves["dev_accuracy"].iloc[-1] > 0.9
+
+
+def test_a_moving_average_is_taken_at_the_end_and_changes_no_step(
+    data: Dataset, tmp_path: Path
+) -> None:
+    rms = {"name": "rmsprop", "learning_rate": 0.001}
+    plain = Run(data, recipe(epochs=3, optimizer=rms), tmp_path / "a")
+    averaged, newest = (
+        Run(
+            data,
+            recipe(epochs=3, optimizer=rms | {"use_ema": True, "ema_momentum": momentum}),
+            tmp_path / str(momentum),
+        )
+        for momentum in (0.9, 0)
+    )
+    pd.testing.assert_frame_equal(plain.curves, averaged.curves, check_exact=True)
+    assert_same_weights(plain, newest)
+    with pytest.raises(AssertionError):
+        assert_same_weights(plain, averaged)
+    first, *_, last = plain.curves["dev_cross_entropy"]
+    assert last < averaged.cross_entropy(data, "dev") < first
+
+
+def test_dropout_is_drawn_anew_in_every_epoch_and_layer(data: Dataset, tmp_path: Path) -> None:
+    settings = recipe(network="lenet5", epochs=3, dropout=0.25, dropout_head=0.25)
+    model = fit.build("mine", settings, data, 1, 1)
+    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
+    drawn: list[int] = []
+
+    def note(curves: pd.DataFrame) -> None:
+        drawn.extend(int(layer.seed_generator.state[0]) for layer in layers)
+
+    fit.fit(model, settings, data, 1, 1, tmp_path, on_curves=note)
+    assert len(layers) > 1
+    assert len(set(drawn)) == 3 * len(layers)
 
 
 @pytest.mark.parametrize(

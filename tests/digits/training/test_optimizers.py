@@ -66,6 +66,13 @@ def test_rates_by_group_give_each_a_cycle_of_its_own(tiny: str) -> None:
             np.testing.assert_allclose(before[variable.path] - variable, step, rtol=0.02)
 
 
+def test_rates_by_group_refuse_what_needs_all_weights_at_once(tiny: str) -> None:
+    network, rates = model(recipe(**PHASES)), ByGroup(**{"from": 1e-4, "to": 1e-2})
+    settings = Optimizer.model_validate({"name": "adam", "global_clipnorm": 1.0})
+    with pytest.raises(PipelineError, match="global_clipnorm is of all weights at once"):
+        optimizers.build(settings, PHASE, rates, 8, network, tiny)
+
+
 def test_a_frozen_kernel_gets_no_step(tiny: str) -> None:
     network = model(recipe(**PHASES))
     layer_groups.set_trainable(network, tiny, "head")
