@@ -32,21 +32,13 @@ UV := uv==0.13.9
 	    --disable-pip-version-check --requirement requirements.lock; }
 	@touch $@
 
-app: models/export ## Draw digits in a browser; without a model, first trains one for some minutes
+app: setup ## Draw digits in a browser
 	$(BIN)/python -m app
 
-site: models/export ## Build the app that needs no server into site/; needs npm
+site: setup ## Build the app that needs no server into site/; needs npm
 	$(BIN)/python -m app.site
 
-# A shortened training, apart from the workspace; `dvc repro export` puts the full one in its place.
-models/export: | setup
-	-@$(BIN)/dvc exp remove --quiet quick-model 2> /dev/null
-	$(BIN)/dvc exp run --temp --name quick-model --set-param architectures.lenet5_pen.epochs=3 \
-	    --set-param export.architecture=lenet5_pen --set-param export.largest_drop=0.2 export
-	$(BIN)/dvc get --force . models/export --rev quick-model --out models/.export.part
-	mv models/.export.part $@
-
-strokes: models/export ## Classify recorded pen strokes with the exported network: make strokes STROKES=digits.json.gz
+strokes: setup ## Classify recorded pen strokes with the exported network: make strokes STROKES=digits.json.gz
 	@test -n "$(STROKES)" || { echo 'Say which: make strokes STROKES=digits.json.gz'; exit 2; }
 	$(BIN)/python -m bench.strokes "$(STROKES)"
 

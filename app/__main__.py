@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address; 0.0.0.0 for every network")
     parser.add_argument("--port", type=int, default=8000, help="0: a free one")
     parser.add_argument("--workers", type=int, default=1, help="processes, 1 to 64")
-    parser.add_argument("--model", type=Path, default=MODEL, help="folder of the export stage")
+    parser.add_argument("--model", type=Path, default=MODEL, help="a .tflite of the export stage")
     arguments = parser.parse_args()
     for name, least, most in (("port", 0, 65535), ("workers", 1, 64)):
         if not least <= (given := getattr(arguments, name)) <= most:

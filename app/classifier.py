@@ -1,7 +1,6 @@
-"""Running the exported network with LiteRT, without TensorFlow."""
+"""Running an exported network with LiteRT, without TensorFlow."""
 
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
@@ -9,29 +8,25 @@ from numpy.typing import NDArray
 
 from digits.errors import PipelineError
 
-MODEL = Path("models/export")
-SHAPES = (1, 28, 28, 1), (1, 10)  # of what goes in and comes out
-TYPES = {"int8": "uint8", "float32": "float32"}
+MODEL = Path("models/litert/lenet5_pen.tflite")
+EXPECTED = [((1, 28, 28, 1), "float32"), ((1, 10), "float32")]  # goes in, comes out
 
 
 class Classifier:
     """An exported network that classifies one image at a time, for one thread.
 
     Args:
-        folder: where the export stage wrote it.
-        format: ``int8`` takes a quarter of the time of ``float32``, and the export stage refuses it
-            when it is less accurate by 0.1 points; its probabilities come in steps of 1/256.
+        path: a .tflite file that the export stage wrote, or another of the same shape.
 
     Raises:
-        PipelineError: there is no such network, or it is damaged or of another shape.
+        PipelineError: there is no such file, or it is damaged or a network of another shape.
     """
 
-    def __init__(self, folder: Path, format: Literal["int8", "float32"] = "int8"):
-        path = folder / f"{format}.tflite"
+    def __init__(self, path: Path):
         if not path.is_file():
             raise PipelineError(
-                f"{path} is missing; `make app` trains a network in a few minutes, "
-                "`dvc repro export` runs the whole pipeline"
+                f"{path} is missing; `git checkout {path}` brings it back, `dvc repro export` "
+                "trains and exports the networks"
             )
         try:
             # A second thread takes longer to wake up than it saves on so small a network.
@@ -42,12 +37,12 @@ class Classifier:
             raise PipelineError(f"{path} is no LiteRT model, or a damaged one: {reason}") from None
         (given,) = self._interpreter.get_input_details()
         (taken,) = self._interpreter.get_output_details()
-        found = [(*item["shape"].tolist(), np.dtype(item["dtype"]).name) for item in (given, taken)]
-        expected = [(*shape, TYPES[format]) for shape in SHAPES]
-        if found != expected:
-            raise PipelineError(f"{path}: expected a network from {expected}, got one from {found}")
-        self._input, self._output, self._type = given["index"], taken["index"], TYPES[format]
-        _, self._zero = taken["quantization"]
+        found = [
+            (tuple(item["shape"].tolist()), np.dtype(item["dtype"]).name) for item in (given, taken)
+        ]
+        if found != EXPECTED:
+            raise PipelineError(f"{path}: expected a network from {EXPECTED}, got one from {found}")
+        self._input, self._output = given["index"], taken["index"]
 
     def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return how likely the image shows each of the ten digits, (10,), in all 1.
@@ -55,8 +50,8 @@ class Classifier:
         Args:
             image: (28, 28), white ink (255) on black (0).
         """
-        self._interpreter.set_tensor(self._input, image.astype(self._type).reshape(SHAPES[0]))
+        self._interpreter.set_tensor(self._input, image.astype(np.float32).reshape(EXPECTED[0][0]))
         self._interpreter.invoke()
-        shares = self._interpreter.get_tensor(self._output)[0].astype(np.float32) - self._zero
-        probabilities: NDArray[np.float32] = shares / shares.sum()  # which also scales int8's
+        shares: NDArray[np.float32] = self._interpreter.get_tensor(self._output)[0]
+        probabilities: NDArray[np.float32] = shares / shares.sum()  # int8's are in steps of 1/256
         return probabilities

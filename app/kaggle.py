@@ -24,7 +24,7 @@ def main() -> None:
     )
     parser.add_argument("source", type=Path, help="test.csv")
     parser.add_argument("target", type=Path, help="the submission, a CSV file")
-    parser.add_argument("--model", type=Path, default=MODEL, help="folder of the export stage")
+    parser.add_argument("--model", type=Path, default=MODEL, help="a .tflite of the export stage")
     arguments = parser.parse_args()
     submission = classify(arguments.source, arguments.model)
     write_csv(arguments.target, submission)
@@ -34,12 +34,10 @@ def main() -> None:
 def classify(source: Path, model: Path) -> pd.DataFrame:
     """Return the submission for a test.csv: ImageId, from 1, and Label.
 
-    The float32 format of the network classifies them: there is no hurry.
-
     Raises:
         PipelineError: the file or the network is not what it should be.
     """
-    classifier = Classifier(model, "float32")
+    classifier = Classifier(model)
     labels = [
         int(classifier.probabilities(row.reshape(28, 28)).argmax())
         for rows in kaggle.read(source, kaggle.TEST_COLUMNS)

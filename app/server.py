@@ -57,17 +57,17 @@ class Refusal(BaseModel):
     detail: str = Field(description="A sentence for people")
 
 
-def create(folder: Path, hosts: frozenset[str] | None = None) -> guard.Guard:
+def create(model: Path, hosts: frozenset[str] | None = None) -> guard.Guard:
     """Make the app, for ASGI.
 
     Args:
-        folder: where the export stage wrote the network.
+        model: an exported network, .tflite.
         hosts: the names that requests may call this server by; None for any.
 
     Raises:
         PipelineError: there is no network, or a damaged one.
     """
-    classifier = Classifier(folder)  # for the event loop alone, where it takes 0.1 ms
+    classifier = Classifier(model)  # for the event loop alone, where it takes 0.1 ms
     pool = ThreadPoolExecutor(AT_ONCE)
     api = FastAPI(
         title="Draw a digit",

@@ -143,8 +143,8 @@ def probe(folder: Path, only: list[str] | None) -> None:
             if "lenet5_pen" in chosen:
                 with redirect_stderr(log):
                     run("evaluate", "lenet5_pen")
-                    run("export")
-                files = sorted(Path("models/export").glob("*.tflite"))
+                    run("export", "lenet5_pen")
+                files = sorted(Path("models").rglob("*.tflite"))
                 found["export"] = {"file": [digest(file.read_bytes()) for file in files]}
         os.chdir(ROOT)
         if not only:

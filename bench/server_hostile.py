@@ -38,7 +38,7 @@ Case = tuple[bytes, str]  # the body and its Content-Type
 def main() -> None:
     """Start the server, attack it, and say how it took that."""
     parser = measuring.parser("server_hostile", __doc__)
-    parser.add_argument("--model", type=Path, default=MODEL, help="folder of the export stage")
+    parser.add_argument("--model", type=Path, default=MODEL, help="a .tflite of the export stage")
     parser.add_argument("--bodies", type=int, default=20_000, help="how many")
     parser.add_argument("--seed", type=int, default=0, help="another one sends others")
     arguments = parser.parse_args()

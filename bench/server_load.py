@@ -32,7 +32,7 @@ DRAWING = Path(__file__).with_name("drawing.png")
 def main() -> None:
     """Start the server, load it, and end it."""
     parser = measuring.parser("server_load", __doc__, rounds=1)
-    parser.add_argument("--model", type=Path, default=MODEL, help="folder of the export stage")
+    parser.add_argument("--model", type=Path, default=MODEL, help="a .tflite of the export stage")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 8], help="at once")
     parser.add_argument("--seconds", type=float, default=10, help="for each number of connections")
     arguments = parser.parse_args()

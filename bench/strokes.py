@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from tqdm import tqdm
 
 from app import drawing
-from app.classifier import Classifier
+from app.classifier import MODEL, Classifier
 from bench import measuring
 from digits.errors import PipelineError, run_stage
 
@@ -77,7 +77,7 @@ def main() -> None:
     """Measure with the digits in the file named on the command line."""
     parser = measuring.parser("strokes", __doc__)
     parser.add_argument("path", type=Path, help="the strokes, .json.gz")
-    parser.add_argument("--model", type=Path, default=Path("models/export"), help="its folder")
+    parser.add_argument("--model", type=Path, default=MODEL, help="a .tflite of the export stage")
     arguments = parser.parse_args()
     classifier = Classifier(arguments.model)
     table = measure(read(arguments.path), classifier)

@@ -131,13 +131,13 @@ class Evaluate(Section):
 
 
 class Export(Section):
-    """Which network is exported, and what its int8 format must keep of the accuracy.
+    """Which networks are exported, and what their int8 format must keep of the accuracy.
 
     ``calibration_images``: training images that teach int8 the range of every activation;
     ``largest_drop``: int8's accuracy on dev must be less than this below the trained network's.
     """
 
-    architecture: str
+    architectures: Annotated[list[Name], Field(min_length=1)]
     calibration_images: Count = 500
     largest_drop: Annotated[float, Field(gt=0, le=1)] = 0.001
 
@@ -408,12 +408,13 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
-        for key, name, known in (
-            ("dataset", self.dataset, self.datasets),
-            ("export.architecture", self.export.architecture, self.architectures),
+        for key, names, known in (
+            ("dataset", [self.dataset], list(self.datasets)),
+            ("export.architectures", self.export.architectures, list(self.architectures)),
         ):
-            if name not in known:
-                raise ValueError(f"{key} must be one of {', '.join(known)}; it is {name}")
+            for name in names:
+                if name not in known:
+                    raise ValueError(f"{key} must be one of {', '.join(known)}; found {name}")
         return self
 
 

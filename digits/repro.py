@@ -109,7 +109,8 @@ def run(stages: Mapping[str, set[str]], jobs: int) -> None:
         try:
             while running or (ready and not failed):
                 while ready and not failed and len(running) < jobs:
-                    running.append(Running(ready.pop(0), progress))
+                    # The newest: large networks are listed last, and none should train alone.
+                    running.append(Running(ready.pop(), progress))
                 progress.update(everything, last=f"{len(ready)} more are ready" if ready else "")
                 time.sleep(TICK)
                 if stopped.is_set():

@@ -1,16 +1,18 @@
-"""Export one trained network, so that other programs can read digits with it.
+"""Export a trained network, so that other programs can classify digits with it.
 
 Reads data/standardized/, data/split.csv, and models/NAME/model.keras, data/predictions/NAME.npz and
-metrics/NAME.json of the architecture NAME that params.yaml gives under export. Writes
-metrics/export.json and, whole or not at all, the folder models/export/.
+metrics/NAME.json. Writes, whole or not at all, the folder models/export/NAME/, for programs with
+Keras or TensorFlow, and models/litert/NAME.tflite and NAME.json, for the app and for phones.
 
 The exported network takes raw grey levels, 0 to 255, white ink on black, float32 (1, 28, 28, 1):
-the standardization is its first layer. It gives the probabilities of the ten labels, (1, 10). It
-comes as model.keras, as architecture.json with model.weights.h5, as float32.tflite, and as
-int8.tflite, uint8 in and out; model-card.json describes them. Every format classifies the dev and
+the standardization is its first layer. It gives the probabilities of the ten labels, (1, 10). The
+folder has model.keras, architecture.json with model.weights.h5, and float32.tflite; NAME.tflite
+computes in 8-bit integers, NAME.json is the model card of all. Every format classifies the dev and
 test images as the trained network does, and int8 loses next to nothing on dev, or the stage fails.
 """
 
+import argparse
+import itertools
 import shutil
 import tempfile
 from pathlib import Path
@@ -28,8 +30,9 @@ from digits.training import determinism
 
 def main() -> None:
     """Write the network in every format, predict with each, and put them in place."""
-    settings = config.load()
-    name = settings.export.architecture
+    parser = argparse.ArgumentParser(prog="python -m stages.export", description=__doc__)
+    parser.add_argument("name", help="an architecture of params.yaml")
+    name, settings = parser.parse_args().name, config.load()
     determinism.pin(settings.seed, settings.threads)
     data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
     metrics = read_json(Path(f"metrics/{name}.json"))
@@ -42,24 +45,22 @@ def main() -> None:
     expected = predictions.read(path, len(data.labels), data.rows).probabilities[rows]
 
     with tempfile.TemporaryDirectory(dir="models", prefix=".export.part.") as temporary:
-        folder = Path(temporary) / "export"
-        folder.mkdir()
-        formats.write(formats.take_raw_pixels(trained, data.mean, data.std), folder, calibration)
-        answers = formats.read(folder, formats.raw_pixels(data, rows), settings.threads)
+        new = formats.paths(name, Path(temporary))
+        formats.write(formats.take_raw_pixels(trained, data.mean, data.std), new, calibration)
+        answers = formats.read(new, formats.raw_pixels(data, rows), settings.threads)
         compared = formats.compare(answers, expected, data.labels[rows], sets)
         formats.check(compared, settings.export.largest_drop)
-        card = model_card.describe(settings, data, metrics, compared, folder)
-        write_json(folder / "model-card.json", card)
-        shutil.rmtree("models/export", ignore_errors=True)
-        folder.rename("models/export")
+        card = model_card.describe(name, settings, data, metrics, compared, Path(temporary))
+        shutil.rmtree(f"models/export/{name}", ignore_errors=True)
+        for path in itertools.chain.from_iterable(new.values()):
+            target = "models" / path.relative_to(temporary)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+    write_json(Path(f"models/litert/{name}.json"), card)
     accuracy = {one["name"]: one["test_accuracy"] for one in compared}
-    kept = {"test": accuracy["keras"], "int8": accuracy["int8"]}
-    write_json(
-        Path("metrics/export.json"), {"architecture": name, "accuracy": kept, "formats": compared}
-    )
     print(
-        f"models/export: {name}, test accuracy {kept['test']:.2%}, as int8 {kept['int8']:.2%}; "
-        f"every format classified {len(rows):,} dev and test images"
+        f"models/litert/{name}.tflite: test accuracy {accuracy['int8']:.2%}, of the trained "
+        f"network {accuracy['keras']:.2%}; every format classified {len(rows):,} images"
     )
 
 

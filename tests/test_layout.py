@@ -88,21 +88,21 @@ def test_a_stage_is_thin(path: Path) -> None:
 
 def expanded() -> Iterator[tuple[str, Any]]:
     """Yield every stage of both dvc.yaml: its address, its entry and its part of the lock."""
-    values = {"export.architecture": PARAMS["export"]["architecture"]}
+    lists = {
+        "${architectures}": PARAMS["architectures"],
+        "${export.architectures}": PARAMS["export"]["architectures"],
+    }
     for folder in LOCKS:
         for name, stage in read_yaml(f"{folder}dvc.yaml")["stages"].items():
-            for key in stage.get("foreach", [""]) if folder else each(stage):
+            keys = stage.get("foreach", [""])
+            for key in lists[keys] if isinstance(keys, str) else keys:
                 own = {"key": key, "item": key}
                 if key in PARAMS["architectures"]:
                     own["item.network"] = PARAMS["architectures"][key]["network"]
                 text = yaml.safe_dump(stage.get("do", stage))
-                for variable, value in (values | own).items():
+                for variable, value in own.items():
                     text = text.replace("${" + variable + "}", str(value))
                 yield f"{folder}{name}{'@' if key else ''}{key}", yaml.safe_load(text)
-
-
-def each(stage: Any) -> list[str]:
-    return list(PARAMS["architectures"]) if "foreach" in stage else [""]
 
 
 each_stage = pytest.mark.parametrize(
@@ -135,7 +135,9 @@ def test_the_lock_is_of_a_run_of_what_git_holds(name: str, stage: Any) -> None:
 
 def in_git(path: str) -> bool:
     """Return whether git holds this file; what DVC caches it does not."""
-    return path.endswith(".py") or path.startswith(("metrics/", "plots/", "studies/"))
+    return path.endswith(".py") or path.startswith(
+        ("metrics/", "models/litert/", "plots/", "studies/")
+    )
 
 
 @each_stage

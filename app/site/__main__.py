@@ -16,9 +16,9 @@ def main() -> None:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("folder", nargs="?", type=Path, default=Path("site"), help="to build")
-    parser.add_argument("--model", type=Path, default=MODEL, help="folder of the export stage")
+    parser.add_argument("--model", type=Path, default=MODEL, help="a .tflite of the export stage")
     arguments = parser.parse_args()
-    build(arguments.model / "float32.tflite", arguments.folder)
+    build(arguments.model, arguments.folder)
     megabytes = sum(path.stat().st_size for path in find_files(arguments.folder)) / 1e6
     print(f"{arguments.folder}: {megabytes:.1f} MB, for any web server; to try it here:")
     print(f"    python -m http.server --bind 127.0.0.1 --directory {arguments.folder} 8001")

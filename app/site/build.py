@@ -26,14 +26,14 @@ def build(model: Path, out: Path) -> None:
     """Build the site.
 
     Args:
-        model: the exported network, float32.tflite.
+        model: an exported network, .tflite.
         out: the site's folder, written whole or not at all; an older site there is replaced.
 
     Raises:
         PipelineError: the network or npm is missing, npm failed, or ``out`` is something else.
     """
     if not model.is_file():
-        raise PipelineError(f"{model} is missing; `make site` trains a network first")
+        raise PipelineError(f"{model} is missing; `git checkout {model}` brings it back")
     if out.exists() and not (out / SERVICE_WORKER).is_file():
         raise PipelineError(f"{out} is there and is no site; name another folder, or remove it")
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def build(model: Path, out: Path) -> None:
         site = Path(temporary) / "site"
         add_page(site)
         add_litert(site / "litert", Path(temporary) / "npm")
-        shutil.copy(model, site / "float32.tflite")
+        shutil.copy(model, site / "network.tflite")
         shutil.copytree(HERE / "icons", site / "icons")
         add_service_worker(site)
         shutil.rmtree(out, ignore_errors=True)

@@ -4,7 +4,7 @@ import { Environment, loadAndCompile, loadLiteRt, Tensor } from "../litert/index
 import { start, Unreadable } from "./app.js";
 import { normalise } from "./drawing.js";
 
-const MODEL = "float32.tflite";
+const MODEL = "network.tflite";
 // LiteRT's build without relaxed SIMD, which not every browser has: so small a network needs none.
 const LITERT = "litert/litert_wasm_compat_internal.js";
 

@@ -19,12 +19,18 @@ from digits.export import litert
 from digits.io import write_json
 from digits.training import model_file
 
-FORMATS = {  # and the files each consists of
-    "keras": ["model.keras"],
-    "weights": ["architecture.json", "model.weights.h5"],
-    "float32": ["float32.tflite"],
-    "int8": ["int8.tflite"],
-}
+Paths = Mapping[str, list[Path]]
+
+
+def paths(name: str, models: Path) -> Paths:
+    """Return the files of a network, in the folder ``models``, by the format they make up."""
+    whole = models / "export" / name
+    return {
+        "keras": [whole / "model.keras"],
+        "weights": [whole / "architecture.json", whole / "model.weights.h5"],
+        "float32": [whole / "float32.tflite"],
+        "int8": [models / "litert" / f"{name}.tflite"],
+    }
 
 
 def take_raw_pixels(trained: keras.Model, mean: float, std: float) -> keras.Model:
@@ -40,26 +46,36 @@ def raw_pixels(data: Dataset, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
     return pixels.astype(np.uint8)
 
 
-def write(model: keras.Model, folder: Path, calibration: NDArray[np.uint8]) -> None:
-    """Write a network that takes raw pixels in every format; ``calibration`` as in `litert`."""
-    model_file.save(model, folder / "model.keras")
-    write_json(folder / "architecture.json", json.loads(model.to_json()))
-    model.save_weights(folder / "model.weights.h5")
-    litert.write_float32(model, folder / "float32.tflite")
-    litert.write_int8(model, folder / "int8.tflite", calibration)
+def write(model: keras.Model, files: Paths, calibration: NDArray[np.uint8]) -> None:
+    """Write a network that takes raw pixels in every format.
+
+    Args:
+        model: the network.
+        files: of `paths`; folders are made.
+        calibration: as for `litert.write_int8`.
+    """
+    [whole], [architecture, weights], [float32], [int8] = files.values()
+    for path in (whole, int8):
+        path.parent.mkdir(parents=True)
+    model_file.save(model, whole)
+    write_json(architecture, json.loads(model.to_json()))
+    model.save_weights(weights)
+    litert.write_float32(model, float32)
+    litert.write_int8(model, int8, calibration)
 
 
-def read(folder: Path, pixels: NDArray[np.uint8], threads: int) -> dict[str, NDArray[np.float32]]:
+def read(files: Paths, pixels: NDArray[np.uint8], threads: int) -> dict[str, NDArray[np.float32]]:
     """Load every format and return the probabilities, (n, 10), it gives for pixels (n, 28, 28)."""
-    whole = keras.models.load_model(folder / "model.keras", compile=False, safe_mode=True)
-    parts = keras.models.model_from_json((folder / "architecture.json").read_text(encoding="utf-8"))
-    parts.load_weights(folder / "model.weights.h5")
+    [whole], [architecture, weights], [float32], [int8] = files.values()
+    parts = keras.models.model_from_json(architecture.read_text(encoding="utf-8"))
+    parts.load_weights(weights)
     images = pixels.astype(np.float32)
+    loaded = keras.models.load_model(whole, compile=False, safe_mode=True)
     return {
-        "keras": predict.predict(whole, images),
+        "keras": predict.predict(loaded, images),
         "weights": predict.predict(parts, images),
-        "float32": litert.run(folder / "float32.tflite", pixels, threads),
-        "int8": litert.run(folder / "int8.tflite", pixels, threads),
+        "float32": litert.run(float32, pixels, threads),
+        "int8": litert.run(int8, pixels, threads),
     }
 
 
@@ -85,7 +101,6 @@ def compare(
         formats.append(
             {
                 "name": name,
-                "files": FORMATS[name],
                 **{
                     f"{kind}_accuracy": round(statistics.accuracy(correct[members]), 6)
                     for kind, members in sets.items()
@@ -108,13 +123,13 @@ def check(formats: list[dict[str, Any]], largest_drop: float) -> None:
     for one in floats:
         if one["classes_differing"]:
             raise PipelineError(
-                f"{' with '.join(one['files'])} classifies {one['classes_differing']} images "
+                f"{one['name']} classifies {one['classes_differing']} images "
                 "otherwise than the trained network; nothing was exported"
             )
     accuracy = floats[0]["dev_accuracy"]
     if accuracy - int8["dev_accuracy"] >= largest_drop:
         raise PipelineError(
-            f"int8.tflite has a dev accuracy of {int8['dev_accuracy']}, the trained network of "
+            f"int8 has a dev accuracy of {int8['dev_accuracy']}, the trained network of "
             f"{accuracy}; the difference must be below export.largest_drop in params.yaml, "
             f"{largest_drop}; nothing was exported"
         )

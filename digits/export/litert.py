@@ -30,7 +30,7 @@ def write_float32(model: keras.Model, path: Path) -> None:
 
 
 def write_int8(model: keras.Model, path: Path, calibration: NDArray[np.uint8]) -> None:
-    """Write a network of images (1, 28, 28, 1) that computes in 8-bit integers, uint8 in and out.
+    """Write a network of images (1, 28, 28, 1) that computes in 8-bit integers, float32 outside.
 
     Args:
         model: takes grey levels from 0 to 255.
@@ -51,33 +51,19 @@ def write_int8(model: keras.Model, path: Path, calibration: NDArray[np.uint8]) -
         OPERATIONS.TFLITE_BUILTINS_INT8,
         optimizations=[tf.lite.Optimize.DEFAULT],
         representative_dataset=images,
-        inference_input_type=tf.uint8,
-        inference_output_type=tf.uint8,
     )
 
 
 def run(path: Path, images: NDArray[np.uint8], threads: int) -> NDArray[np.float32]:
-    """Return the probabilities, (n, 10), that a file gives for images (n, 28, 28), 0 to 255.
-
-    Raises:
-        PipelineError: the file takes uint8, but not the grey levels themselves.
-    """
+    """Return the probabilities, (n, 10), that a file gives for images (n, 28, 28), 0 to 255."""
     interpreter = Interpreter(str(path), num_threads=threads)
     interpreter.allocate_tensors()
     [taken], [given] = interpreter.get_input_details(), interpreter.get_output_details()
-    if taken["dtype"] == np.uint8 and taken["quantization"] != (1.0, 0):
-        raise PipelineError(
-            f"{path.name}: the calibration images must have pixels of 0 and of 255, for uint8 to "
-            "be the grey level itself; more export.calibration_images may help"
-        )
     answers = np.empty((len(images), 10), np.float32)
     for row, image in enumerate(tqdm(images, desc=path.name, unit="image")):
-        interpreter.set_tensor(taken["index"], image[None, ..., None].astype(taken["dtype"]))
+        interpreter.set_tensor(taken["index"], image[None, ..., None].astype(np.float32))
         interpreter.invoke()
         answers[row] = interpreter.get_tensor(given["index"])[0]
-    if given["dtype"] == np.uint8:
-        scale, zero_point = given["quantization"]
-        answers = (answers - np.float32(zero_point)) * np.float32(scale)
     return answers
 
 

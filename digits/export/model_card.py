@@ -12,33 +12,35 @@ PACKAGES = ("ai-edge-litert", "keras", "numpy", "tensorflow")
 
 
 def describe(
+    name: str,
     settings: Params,
     data: Dataset,
     metrics: dict[str, Any],
     formats: list[dict[str, Any]],
-    folder: Path,
+    models: Path,
 ) -> dict[str, Any]:
-    """Return the model card of the network that the parameters export.
+    """Return the model card of an exported network.
 
     Args:
+        name: of the architecture.
         settings: the parameters.
         data: what the network was trained and measured on.
         metrics: of the trained network, as evaluate measured them.
-        formats: name and files of each, and how it compares with the trained network.
-        folder: with all files that are to be described.
+        formats: name of each, and how it compares with the trained network.
+        models: the folder with all files that are to be described.
     """
     source = settings.datasets[settings.dataset].model_dump(exclude={"mirrors"}, exclude_none=True)
     return {
-        "name": settings.export.architecture,
+        "name": name,
         "input": {
             "shape": [1, 28, 28, 1],
-            "type": "float32; of int8.tflite uint8",
+            "type": "float32",
             "values": "grey levels from 0 to 255, white ink on black; the network scales them",
             "drawings": "must be cropped, fitted and centred as MNIST's: app/drawing.py does it",
         },
         "output": {
             "shape": [1, 10],
-            "type": "float32; of int8.tflite uint8, with scale and zero point in the file",
+            "type": "float32",
             "values": "the probability of each label",
         },
         "labels": list(range(10)),
@@ -51,7 +53,11 @@ def describe(
         "standardization": {"mean": data.mean, "deviation": data.std},
         "metrics": metrics,
         "formats": formats,
-        "files": {path.name: _identify(path) for path in sorted(folder.iterdir())},
+        "files": {
+            path.relative_to(models).as_posix(): _identify(path)
+            for path in sorted(models.rglob("*"))
+            if path.is_file()
+        },
         "versions": {package: version(package) for package in PACKAGES},
     }
 

@@ -49,13 +49,12 @@ def network(images: np.ndarray) -> keras.Model:
 def model(
     network: keras.Model, images: np.ndarray, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """Return a folder with the network's LiteRT formats, as the export stage leaves it."""
+    """Return the network as the export stage leaves it for LiteRT, in 8-bit integers."""
     folder = tmp_path_factory.mktemp("export")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of TensorFlow's converter
-        litert.write_float32(network, folder / "float32.tflite")
-        litert.write_int8(network, folder / "int8.tflite", images)
-    return folder
+        litert.write_int8(network, folder / "network.tflite", images)
+    return folder / "network.tflite"
 
 
 @pytest.fixture(scope="session")
@@ -92,15 +91,15 @@ def site(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not shutil.which("npm") and "CI" not in os.environ:
         pytest.skip("there is no npm on the PATH")
     folder = tmp_path_factory.mktemp("built") / "site"
-    build(model / "float32.tflite", folder)
+    build(model, folder)
     return folder
 
 
-@pytest.fixture(scope="session", params=["int8", "float32"], ids=["server", "site"])
-def either(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
-    """Return the address of the server's page or of the site, and the format of its network."""
-    if request.param == "int8":
-        yield request.getfixturevalue("server").url, request.param
+@pytest.fixture(scope="session", params=["server", "site"])
+def either(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Return the address of the server's page or of the site."""
+    if request.param == "server":
+        yield request.getfixturevalue("server").url
     else:
         with hosted(request.getfixturevalue("site")) as address:
-            yield address, request.param
+            yield address

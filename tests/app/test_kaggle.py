@@ -37,7 +37,7 @@ def test_a_submission_has_the_predictions_of_the_network(
     source, target = tmp_path / "test.csv", tmp_path / "new/submission.csv"
     kaggle_csv(source, np.resize(IMAGES, (28_000, 28, 28)))
     assert command(source, target) == f"{target}: 28,000 images classified\n"
-    classifier = Classifier(model, "float32")
+    classifier = Classifier(model)
     labels = np.resize([classifier.probabilities(image).argmax() for image in IMAGES], 28_000)
     lines = [f"{number},{label}" for number, label in enumerate(labels, 1)]
     assert target.read_bytes().decode() == "\n".join(["ImageId,Label", *lines]) + "\n"
@@ -54,7 +54,7 @@ def test_refusals_are_one_line_and_leave_the_old_submission(
     kaggle_csv(source, IMAGES)
     complaint = f"kaggle: {source}: expected 28,000 images, found 1,200; "
     assert command(source, target).startswith(complaint)
-    assert "`make app`" in command(source, target, model=tmp_path)
+    assert "`git checkout" in command(source, target, model=tmp_path)
     monkeypatch.setattr(kaggle, "IMAGES", len(IMAGES))
     complaint = command(source, target / "submission.csv")
     assert complaint.startswith(("kaggle: File exists (", "kaggle: Not a directory ("))

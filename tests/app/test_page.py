@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,13 +81,11 @@ def ink(page: Page) -> float:
     return 400 * covered
 
 
-def check_prediction(
-    page: Page, strokes: Strokes, model: Path, format: Literal["int8", "float32"]
-) -> int:
+def check_prediction(page: Page, strokes: Strokes, model: Path) -> int:
     """Draw; check that the page shows what the network predicts for the picture on the page."""
     draw(page, strokes)
     digit = settle(page)
-    expected = Classifier(model, format).probabilities(seen(page))
+    expected = Classifier(model).probabilities(seen(page))
     bars = page.get_by_role("listitem").evaluate_all(
         "(bars) => bars.map((bar) => Number(bar.style.getPropertyValue('--share')))"
     )
@@ -97,23 +95,21 @@ def check_prediction(
     return digit
 
 
-def test_predicts_every_digit(page: Page, either: tuple[str, Any], model: Path) -> None:
-    page.goto(either[0])
+def test_predicts_every_digit(page: Page, either: str, model: Path) -> None:
+    page.goto(either)
     for digit, strokes in DIGITS.items():
-        assert check_prediction(page, strokes, model, either[1]) == digit
+        assert check_prediction(page, strokes, model) == digit
 
 
 @needs_real
-def test_shows_the_prediction_of_real_pens(
-    page: Page, either: tuple[str, Any], model: Path
-) -> None:
-    page.goto(either[0])
+def test_shows_the_prediction_of_real_pens(page: Page, either: str, model: Path) -> None:
+    page.goto(either)
     for _, strokes in real(8):
-        check_prediction(page, strokes, model, either[1])
+        check_prediction(page, strokes, model)
 
 
-def test_predicts_within_50_milliseconds(page: Page, either: tuple[str, Any]) -> None:
-    page.goto(either[0])
+def test_predicts_within_50_milliseconds(page: Page, either: str) -> None:
+    page.goto(either)
     draw(page, DIGITS[1])
     settle(page)
     page.keyboard.press("Escape")

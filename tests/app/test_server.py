@@ -344,7 +344,7 @@ def test_without_a_network_it_says_which_command_makes_one(tmp_path: Path) -> No
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (1, "")
     (complaint,) = done.stderr.splitlines()
-    assert re.match(r"app: .*int8\.tflite is missing; `make app` trains a network in ", complaint)
+    assert re.match(r"app: .* is missing; `git checkout .*` brings it back, `dvc repro ", complaint)
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_has_what_it_needs_and_no_more(site: Path) -> None:
     files = contents(site)
-    assert {"index.html", "service-worker.js", "manifest.webmanifest", "float32.tflite"} <= set(
+    assert {"index.html", "service-worker.js", "manifest.webmanifest", "network.tflite"} <= set(
         files
     )
     assert {"litert/litert-license.txt", "static/local.js", "static/drawing.js"} <= set(files)
@@ -88,7 +88,7 @@ def test_says_how_large_it_is_and_how_to_serve_it(model: Path, site: Path, tmp_p
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"model": "nowhere"}, r"site: nowhere/float32\.tflite is missing; `make site`"),
+        ({"model": "nowhere"}, r"site: nowhere is missing; `git checkout nowhere` brings it back"),
         ({"PATH": "/nowhere"}, r"site: npm is missing, which brings LiteRT for the web; install "),
         (
             {"npm_config_registry": "http://127.0.0.1:9/", "npm_config_fetch_retries": "0"},
@@ -101,8 +101,10 @@ def test_says_what_is_missing(
 ) -> None:
     npm = Path(shutil.which("npm") or "").parent
     environment = {"PATH": f"{npm}:/usr/bin:/bin", "npm_config_cache": str(tmp_path / "cache")}
-    model_folder = options.pop("model", model)
-    done = site_command(tmp_path / "site", "--model", model_folder, env={**environment, **options})
+    missing_or_not = options.pop("model", model)
+    done = site_command(
+        tmp_path / "site", "--model", missing_or_not, env={**environment, **options}
+    )
     assert done.returncode == 1
     assert re.match(complaint, done.stderr)
     assert done.stderr.count("\n") == 1
@@ -112,7 +114,7 @@ def test_says_what_is_missing(
 def test_replaces_nothing_but_a_site(model: Path, tmp_path: Path) -> None:
     (tmp_path / "novel.txt").write_text("Once upon a time")
     with pytest.raises(PipelineError, match="is there and is no site"):
-        build(model / "float32.tflite", tmp_path)
+        build(model, tmp_path)
     assert contents(tmp_path) == {"novel.txt": b"Once upon a time"}
 
 
@@ -138,8 +140,8 @@ def test_what_is_drawn_stays_on_the_device(page: Page, address: str) -> None:
 @pytest.mark.browser
 def test_the_paper_stays_in_place_while_the_network_is_loaded(page: Page, address: str) -> None:
     held: list[Route] = []
-    page.route("**/float32.tflite", lambda route: held.append(route))
-    with page.expect_request("**/float32.tflite"):
+    page.route("**/network.tflite", lambda route: held.append(route))
+    with page.expect_request("**/network.tflite"):
         page.goto(address, wait_until="commit")
     expect(page.get_by_text("Loading the network …")).to_be_visible()
     before = page.locator("#pad").bounding_box()

@@ -50,8 +50,8 @@ def sevens(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of TensorFlow's converter
         noise = np.random.default_rng(0).integers(0, 256, (9, 28, 28), dtype=np.uint8)
-        litert.write_int8(network, folder / "int8.tflite", noise)
-    return folder
+        litert.write_int8(network, folder / "sevens.tflite", noise)
+    return folder / "sevens.tflite"
 
 
 @pytest.mark.parametrize(

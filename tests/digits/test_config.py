@@ -92,7 +92,7 @@ def test_dvc_changes_one_line_of_the_parameters(tmp_path: Path) -> None:
         ("download.timeout", float("inf"), "download.timeout: Input should be a finite number"),
         ("split.scheme", "kaggle", "split.scheme: Input should be 'resplit' or 'official'; given"),
         ("split.train", 48000.5, "split.train: a count must be a whole number; a fraction must"),
-        ("export.architecture", "lenet", "the file: export.architecture must be one of dense, "),
+        ("export.architectures", ["lenet"], "the file: export.architectures must be one of dense"),
         ("architectures.dense", None, "architectures.dense: Input should be a valid dictionary"),
         ("architectures.constant", {}, "architectures.constant.network is missing"),
         ("architectures.Le-Net", {}, "architectures.Le-Net.[key]: String should match pattern"),

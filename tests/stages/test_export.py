@@ -26,10 +26,9 @@ from tests.stages.running import ROOT, run
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 FORMATS = ["keras", "weights", "float32", "int8"]
-FILES = {
-    *("architecture.json", "model.weights.h5", "model.keras", "float32.tflite", "int8.tflite"),
-    "model-card.json",
-}
+FILES = {"architecture.json", "model.weights.h5", "model.keras", "float32.tflite"}
+INT8 = "models/litert/lenet5.tflite"
+CARD = "models/litert/lenet5.json"
 MEAN, DEVIATION = 130.0, 75.0
 LABELS = np.arange(400) % 10
 SETS = {"train": range(200), "dev": range(200, 220), "test": [*range(180, 200), *range(220, 400)]}
@@ -77,7 +76,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).mkdir(parents=True)
     settings = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     settings["export"] = {
-        "architecture": "lenet5",
+        "architectures": ["lenet5"],
         "calibration_images": 100,
         "largest_drop": 0.02,
     }
@@ -101,9 +100,9 @@ def exported(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a workspace in which the stage has run."""
     folder = tmp_path_factory.mktemp("exported") / "workspace"
     shutil.copytree(inputs, folder)
-    done = run(folder, "export")
+    done = run(folder, "export", "lenet5")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("models/export: lenet5, test accuracy ")
+    assert done.stdout.startswith(f"{INT8}: test accuracy ")
     return folder
 
 
@@ -111,8 +110,8 @@ def exported(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def workspace(inputs: Path, tmp_path: Path) -> Path:
     """Return a workspace of one's own, with an export of an earlier day."""
     shutil.copytree(inputs, tmp_path, dirs_exist_ok=True)
-    (tmp_path / "models/export").mkdir()
-    (tmp_path / "models/export/model-card.json").write_text("earlier")
+    (tmp_path / "models/export/lenet5").mkdir(parents=True)
+    (tmp_path / "models/export/lenet5/model.keras").write_text("earlier")
     return tmp_path
 
 
@@ -134,11 +133,10 @@ def answer(path: Path, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     interpreter = Interpreter(str(path))
     interpreter.allocate_tensors()
     [taken], [given] = interpreter.get_input_details(), interpreter.get_output_details()
-    interpreter.set_tensor(taken["index"], image.reshape(1, 28, 28, 1).astype(taken["dtype"]))
+    interpreter.set_tensor(taken["index"], image.reshape(1, 28, 28, 1).astype(np.float32))
     interpreter.invoke()
     probabilities: npt.NDArray[np.float32] = interpreter.get_tensor(given["index"])[0]
-    scale, zero_point = given["quantization"]
-    return (probabilities.astype(np.float32) - zero_point) * scale if scale else probabilities
+    return probabilities
 
 
 def read_json(path: Path) -> Any:
@@ -148,7 +146,7 @@ def read_json(path: Path) -> Any:
 def test_every_format_answers_raw_pixels_as_the_trained_network_does(
     exported: Path, trained: npt.NDArray[np.float32]
 ) -> None:
-    folder = exported / "models/export"
+    folder = exported / "models/export/lenet5"
     assert {path.name for path in folder.iterdir()} == FILES
     images = pixels()[UNSEEN]
     assert 0.6 < (trained[UNSEEN].argmax(axis=1) == LABELS[UNSEEN]).mean() < 1  # it did learn
@@ -162,40 +160,33 @@ def test_every_format_answers_raw_pixels_as_the_trained_network_does(
             np.testing.assert_allclose(model(image[None, ..., None])[0], expected, atol=1e-5)
     for image, expected in zip(images, trained[UNSEEN], strict=True):
         np.testing.assert_allclose(answer(folder / "float32.tflite", image), expected, atol=1e-5)
-        np.testing.assert_allclose(answer(folder / "int8.tflite", image), expected, atol=0.1)
+        np.testing.assert_allclose(answer(exported / INT8, image), expected, atol=0.1)
 
 
 def test_metrics_are_those_counted_by_hand(
     exported: Path, trained: npt.NDArray[np.float32]
 ) -> None:
-    int8 = np.stack([answer(exported / "models/export/int8.tflite", one) for one in pixels()])
+    int8 = np.stack([answer(exported / INT8, one) for one in pixels()])
     compared = np.array([*SETS["dev"], *SETS["test"]])
     dev = np.array(SETS["dev"])
-    metrics = read_json(exported / "metrics/export.json")
-    assert metrics["architecture"] == "lenet5"
-    assert metrics["accuracy"] == {
-        "test": round((trained.argmax(axis=1) == LABELS)[UNSEEN].mean(), 6),
-        "int8": round((int8.argmax(axis=1) == LABELS)[UNSEEN].mean(), 6),
-    }
-    assert [one["name"] for one in metrics["formats"]] == FORMATS
-    *floats, last = metrics["formats"]
+    measured = read_json(exported / CARD)["formats"]
+    assert [one["name"] for one in measured] == FORMATS
+    *floats, last = measured
     for one in floats:
         assert one["classes_differing"] == 0
         assert 0 <= one["largest_difference"] < 1e-5
-        assert one["test_accuracy"] == metrics["accuracy"]["test"]
+        assert one["test_accuracy"] == round((trained.argmax(axis=1) == LABELS)[UNSEEN].mean(), 6)
     assert last == {
         "name": "int8",
-        "files": ["int8.tflite"],
         "dev_accuracy": round((int8.argmax(axis=1) == LABELS)[dev].mean(), 6),
-        "test_accuracy": metrics["accuracy"]["int8"],
+        "test_accuracy": round((int8.argmax(axis=1) == LABELS)[UNSEEN].mean(), 6),
         "classes_differing": int((int8.argmax(axis=1) != trained.argmax(axis=1))[compared].sum()),
         "largest_difference": pytest.approx(abs(int8 - trained)[compared].max(), rel=0.05),
     }
 
 
 def test_card_tells_what_the_files_are_and_come_from(exported: Path) -> None:
-    folder = exported / "models/export"
-    card = read_json(folder / "model-card.json")
+    card = read_json(exported / CARD)
     assert card["name"] == "lenet5"
     assert card["labels"] == list(range(10))
     assert card["input"]["shape"] == [1, 28, 28, 1]
@@ -206,46 +197,48 @@ def test_card_tells_what_the_files_are_and_come_from(exported: Path) -> None:
     assert card["data_set"]["name"] == "mnist"
     assert card["data_set"]["files"]["training_images"]["sha256"].startswith("440fcabf")
     assert card["metrics"] == {"test": 0.9}
-    assert card["formats"] == read_json(exported / "metrics/export.json")["formats"]
+    names = [*(f"export/lenet5/{name}" for name in FILES), "litert/lenet5.tflite"]
     assert card["files"] == {
         name: {
-            "bytes": (folder / name).stat().st_size,
-            "sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest(),
+            "bytes": (exported / "models" / name).stat().st_size,
+            "sha256": hashlib.sha256((exported / "models" / name).read_bytes()).hexdigest(),
         }
-        for name in FILES - {"model-card.json"}
+        for name in names
     }
-    assert set(card["files"]) == {file for one in card["formats"] for file in one["files"]}
     packages = ("ai-edge-litert", "keras", "numpy", "tensorflow")
     assert card["versions"] == {package: version(package) for package in packages}
 
 
 @pytest.mark.slow
 def test_a_repetition_replaces_all_by_the_same_bytes(exported: Path, workspace: Path) -> None:
-    assert run(workspace, "export").returncode == 0
-    for folder in ("models/export", "metrics"):
+    assert run(workspace, "export", "lenet5").returncode == 0
+    for folder in ("models/export/lenet5", "models/litert"):
         first = {path.name: path.read_bytes() for path in (exported / folder).iterdir()}
         assert {path.name: path.read_bytes() for path in (workspace / folder).iterdir()} == first
-    assert {path.name for path in (workspace / "models").iterdir()} == {"export", "lenet5"}
+    assert {path.name for path in (workspace / "models").iterdir()} == {
+        "export",
+        "lenet5",
+        "litert",
+    }
 
 
 @pytest.mark.slow
 def test_a_format_that_classifies_otherwise_is_not_exported(workspace: Path) -> None:
     wrong = {"mean": 0.0, "deviation": DEVIATION}  # so that the formats see other pixels
     (workspace / "data/standardized/statistics.json").write_text(json.dumps(wrong))
-    done = run(workspace, "export")
+    done = run(workspace, "export", "lenet5")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("export: model.keras classifies ")
+    assert last.startswith("export: keras classifies ")
     assert last.endswith(" images otherwise than the trained network; nothing was exported")
-    assert (workspace / "models/export/model-card.json").read_text() == "earlier"
+    assert (workspace / "models/export/lenet5/model.keras").read_text() == "earlier"
     assert {path.name for path in (workspace / "models").iterdir()} == {"export", "lenet5"}
-    assert not (workspace / "metrics/export.json").exists()
 
 
 def test_a_missing_network_is_named(workspace: Path) -> None:
     (workspace / "models/lenet5/model.keras").unlink()
-    done = run(workspace, "export")
+    done = run(workspace, "export", "lenet5")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
         "export: models/lenet5/model.keras is missing; "
