@@ -314,8 +314,7 @@ class Architecture(Section):
     ``l2`` weighs the squared kernels; ``dropout`` follows the convolutions and ``dropout_head``
     comes before the last layer; ``label_smoothing`` is the share of a label that is spread over
     all classes; ``early_stopping`` is the number of epochs without a lower dev loss after which
-    the best epoch's weights are taken, 0 for never; ``jit_compile`` has XLA compile each step,
-    faster without convolutions, slower with them. A network refuses what it has no place for.
+    the best epoch's weights are taken, 0 for never. A network refuses what it has no place for.
 
     ``pretrained`` says where the backbone's weights come from: ``none`` (random), ``letters``
     (learned before, as ``letters`` says), ``imagenet`` (read as ``imagenet`` says), or a path to a
@@ -341,7 +340,6 @@ class Architecture(Section):
     batch_norm: bool = False
     label_smoothing: Fraction = 0
     early_stopping: Annotated[int, Field(ge=0)] = 0
-    jit_compile: bool = False
     letters: Letters = Letters()
     imagenet: ImageNet = ImageNet()
     range_test: RangeTest = RangeTest()

@@ -55,7 +55,7 @@ def run(
     model.compile(
         optimizers.make(recipe.optimizer, rising),
         loss=loss(recipe),
-        jit_compile=recipe.jit_compile,
+        jit_compile=False,
     )
     batches = TrainingBatches(data, recipe, seed)
     recorder = _Recorder(batches, rising, test, on_batch)

@@ -33,7 +33,6 @@ ADDITIONS = {  # that no network of params.yaml has
         "use_ema": True,
     },
 }
-COMPILED = {"network": "dense", "dropout": 0, "dropout_head": 0.25, "jit_compile": True}
 
 
 class Run:
@@ -89,7 +88,7 @@ def assert_same_weights(one: Run, other: Run) -> None:
         np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize("changes", [{}, {"early_stopping": 4}, ADDITIONS, COMPILED])
+@pytest.mark.parametrize("changes", [{}, {"early_stopping": 4}, ADDITIONS])
 def test_a_resumed_training_ends_as_an_undisturbed_one(
     data: Dataset, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
