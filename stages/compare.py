@@ -39,7 +39,8 @@ def main() -> None:
         curves[name] = read_csv(Path(f"plots/train/{name}.csv"), CURVES)
     epochs = {name: len(curve) for name, curve in curves.items()}
     bayes_error = settings.datasets[settings.dataset].bayes_error
-    compared = comparison.tabulate(predicted, epochs, labels, rows, bayes_error)
+    family = {name: recipe.network for name, recipe in settings.architectures.items()}
+    compared = comparison.tabulate(predicted, epochs, family, labels, rows, bayes_error)
     architectures, pairs = compared["architectures"], compared["pairs"]
     joined = comparison.join_curves(curves)
     samples = draw_samples(

@@ -13,6 +13,7 @@ from digits.evaluation.predictions import Predictions
 def tabulate(
     predicted: Mapping[str, Predictions],
     epochs: Mapping[str, int],
+    family: Mapping[str, str],
     labels: NDArray[np.uint8],
     rows: metrics.Rows,
     bayes_error: float,
@@ -22,6 +23,7 @@ def tabulate(
     Args:
         predicted: what each predicts, by its name.
         epochs: how many each was trained for.
+        family: of each; two of one family differ in their recipes alone.
         labels: (n,), 0 to 9.
         rows: row numbers of the images in each set.
         bayes_error: share of images that nobody can classify, in [0, 1].
@@ -53,7 +55,7 @@ def tabulate(
     return {
         "architectures": pd.DataFrame(measured),
         "phases": pd.DataFrame(phases, columns=["architecture", "phase", "dev", "test"]),
-        "pairs": statistics.compare_pairs(correct),
+        "pairs": statistics.compare_pairs(correct, family),
     }
 
 

@@ -163,10 +163,11 @@ def curves(table: pd.DataFrame) -> Figure:
 
 
 def bias_and_variance(architectures: pd.DataFrame) -> Figure:
-    """Show the two parts of the dev error beyond Bayes error as bars.
+    """Show the two parts of the dev error beyond Bayes error as bars, with 95 % intervals.
 
     Args:
-        architectures: columns architecture, bias and variance (shares in [-1, 1]).
+        architectures: columns architecture, bias and variance (shares in [-1, 1]), and the ends of
+            their intervals, bias_low and so on.
     """
     figure, axes = _one_row_each(architectures["architecture"])
     middles = np.arange(len(architectures))
@@ -174,8 +175,16 @@ def bias_and_variance(architectures: pd.DataFrame) -> Figure:
         (-0.2, "bias (train error - Bayes error)", "bias", COLOURS[0]),
         (0.2, "variance (dev error - train error)", "variance", COLOURS[1]),
     ):
-        values = 100 * architectures[column]
-        bars = axes.barh(middles + offset, values, 0.4, label=label, color=colour)
+        values, low, high = (100 * architectures[f"{column}{end}"] for end in ("", "_low", "_high"))
+        bars = axes.barh(
+            middles + offset,
+            values,
+            0.4,
+            label=label,
+            color=colour,
+            xerr=[values - low, high - values],
+            error_kw={"elinewidth": 1, "capsize": 2},
+        )
         axes.bar_label(bars, fmt="%+.2f", padding=3, fontsize=9)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.margins(x=0.12)

@@ -27,20 +27,28 @@ def measure(
 
     Returns:
         For every set SET its accuracy as SET, in [0, 1], and its cross-entropy as SET_loss, in
-        nats; test_low and test_high, the ends of the 95 % Wilson interval; bias, the train error
-        minus the Bayes error; variance, train minus dev accuracy; test_gap, dev minus test.
+        nats; bias, the train error minus the Bayes error; variance, train minus dev accuracy;
+        test_variance, train minus test accuracy; test_gap, dev minus test accuracy. The ends of the
+        95 % intervals of test, bias, variance and test_variance are called so with _low and _high.
     """
     correct = probabilities.argmax(axis=1) == labels
     certainty = probabilities[np.arange(len(labels)), labels]
-    test = correct[rows["test"]]
-    low, high = statistics.wilson_interval(int(test.sum()), len(test))
+    train, dev, test = (correct[rows[name]] for name in ("train", "dev", "test"))
+    errors = statistics.wilson_interval(int((~train).sum()), len(train))
+    intervals = {
+        "test": statistics.wilson_interval(int(test.sum()), len(test)),
+        "bias": tuple(end - bayes_error for end in errors),
+        "variance": statistics.difference_interval(train, dev),
+        "test_variance": statistics.difference_interval(train, test),
+    }
     accuracy = {name: round(statistics.accuracy(correct[ids]), 6) for name, ids in rows.items()}
     others = {
         **{f"{name}_loss": statistics.cross_entropy(certainty[ids]) for name, ids in rows.items()},
-        "test_low": low,
-        "test_high": high,
+        **{f"{name}_low": low for name, (low, _) in intervals.items()},
+        **{f"{name}_high": high for name, (_, high) in intervals.items()},
         "bias": 1 - accuracy["train"] - bayes_error,
         "variance": accuracy["train"] - accuracy["dev"],
+        "test_variance": accuracy["train"] - accuracy["test"],
         "test_gap": accuracy["dev"] - accuracy["test"],
     }
     return accuracy | {name: round(value, 6) for name, value in others.items()}

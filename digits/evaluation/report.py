@@ -6,53 +6,53 @@ the studies' results hold. A page has a mark with the file that its text comes f
 
 import argparse
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from digits import config
 from digits.errors import PipelineError, run_stage
 from digits.io import replacing
 
 COMPARED = Path("metrics/compare")
-CLAIMS = Path("studies/claims/claims.yaml")
 SIGNIFICANT = 0.05
 END = "<!-- end -->"
 MADE = re.compile(rf"(<!-- made by `make docs` from (\S+) -->\n).*?{END}", re.DOTALL)
 
-Published = Mapping[str, tuple[str, float]]
 
-
-def markdown(
-    architectures: pd.DataFrame, pairs: pd.DataFrame, published: Published | None = None
-) -> str:
+def markdown(architectures: pd.DataFrame, pairs: pd.DataFrame) -> str:
     """Write what `digits.evaluation.comparison.tabulate` returns as a Markdown table.
 
-    Below it stand how to read it, which architecture dev picks (then the lower dev loss), and which
-    pairs do not differ significantly on test.
+    Below it stand how to read it, which architecture dev picks (then the lower dev loss), what the
+    planned comparisons found, and which other pairs do not differ significantly on test.
 
     Args:
         architectures: a row for each.
         pairs: a row for every two.
-        published: by architecture, the set and the accuracy ([0, 1]) that its article reports.
     """
-    rows = [_cells(one, published) for one in architectures.to_dict("records")]
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame([_cells(one) for one in architectures.to_dict("records")])
     best = architectures.sort_values(["dev", "dev_loss"], ascending=[False, True], kind="stable")
-    alike = pairs[pairs["p_corrected"] >= SIGNIFICANT]
-    names = ", ".join(alike["first"] + " and " + alike["second"]) or "no pair"
-    brackets = "In brackets: the 95 % Wilson interval"
-    if published:
-        brackets += "; ours minus the published figure, on the same set"
+    test = architectures.set_index("architecture")["test"]
+    planned, others = pairs[pairs["planned"]], pairs[~pairs["planned"]]
+    found = [
+        f"{one['first']} - {one['second']} "
+        f"{100 * (test[one['first']] - test[one['second']]):+.2f} (p = {one['p_corrected']:.2g})"
+        for one in planned.to_dict("records")
+    ]
+    alike = others[others["p_corrected"] >= SIGNIFICANT]
+    names = ", ".join(alike["first"] + " and " + alike["second"]) or "none"
     align = ["left"] + (len(table.columns) - 1) * ["right"]
-    return (
-        table.to_markdown(index=False, disable_numparse=True, colalign=align)
-        + f"\n\n{brackets}.\nBest on dev: {best['architecture'].iloc[0]}.\n"
-        "No significant difference on the test images (McNemar's "
-        f"exact test, Holm's correction, p >= {SIGNIFICANT}): {names}."
-    )
+    lines = [
+        str(table.to_markdown(index=False, disable_numparse=True, colalign=align)),
+        "",
+        "Percent and percentage points; in brackets: 95 % intervals.",
+        f"Best on dev: {best['architecture'].iloc[0]}.",
+        *([f"Same network, other recipe, test accuracy: {'; '.join(found)}."] if found else []),
+        f"Other pairs without a significant difference on the test images: {names}.",
+        "Tests: McNemar's exact test, Holm's correction over each of these two groups, "
+        f"p < {SIGNIFICANT}.",
+    ]
+    return "\n".join(lines)
 
 
 def read(folder: Path = COMPARED) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -65,35 +65,24 @@ def read(folder: Path = COMPARED) -> tuple[pd.DataFrame, pd.DataFrame]:
     return pd.read_csv(folder / "architectures.csv"), pd.read_csv(folder / "pairs.csv")
 
 
-def read_published(path: Path = CLAIMS) -> Published:
-    """Return what the articles report of the architectures that a claim names."""
-    return {
-        claim["architecture"]: (claim["metric"].removesuffix("_accuracy"), claim["published"])
-        for claim in config.read_yaml(path)["claims"]
-        if "architecture" in claim
-    }
-
-
-def _cells(one: dict[Any, Any], published: Published | None) -> dict[str, str]:
+def _cells(one: dict[Any, Any]) -> dict[str, str]:
     """Return an architecture's row of the table."""
-    train, dev, test, low, high = (
-        f"{100 * one[name]:.2f}" for name in ("train", "dev", "test", "test_low", "test_high")
-    )
-    cells = {
+
+    def interval(name: str, sign: str = "") -> str:
+        value, low, high = (100 * one[f"{name}{end}"] for end in ("", "_low", "_high"))
+        return f"{value:{sign}.2f} [{low:{sign}.2f}, {high:{sign}.2f}]"
+
+    return {
         "architecture": one["architecture"],
         "parameters": f"{one['parameters']:,}",
-        "train, %": train,
-        "dev, %": dev,
-        "test, %": f"{test} [{low}, {high}]",
+        "train": f"{100 * one['train']:.2f}",
+        "dev": f"{100 * one['dev']:.2f}",
+        "test": interval("test"),
         "test loss": f"{one['test_loss']:.4f}",
-        "bias, %": f"{100 * one['bias']:+.2f}",
-        "variance, %": f"{100 * one['variance']:+.2f}",
+        "bias": interval("bias", "+"),
+        "variance (dev)": interval("variance", "+"),
+        "variance (test)": interval("test_variance", "+"),
     }
-    if published:
-        kind, claim = published.get(one["architecture"], ("", 0))
-        difference = 100 * (one[kind] - claim) if kind else 0
-        cells["published, %"] = f"{kind} {100 * claim:.2f} ({difference:+.2f})" if kind else ""
-    return cells
 
 
 def main() -> None:
@@ -127,8 +116,7 @@ def _made_from(path: Path) -> str:
     try:
         if path != COMPARED:
             return path.read_text(encoding="utf-8").rstrip()
-        on_mnist = config.load().dataset == "mnist"  # the only data set that the articles report on
-        return markdown(*read(), read_published() if on_mnist else None)
+        return markdown(*read())
     except FileNotFoundError as error:
         missing = error.filename
         raise PipelineError(

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import binomtest
+from statsmodels.stats.proportion import confint_proportions_2indep
 
 SMALLEST_PROBABILITY = 1e-7  # Keras clips at the same
 
@@ -37,6 +38,21 @@ def wilson_interval(correct: int, images: int) -> tuple[float, float]:
     """
     interval = binomtest(correct, images).proportion_ci(confidence_level=0.95, method="wilson")
     return float(interval.low), float(interval.high)
+
+
+def difference_interval(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the ends of the 95 % interval of the accuracy on some images minus that on others.
+
+    Newcombe, R. G. (1998), Interval estimation for the difference between independent proportions,
+    Statistics in Medicine 17, 873-890, method 10: of two Wilson intervals.
+
+    Args:
+        first: which of some images are classified correctly, (N,).
+        second: which of others are, (M,).
+    """
+    counts = first.sum(), len(first), second.sum(), len(second)
+    low, high = confint_proportions_2indep(*counts, method="newcomb")
+    return float(low), float(high)
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
@@ -72,24 +88,29 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in corrected]
 
 
-def compare_pairs(correct: Mapping[str, NDArray[np.bool_]]) -> pd.DataFrame:
+def compare_pairs(
+    correct: Mapping[str, NDArray[np.bool_]], family: Mapping[str, str]
+) -> pd.DataFrame:
     """Test every two networks against each other with `mcnemar`.
 
     Args:
         correct: by name, which of the same images each network gets right, (N,).
+        family: of each network. Comparisons within a family are planned, those between families
+            are not.
 
     Returns:
         For each pair the names ``first`` and ``second``, the number of images ``only_first`` and
-        ``only_second`` get right, the p-value ``p``, and ``p_corrected`` by `holm` over all pairs,
-        both to 4 digits. The corrected one decides; the plain one is for whoever had a question
-        about that pair alone.
+        ``only_second`` get right, ``planned``, the p-value ``p``, and ``p_corrected`` by `holm`,
+        over the planned pairs or over the others, both to 4 digits.
     """
     rows = [
-        (first, second, int(np.sum(a & ~b)), int(np.sum(b & ~a)))
+        (first, second, int(np.sum(a & ~b)), int(np.sum(b & ~a)), family[first] == family[second])
         for (first, a), (second, b) in itertools.combinations(correct.items(), 2)
     ]
-    plain = [mcnemar(*counts) for _, _, *counts in rows]
-    return pd.DataFrame(rows, columns=["first", "second", "only_first", "only_second"]).assign(
-        p=[float(f"{p:.4g}") for p in plain],
-        p_corrected=[float(f"{p:.4g}") for p in holm(plain)],
-    )
+    columns = ["first", "second", "only_first", "only_second", "planned"]
+    pairs = pd.DataFrame(rows, columns=columns)
+    pairs["p"] = [mcnemar(*counts) for counts in pairs[columns[2:4]].itertuples(index=False)]
+    pairs["p_corrected"] = pairs.groupby("planned")["p"].transform(lambda p: holm(list(p)))
+    for column in ("p", "p_corrected"):
+        pairs[column] = [float(f"{p:.4g}") for p in pairs[column]]
+    return pairs

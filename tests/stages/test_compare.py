@@ -22,7 +22,7 @@ def workspace(tmp_path: Path) -> Path:
     """Return a folder with all that the stage reads, and files of an architecture long gone."""
     settings = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     settings["architectures"] = dict.fromkeys(WRONG, settings["architectures"]["dense"])
-    settings["export"]["architecture"] = "mine"
+    settings["export"]["architectures"] = ["mine"]
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
 
     ids = np.arange(60)

@@ -40,7 +40,7 @@ def confusion() -> Figure:
 
 
 def bias_and_variance() -> Figure:
-    return figures.bias_and_variance(table(bias=-0.001, variance=0.01))
+    return figures.bias_and_variance(with_ends(table(bias=-0.001, variance=0.01)))
 
 
 def accuracies() -> Figure:
@@ -54,6 +54,13 @@ def comparisons() -> Figure:
 
 def table(**columns: Any) -> pd.DataFrame:
     return pd.DataFrame({"architecture": NAMES}).assign(**columns)
+
+
+def with_ends(rows: pd.DataFrame) -> pd.DataFrame:
+    """Add the ends of intervals of ± 0.1 points."""
+    ends = {"low": -0.001, "high": 0.001}
+    of = itertools.product(("bias", "variance"), ends)
+    return rows.assign(**{f"{name}_{end}": rows[name] + ends[end] for name, end in of})
 
 
 FIGURES = [curves, images, confusion, bias_and_variance, accuracies, comparisons]
@@ -186,7 +193,7 @@ def test_confusion_counts_labels_in_rows() -> None:
 
 def test_bias_and_variance_are_bars_in_percentage_points() -> None:
     columns = {"architecture": ["a", "b"], "bias": [-0.001, 0.02], "variance": [0.03, 0.0]}
-    figure = figures.bias_and_variance(pd.DataFrame(columns))
+    figure = figures.bias_and_variance(with_ends(pd.DataFrame(columns)))
     axes = figure.axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
     shown = {

@@ -21,9 +21,19 @@ FIGURES = {
     "test_high": 0.98889,
     "test_loss": 0.04567,
     "bias": -0.0005,
+    "bias_low": -0.0007,
+    "bias_high": 0.0004,
     "variance": 0.007,
+    "variance_low": 0.003,
+    "variance_high": 0.012,
+    "test_variance": 0.0105,
+    "test_variance_low": 0.0089,
+    "test_variance_high": 0.0122,
 }
-CELLS = ["61,706", "99.80", "99.10", "98.75 [98.59, 98.89]", "0.0457", "-0.05", "+0.70"]
+CELLS = [
+    *("61,706", "99.80", "99.10", "98.75 [98.59, 98.89]", "0.0457"),
+    *("-0.05 [-0.07, +0.04]", "+0.70 [+0.30, +1.20]", "+1.05 [+0.89, +1.22]"),
+]
 
 
 def architectures(*changes: dict[str, float], **columns: list[str]) -> pd.DataFrame:
@@ -37,30 +47,33 @@ def cells(text: str) -> list[list[str]]:
 
 
 def test_table_shows_every_architecture_in_order_and_the_pairs_that_do_not_differ() -> None:
-    names = ["lenet5", "dense", "mine"]
+    names = ["lenet5", "dense", "mine", "mine_plain"]
     pairs = pd.DataFrame(
-        {"first": 2 * ["lenet5"], "second": names[1:], "p_corrected": [0.05, 0.049]}
+        {
+            "first": ["lenet5", "lenet5", "mine"],
+            "second": ["dense", "mine", "mine_plain"],
+            "planned": [False, False, True],
+            "p_corrected": [0.05, 0.049, 0.002],
+        }
     )
-    published = {"lenet5": ("test", 0.9874), "dense": ("dev", 0.9929), "gone": ("test", 1.0)}
-    text = report.markdown(architectures({}, {}, {}, architecture=names), pairs, published)
-    assert cells(text) == [
-        ["lenet5", *CELLS, "test 98.74 (+0.01)"],
-        ["dense", *CELLS, "dev 99.29 (-0.19)"],
-        ["mine", *CELLS, ""],
-    ]
-    assert "ours minus the published figure" in text
-    assert text.endswith("p >= 0.05): lenet5 and dense.")
+    table = architectures({}, {}, {}, {"test": 0.98}, architecture=names)
+    text = report.markdown(table, pairs)
+    changed = [*CELLS[:3], "98.00 [98.59, 98.89]", *CELLS[4:]]
+    assert cells(text) == [*([name, *CELLS] for name in names[:3]), ["mine_plain", *changed]]
+    assert "accuracy: mine - mine_plain +0.75 (p = 0.002)." in text
+    assert "difference on the test images: lenet5 and dense." in text
 
     alone = report.markdown(architectures({}, architecture=["mine"]), pairs[:0])
     assert cells(alone) == [["mine", *CELLS]]
-    assert "published" not in alone
-    assert alone.endswith("no pair.")
+    assert "Same network" not in alone
+    assert "images: none." in alone
 
 
 def test_the_best_has_the_highest_dev_accuracy_then_the_lowest_dev_loss() -> None:
     changes = {"dev": 0.9, "dev_loss": 0.1}, {"dev": 0.99, "dev_loss": 0.3}, {"dev": 0.99}
     table = architectures(*changes, architecture=["low", "high", "equal"])
-    pairs = pd.DataFrame(columns=["first", "second", "p_corrected"])
+    pairs = pd.DataFrame(columns=["first", "second", "planned", "p_corrected"])
+    pairs = pairs.astype({"planned": bool})
     assert "Best on dev: equal." in report.markdown(table, pairs)
     assert "Best on dev: high." in report.markdown(table[:2], pairs)
 
@@ -93,9 +106,7 @@ def test_the_generated_text_of_every_page_is_current(
 def test_a_comparison_of_something_else_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("params.yaml", "studies/claims/claims.yaml", "metrics/compare/pairs.csv"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / "metrics/compare", tmp_path / "metrics/compare")
     monkeypatch.chdir(tmp_path)
     Path("metrics/compare/architectures.csv").write_text("a,b\n1,2\n")
     with pytest.raises(PipelineError, match="is not what this project wrote: KeyError"):
