@@ -59,6 +59,7 @@ def describe(
         "equivalence": equivalence(short, factors, "l2"),
         "bootstrap": bootstrap(short, factors, folder, len(labels)),
         "without_a_block": pd.concat(without).query("order == 1").to_dict("records"),
+        "additions": additions(study, table),
         "long": [row for table in longer for row in table.to_dict("records")],
         "settings": settings(short, brier),
     }
@@ -121,6 +122,38 @@ def effects(
     )
     found["p_corrected"] = found.groupby("order")["p"].transform(lambda p: statistics.holm(list(p)))
     return found.round(dict.fromkeys(("effect", "low", "high", "se"), 6))
+
+
+def additions(study: Study, table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return what settings that are not crossed add to their base, paired by block.
+
+    Returns:
+        setting, blocks, and the test error's change with it: effect, low, high (95 %, Student's t),
+        as shares of it, points, p, p_corrected (Holm). Settings with fewer than two blocks are left
+        out.
+    """
+    error = 1 - table.pivot_table(index="seed", columns="setting", values="test_accuracy")
+    found = []
+    for name in study.settings:
+        base = study.base_of(name)
+        if not base or not {name, base} <= set(error):
+            continue
+        pair = error[[name, base]].dropna()
+        one = analysis.paired(np.log(pair[name] / pair[base]).to_numpy())
+        if one["p"] is not None:
+            shares = np.expm1([one["mean"], one["low"], one["high"]]).round(6)
+            found.append(
+                {
+                    "setting": name,
+                    "blocks": len(pair),
+                    **dict(zip(("effect", "low", "high"), shares.tolist(), strict=True)),
+                    "points": round(float((pair[name] - pair[base]).mean()), 6),
+                    "p": one["p"],
+                }
+            )
+    for one, p in zip(found, statistics.holm([one["p"] for one in found]), strict=True):
+        one["p_corrected"] = float(f"{p:.4g}")
+    return found
 
 
 def freedom(rows: pd.DataFrame, factors: Sequence[str]) -> int:

@@ -41,6 +41,7 @@ def findings(described: dict[str, Any]) -> Findings:
         "decomposition.md": decomposition_table(described),
         "interactions.md": effects_table(described, order=2),
         "settings.md": settings_table(described),
+        "additions.md": additions_table(described),
         "checks.md": checks(described),
     }
     drawn = {
@@ -145,6 +146,21 @@ def settings_table(described: dict[str, Any]) -> str:
             }
         )
     return as_markdown(pd.DataFrame(rows))
+
+
+def additions_table(described: dict[str, Any]) -> str:
+    """Write what one more kind of regularization adds to the whole recipe."""
+    rows = [
+        {
+            "added": one["setting"].replace("_", " "),
+            "blocks": one["blocks"],
+            "test error, %": percent_of(one, "test_error"),
+            "test error, points": f"{100 * one['points']:+.2f}",
+            "p": p_value(one["p_corrected"]),
+        }
+        for one in described["additions"]
+    ]
+    return as_markdown(pd.DataFrame(rows), ("added",)) if rows else "The runs are still to be made."
 
 
 def decomposition_table(described: dict[str, Any]) -> str:

@@ -144,6 +144,30 @@ def test_bias_and_variance_add_up_to_the_score(tmp_path: Path, coded: pd.DataFra
     assert found["brier_variance"] == pytest.approx(np.mean(pairs), rel=1e-5)
 
 
+def test_an_addition_is_held_against_the_whole_recipe_of_its_block(
+    rows: pd.DataFrame, design: study.Study
+) -> None:
+    whole = rows[rows["setting"] == "short_aldbp"].sort_values("seed")
+    factors = {"mixup": [0.5, 0.6, 0.7, 0.8], "label_smoothing": [1.1, 0.9, 1.05, 0.95]}
+    added = [
+        whole.assign(setting=name, test_accuracy=1 - np.array(by) * (1 - whole["test_accuracy"]))
+        for name, by in factors.items()
+    ]
+    one_block = whole[:1].assign(setting="weight_decay")
+    found = analysis.additions(design, pd.concat([rows, *added, one_block]))
+    assert [one["setting"] for one in found] == ["label_smoothing", "mixup"]
+    expected = stats.ttest_1samp(np.log(factors["mixup"]), 0)
+    low, high = expected.confidence_interval()
+    assert found[1]["effect"] == pytest.approx(np.prod(factors["mixup"]) ** 0.25 - 1, abs=1e-5)
+    assert (found[1]["low"], found[1]["high"]) == pytest.approx(
+        (np.expm1(low), np.expm1(high)), abs=1e-5
+    )
+    assert found[1]["p_corrected"] == pytest.approx(2 * expected.pvalue, rel=1e-2)
+    assert found[1]["points"] == pytest.approx(
+        np.mean((np.array(factors["mixup"]) - 1) * (1 - whole["test_accuracy"])), abs=1e-5
+    )
+
+
 def test_an_incomplete_block_is_left_out(rows: pd.DataFrame, design: study.Study) -> None:
     last = rows.index[(rows["setting"] == "short_a") & (rows["seed"] == 3)]
     assert set(analysis.code(rows.drop(last), design, "short_")["block"]) == {1, 2, 4}
