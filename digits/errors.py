@@ -2,6 +2,9 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
+
+STAGES = Path(__file__).parents[1] / "stages"
 
 
 class PipelineError(Exception):
@@ -12,7 +15,7 @@ def run_stage(name: str, main: Callable[[], None]) -> None:
     """Run a stage's ``main`` and end the process as a command line should.
 
     Args:
-        name: what to call the stage in the message, e.g. ``train``.
+        name: what to call the stage, or another command, in the message, e.g. ``train``.
         main: the stage; takes nothing, returns nothing.
 
     A ``PipelineError``, any ``OSError`` (missing file, full disk) or Ctrl-C ends the process
@@ -25,7 +28,8 @@ def run_stage(name: str, main: Callable[[], None]) -> None:
         _fail(name, str(error))
     except FileNotFoundError as error:
         missing = f"{error.filename} is missing" if error.filename else error
-        _fail(name, f"{missing}; `dvc repro {name}` first makes what {name} needs")
+        hint = f"; `dvc repro {name}` first makes what {name} needs"
+        _fail(name, f"{missing}{hint if (STAGES / f'{name}.py').is_file() else ''}")
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         _fail(name, f"{error.strerror or error}{where}; nothing half-written was left behind")

@@ -86,5 +86,5 @@ def chosen(table: pd.DataFrame, settings: Sequence[str], path: Path) -> pd.DataF
     """
     found = table[table["setting"].isin(settings)].reset_index(drop=True)
     if found.empty:
-        raise PipelineError(f"{path} has no run yet; `dvc repro {path.parent}/dvc.yaml` trains")
+        raise PipelineError(f"{path} has no run yet; `dvc repro studies/dvc.yaml` trains")
     return found.astype({"images": np.int64, "seed": np.int64, "phase": np.int64})

@@ -13,13 +13,13 @@ from digits.errors import PipelineError, run_stage
 def main() -> None:
     {}
 
-run_stage("convert", main)
+run_stage("{}", main)
 """
 
 
-def run(body: str) -> subprocess.CompletedProcess[str]:
+def run(body: str, name: str = "convert") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", STAGE.format(body)],
+        [sys.executable, "-c", STAGE.format(body, name)],
         capture_output=True,
         text=True,
         cwd=REPOSITORY,
@@ -54,6 +54,11 @@ def test_what_a_user_can_cause_ends_in_one_line(body: str, status: int, message:
     assert done.stderr.startswith(f"convert: {message}")
     assert done.stderr.count("\n") == 1
     assert (done.returncode, done.stdout) == (status, "")
+
+
+def test_what_is_no_stage_is_not_advised_to_dvc() -> None:
+    done = run("Path('data/none').read_text()", "study")
+    assert done.stderr == "study: data/none is missing\n"
 
 
 def test_our_own_mistakes_keep_their_traceback() -> None:
