@@ -6,7 +6,7 @@ BIN := .venv/bin
 # The commands in dvc.yaml start `python`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help quickstart setup app site strokes test check repro docs png same bench
+.PHONY: help quickstart setup app site strokes test check repro docs png same verify bench
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -59,6 +59,9 @@ repro: setup ## Bring everything up to date on MNIST, a stage on each CPU core (
 same: setup ## Show that no number changed since a revision: make same BASE=main; some minutes
 	@test -n "$(BASE)" || { echo 'Say since which revision: make same BASE=main'; exit 2; }
 	$(BIN)/python -m bench.same $(BASE)
+
+verify: setup ## Did this computer reproduce the project? Images, the app's network, trainings; 4 minutes
+	$(BIN)/python -m studies.verify
 
 bench: setup ## Measure speed and memory for docs/performance.md, after make repro; hours
 	$(BIN)/python -m bench.pipeline

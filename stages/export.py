@@ -2,13 +2,14 @@
 
 Reads data/standardized/, data/split.csv, and models/NAME/model.keras, data/predictions/NAME.npz and
 metrics/NAME.json. Writes, whole or not at all, the folder models/export/NAME/, for programs with
-Keras or TensorFlow, and models/litert/NAME.tflite and NAME.json, for the app and for phones.
+Keras or TensorFlow, and models/litert/NAME.tflite, for the app and for phones, with NAME.json.
 
 The exported network takes raw grey levels, 0 to 255, white ink on black, float32 (1, 28, 28, 1):
 the standardization is its first layer. It gives the probabilities of the ten labels, (1, 10). The
 folder has model.keras, architecture.json with model.weights.h5, and float32.tflite; NAME.tflite
-computes in 8-bit integers, NAME.json is the model card of all. Every format classifies the dev and
-test images as the trained network does, and int8 loses next to nothing on dev, or the stage fails.
+computes in 8-bit integers, NAME.json is the model card of all, and NAME.npy has the digit that
+NAME.tflite predicts for each test image, uint8 (n,). Every format classifies the dev and test
+images as the trained network does, and int8 loses next to nothing on dev, or the stage fails.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from digits.data import dataset
 from digits.errors import run_stage
 from digits.evaluation import predict, predictions
 from digits.export import formats, model_card
-from digits.io import read_json, write_json
+from digits.io import read_json, replacing, write_json
 from digits.training import determinism
 
 
@@ -57,6 +58,8 @@ def main() -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
     write_json(Path(f"models/litert/{name}.json"), card)
+    with replacing(Path(f"models/litert/{name}.npy")) as path:
+        np.save(path, answers["int8"][sets["test"]].argmax(axis=1).astype(np.uint8))
     accuracy = {one["name"]: one["test_accuracy"] for one in compared}
     print(
         f"models/litert/{name}.tflite: test accuracy {accuracy['int8']:.2%}, of the trained "

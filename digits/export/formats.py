@@ -98,6 +98,7 @@ def compare(
         classes = probabilities.argmax(axis=1)
         difference = float(np.abs(probabilities - expected).max())
         correct = classes == labels
+        certainty = probabilities[range(len(labels)), labels]
         formats.append(
             {
                 "name": name,
@@ -105,6 +106,7 @@ def compare(
                     f"{kind}_accuracy": round(statistics.accuracy(correct[members]), 6)
                     for kind, members in sets.items()
                 },
+                "test_loss": round(statistics.cross_entropy(certainty[sets["test"]]), 6),
                 "classes_differing": int(np.count_nonzero(classes != expected.argmax(axis=1))),
                 "largest_difference": float(f"{difference:.2g}"),
             }

@@ -31,7 +31,7 @@ class Claim(Section):
     """A published figure, [0, 1] or nats.
 
     A ``setting`` of the study repeats it, unless none can. With ``inconclusive``, a reason, there
-    is no verdict. The README's table shows it beside ``architecture``.
+    is no verdict.
     """
 
     source: Annotated[str, Field(pattern=r"^S[0-4]$")]
@@ -41,7 +41,6 @@ class Claim(Section):
     mistake: str
     setting: str | None = None
     inconclusive: str | None = None
-    architecture: str | None = None
 
     @model_validator(mode="after")
     def _has_either(self) -> Self:
@@ -86,7 +85,7 @@ def judge(claim: Claim, runs: pd.DataFrame) -> dict[str, Any]:
         interval["high"] = min(interval["high"], 1.0)
     verdict, reason = decide(claim, interval, len(values))
     return {
-        **claim.model_dump(exclude={"inconclusive", "architecture"}),
+        **claim.model_dump(exclude={"inconclusive"}),
         **interval,
         "seeds": len(values),
         "verdict": verdict,

@@ -139,9 +139,9 @@ def additions(study: Study, table: pd.DataFrame) -> list[dict[str, Any]]:
         if not base or not {name, base} <= set(error):
             continue
         pair = error[[name, base]].dropna()
-        one = analysis.paired(np.log(pair[name] / pair[base]).to_numpy())
+        one = analysis.paired(np.log(pair[name].to_numpy() / pair[base].to_numpy()))
         if one["p"] is not None:
-            shares = np.expm1([one["mean"], one["low"], one["high"]]).round(6)
+            shares = np.expm1([one[key] or 0 for key in ("mean", "low", "high")]).round(6)
             found.append(
                 {
                     "setting": name,

@@ -1,0 +1,1 @@
+"""What a computer must come close to if it reproduces the project."""
