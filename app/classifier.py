@@ -1,15 +1,36 @@
 """Running an exported network with LiteRT, without TensorFlow."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from digits.errors import PipelineError
+from digits.io import read_json
 
 MODEL = Path("models/litert/lenet5_pen.tflite")
 EXPECTED = [((1, 28, 28, 1), "float32"), ((1, 10), "float32")]  # goes in, comes out
+
+
+def cards(model: Path) -> list[dict[str, Any]]:
+    """Return what a page shows of the exported networks beside ``model``, itself first.
+
+    Each has a name, the file, the test accuracy in [0, 1] and the kinds of regularization. Best of
+    the others comes first.
+    """
+    found = [
+        {
+            "name": path.stem,
+            "file": path.name,
+            "accuracy": (card := read_json(path.with_suffix(".json")))["metrics"]["test"],
+            "regularization": card["regularization"],
+        }
+        for path in model.parent.glob("*.tflite")
+        if path.with_suffix(".json").is_file()
+    ]
+    return sorted(found, key=lambda one: (one["name"] != model.stem, -one["accuracy"]))
 
 
 class Classifier:

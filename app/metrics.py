@@ -7,7 +7,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 MEDIA_TYPE = prometheus.CONTENT_TYPE_LATEST
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)  # s
-ROUTES = {"/", "/classify", "/docs", "/healthz", "/metrics", "/openapi.json"}
+ROUTES = {"/", "/classify", "/compare", "/docs", "/healthz", "/metrics", "/openapi.json"}
 PURPOSE = "Time from a request's head to the first byte of its answer"
 
 prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]

@@ -1,7 +1,7 @@
 """Export a trained network, so that other programs can classify digits with it.
 
 Reads data/standardized/, data/split.csv, and models/NAME/model.keras, data/predictions/NAME.npz and
-metrics/NAME.json. Writes, whole or not at all, the folder models/export/NAME/, for programs with
+metrics/NAME.json. Writes, if every format passes, the folder models/export/NAME/, for programs with
 Keras or TensorFlow, and models/litert/NAME.tflite, for the app and for phones, with NAME.json.
 
 The exported network takes raw grey levels, 0 to 255, white ink on black, float32 (1, 28, 28, 1):
@@ -15,7 +15,6 @@ images as the trained network does, and int8 loses next to nothing on dev, or th
 import argparse
 import itertools
 import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -45,18 +44,22 @@ def main() -> None:
     path = Path(f"data/predictions/{name}.npz")
     expected = predictions.read(path, len(data.labels), data.rows).probabilities[rows]
 
-    with tempfile.TemporaryDirectory(dir="models", prefix=".export.part.") as temporary:
-        new = formats.paths(name, Path(temporary))
+    temporary = Path(f"models/.{name}.part")
+    shutil.rmtree(temporary, ignore_errors=True)  # what a killed run left
+    try:
+        new = formats.paths(name, temporary)
         formats.write(formats.take_raw_pixels(trained, data.mean, data.std), new, calibration)
         answers = formats.read(new, formats.raw_pixels(data, rows), settings.threads)
         compared = formats.compare(answers, expected, data.labels[rows], sets)
         formats.check(compared, settings.export.largest_drop)
-        card = model_card.describe(name, settings, data, metrics, compared, Path(temporary))
+        card = model_card.describe(name, settings, data, metrics, compared, temporary)
         shutil.rmtree(f"models/export/{name}", ignore_errors=True)
         for path in itertools.chain.from_iterable(new.values()):
             target = "models" / path.relative_to(temporary)
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
     write_json(Path(f"models/litert/{name}.json"), card)
     with replacing(Path(f"models/litert/{name}.npy")) as path:
         np.save(path, answers["int8"][sets["test"]].argmax(axis=1).astype(np.uint8))

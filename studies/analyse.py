@@ -25,16 +25,17 @@ def main() -> None:
     one, folder = study.read(name), STUDIES / name
     results = folder / "results"
     path = folder / "runs/runs.csv"
-    rows = table.chosen(table.read(path), list(one.settings), path)
+    rows = table.chosen(table.read(path), one, path)
     findings: Findings = analysis_of(name).analyse(one, rows, folder)
     write_json(results / "summary.json", findings.summary)
-    for file, text in findings.tables.items():
+    texts = {**findings.tables, "tables.md": findings.tables["tables.md"] + analysis.older(rows)}
+    for file, text in texts.items():
         with replacing(results / file) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
     for file, figure in findings.figures.items():
         figures.save(results / file, figure)
-    written = ", ".join(["summary.json", *findings.tables, *findings.figures])
-    print(f"{findings.tables['tables.md']}\n\n{results}: {len(rows)} rows; wrote {written}")
+    written = ", ".join(["summary.json", *texts, *findings.figures])
+    print(f"{texts['tables.md']}\n\n{results}: {len(rows)} rows; wrote {written}")
 
 
 def analysis_of(name: str) -> ModuleType:

@@ -49,7 +49,7 @@ def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
         figures["gaps.png"] = pictures.gaps(described)
     if len(study.images) > 1:
         figures["sizes.png"] = pictures.sizes(described)
-    return Findings(described, {"tables.md": f"{markdown(described)}{older(table)}"}, figures)
+    return Findings(described, {"tables.md": markdown(described)}, figures)
 
 
 def older(table: pd.DataFrame) -> str:

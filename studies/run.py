@@ -55,7 +55,7 @@ def main() -> None:
     by_identity = dict(order)
     missing, older = compare(rows, by_identity, images)
     if older:
-        print(f"{path}: {older} runs are of older code or data; --help says what to do", flush=True)
+        print(f"{path}: {older} runs are of older code, data or recipe; see --help", flush=True)
     if arguments.renew:
         missing = {key: run for key, run in by_identity.items() if key not in set(rows["identity"])}
     if arguments.commit is None:
@@ -79,7 +79,8 @@ def described(
     found: list[runs.Row], run: runs.Run, images: Images, identity: str
 ) -> list[dict[str, Any]]:
     """Return the rows of a run as the table has them."""
-    of_run = key(run, images) | {"data": images.digest[:12], "identity": identity}
+    of_run = key(run, images) | {"data": images.digest[:12], "recipe": run.digest}
+    of_run["identity"] = identity
     return [{**row, **of_run} for row in found]
 
 
@@ -101,14 +102,16 @@ def commit(rows: pd.DataFrame, by_identity: Mapping[str, runs.Run], images: Imag
     """Return the rows with today's identity for each run that has one of older code.
 
     Raises:
-        PipelineError: a row is of other images.
+        PipelineError: a row is of other images, or of another recipe.
     """
     rows, digest = rows.copy(), images.digest[:12]
     for identity, run in by_identity.items():
         same = table.of_run(rows, key(run, images))
         if not rows["data"][same].fillna(digest).eq(digest).all():
             raise PipelineError(f"{run.name} was trained on other images than {PNG} holds")
-        rows.loc[same, ["identity", "data"]] = identity, digest
+        if not rows["recipe"][same].fillna(run.digest).eq(run.digest).all():
+            raise PipelineError(f"{run.name} was trained by another recipe; --renew trains it anew")
+        rows.loc[same, ["identity", "data", "recipe"]] = identity, digest, run.digest
     return rows
 
 

@@ -23,10 +23,13 @@ from digits.evaluation import predict, statistics
 from digits.io import replacing
 from digits.training import layer_groups
 from digits.training.fit import phases_of
+from digits.training.identity import digest as digest_of
 from digits.training.identity import identify, processor
 from digits.training.train import train
 from studies import study as schema
 from studies.study import Small, Study
+
+MEASURING = Path(__file__)  # code that changes what is measured of a network
 
 Rows = dict[str, NDArray[np.int64]]
 Row = dict[str, Any]
@@ -98,8 +101,15 @@ class Run:
         digest = hashlib.sha256(images.digest.encode())
         for name, rows in self.rows(images).items():
             digest.update(name.encode() + rows.astype("<i8").tobytes())
-        measured = self.sets, self.small and self.small.model_dump_json()
+        measured = self.sets, self.small and self.small.model_dump_json(), digest_of(MEASURING)
         return identify(self.recipe, digest.hexdigest(), self.seed, self.threads, *measured)
+
+    @property
+    def digest(self) -> str:
+        """Tell the recipe from others, whatever the code."""
+        return hashlib.sha256(
+            self.recipe.model_dump_json(exclude_defaults=True).encode()
+        ).hexdigest()[:12]
 
     def execute(self, images: Images, folder: Path) -> list[Row]:
         """Train and measure, going on from what ``folder`` has of this run.
@@ -201,7 +211,8 @@ def _expand(study: Study, name: str) -> Iterator[Run]:
             networks.build(setting, recipe, mean=33, std=79)
         except PipelineError as error:
             raise PipelineError(f"studies/{name}/study.yaml: {setting}: {error}") from None
-        watches = isinstance(recipe.schedule, Plateau) or recipe.early_stopping
+        schedules = [phase.schedule for phase in phases_of(recipe).values()]
+        watches = recipe.early_stopping or any(isinstance(one, Plateau) for one in schedules)
         if watches and (study.folds or not values.split.dev):
             raise PipelineError(
                 f"studies/{name}/study.yaml: {setting}: expected a schedule other than plateau and "

@@ -9,13 +9,14 @@ import pandas as pd
 
 from digits.errors import PipelineError
 from digits.io import write_csv
+from studies.study import Study
 
 KEY = ["setting", "images", "fold", "seed"]  # of a run; one in phases has a row for each
 SETS = ["train", "dev", "test", "small", "dev_tta", "test_tta"]
 MEASURED = [f"{name}_{kind}" for kind in ("accuracy", "loss") for name in SETS]
 NUMBERS = [*KEY[1:], "phase", "epochs", "parameters", "macs", "learning_rate", *MEASURED]
-TEXTS = ["setting", "data", "processor", "identity"]
-COLUMNS = ["setting", *NUMBERS, "data", "processor", "identity"]
+TEXTS = ["setting", "data", "processor", "recipe", "identity"]
+COLUMNS = ["setting", *NUMBERS, "data", "processor", "recipe", "identity"]
 NEEDED = ["setting", "images", "seed", "phase", "identity"]
 
 
@@ -78,13 +79,22 @@ def sort(table: pd.DataFrame, settings: Sequence[str]) -> pd.DataFrame:
     return table.assign(place=place).sort_values(by, kind="stable").drop(columns="place")
 
 
-def chosen(table: pd.DataFrame, settings: Sequence[str], path: Path) -> pd.DataFrame:
-    """Return the rows of these settings.
+def chosen(table: pd.DataFrame, study: Study, path: Path) -> pd.DataFrame:
+    """Return the rows of the settings, seeds and numbers of images that a study has.
 
     Raises:
         PipelineError: there is none.
     """
-    found = table[table["setting"].isin(settings)].reset_index(drop=True)
+    kept = pd.Series(False, table.index)
+    for name, setting in study.settings.items():
+        seeds = setting.seeds or study.seeds
+        kept |= (table["setting"] == name) & table["seed"].isin(seeds)
+    if "all" not in study.images:
+        kept &= table["images"].isin(study.images)
+    found = table[kept].reset_index(drop=True)
     if found.empty:
-        raise PipelineError(f"{path} has no run yet; `dvc repro studies/dvc.yaml` trains")
+        name = path.parts[-3]
+        raise PipelineError(
+            f"{path} has no run yet; `dvc repro studies/dvc.yaml:analyse@{name}` trains"
+        )
     return found.astype({"images": np.int64, "seed": np.int64, "phase": np.int64})

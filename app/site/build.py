@@ -8,7 +8,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from app.classifier import cards
 from digits.errors import PipelineError
+from digits.io import write_json
 
 HERE = Path(__file__).parent
 STATIC = HERE.parent / "static"
@@ -41,9 +43,9 @@ def build(model: Path, out: Path) -> None:
         site = Path(temporary) / "site"
         add_page(site)
         add_litert(site / "litert", Path(temporary) / "npm")
-        shutil.copy(model, site / "network.tflite")
+        add_networks(model, site / "networks")
         shutil.copytree(HERE / "icons", site / "icons")
-        add_service_worker(site)
+        add_service_worker(site, model.name)
         shutil.rmtree(out, ignore_errors=True)
         site.rename(out)
 
@@ -58,6 +60,15 @@ def add_page(site: Path) -> None:
         shutil.copy(STATIC / name, site / "static")
     shutil.copy(HERE / "local.js", site / "static")
     shutil.copy(HERE / "manifest.webmanifest", site)
+
+
+def add_networks(model: Path, folder: Path) -> None:
+    """Add the network and the others exported beside it, with a list that begins with it."""
+    folder.mkdir()
+    listed = cards(model) or [{"name": model.stem, "file": model.name}]
+    for one in listed:
+        shutil.copy(model.with_name(one["file"]), folder)
+    write_json(folder / "networks.json", listed)
 
 
 def add_litert(folder: Path, work: Path) -> None:
@@ -90,14 +101,19 @@ def add_litert(folder: Path, work: Path) -> None:
     (folder / "index.js").write_text(core, encoding="utf-8")
 
 
-def add_service_worker(site: Path) -> None:
-    """Add the service worker, which keeps all files that are there now."""
+def add_service_worker(site: Path, first: str) -> None:
+    """Add the service worker, which keeps all files that are there now, of the networks the first.
+
+    The others are kept once they are asked for.
+    """
     files = {}
     for path in find_files(site):
         digest = base64.b64encode(hashlib.sha256(path.read_bytes()).digest()).decode()
         files[path.relative_to(site).as_posix()] = f"sha256-{digest}"  # as browsers check it
-    listed = json.dumps({"./": files.pop("index.html"), **files}, indent=2)
-    version = hashlib.sha256(listed.encode()).hexdigest()[:12]
+    version = hashlib.sha256(json.dumps(files).encode()).hexdigest()[:12]
+    later = [name for name in files if name.endswith(".tflite") and Path(name).name != first]
+    at_once = {name: digest for name, digest in files.items() if name not in later}
+    listed = json.dumps({"./": at_once.pop("index.html"), **at_once}, indent=2)
     source = (HERE / SERVICE_WORKER).read_text(encoding="utf-8")
     head = f'const VERSION = "{version}";\nconst FILES = {listed};\n\n'
     (site / SERVICE_WORKER).write_text(head + source, encoding="utf-8")

@@ -1,50 +1,88 @@
-// The page with the network in the browser itself: LiteRT as WebAssembly, and no server.
+// The page with the networks in the browser itself: LiteRT as WebAssembly, and no server.
 
 import { Environment, loadAndCompile, loadLiteRt, Tensor } from "../litert/index.js";
 import { start, Unreadable } from "./app.js";
 import { normalise } from "./drawing.js";
 
-const MODEL = "network.tflite";
+const NETWORKS = "networks/"; // its networks.json begins with the one in use
 // LiteRT's build without relaxed SIMD, which not every browser has: so small a network needs none.
 const LITERT = "litert/litert_wasm_compat_internal.js";
 
 const where = document.getElementById("where");
-let loading;
+const loading = new Map(); // what was asked for, by address
 
 where.textContent = "Loading the network …";
-network().catch(() => {}); // the first drawing tries again, and says so
-start(classify);
+first().catch(() => {}); // the first drawing tries again, and says so
+start(classify, compare);
 stay().catch(() => {}); // merely not offline then
 
 async function classify(picture) {
+  const pixels = see(picture);
+  const probabilities = await run(await first(), pixels);
+  return { digit: probabilities.indexOf(Math.max(...probabilities)), probabilities, pixels };
+}
+
+async function compare(picture) {
+  const pixels = see(picture);
+  const found = [];
+  for (const card of await once(`${NETWORKS}networks.json`, list)) {
+    const probabilities = await run(await once(NETWORKS + card.file, load), pixels);
+    const probability = Math.max(...probabilities);
+    found.push({ ...card, digit: probabilities.indexOf(probability), probability });
+  }
+  return found;
+}
+
+/** Return the 784 grey levels that the networks see of a picture. */
+function see(picture) {
   const { width, height } = picture;
   const { data } = picture.getContext("2d").getImageData(0, 0, width, height);
   const pixels = normalise(data, width, height);
   if (!pixels) throw new Unreadable("There is no digit on the paper, only ink.");
-  const probabilities = await run(await network(), pixels);
-  return { digit: probabilities.indexOf(Math.max(...probabilities)), probabilities, pixels };
+  return pixels;
 }
 
-/** Return the network, loaded once. */
-function network() {
-  loading ??= load().catch(() => {
-    loading = undefined;
-    throw new Error("The network could not be loaded. Trying again …");
-  });
-  return loading;
+/** Return the network in use. */
+async function first() {
+  const [card] = await once(`${NETWORKS}networks.json`, list);
+  const network = await once(NETWORKS + card.file, load);
+  where.textContent = "This device classifies the digit; your drawing stays here.";
+  return network;
 }
 
-async function load() {
-  const response = await fetch(MODEL);
-  if (!response.ok) throw new Error(response.statusText);
-  const model = new Uint8Array(await response.arrayBuffer());
+/** Return what `get` makes of an address, which it is asked for once. */
+function once(address, get) {
+  const found =
+    loading.get(address) ??
+    get(address).catch(() => {
+      loading.delete(address);
+      throw new Error("The network could not be loaded. Trying again …");
+    });
+  loading.set(address, found);
+  return found;
+}
+
+async function list(address) {
+  return (await fetched(address)).json();
+}
+
+async function load(address) {
+  const model = new Uint8Array(await (await fetched(address)).arrayBuffer());
+  await once(LITERT, begin);
+  return loadAndCompile(model, { accelerator: "wasm" });
+}
+
+async function begin(address) {
   // A GPU is not asked for: for so small a network it costs more time than it saves.
   Environment.create = async () => new Environment({ webGpuDevice: null });
   globalThis.Module = { printErr: (line) => console.debug(line) }; // its log, no errors
-  await loadLiteRt(new URL(LITERT, document.baseURI).href);
-  const compiled = await loadAndCompile(model, { accelerator: "wasm" });
-  where.textContent = "This device classifies the digit; your drawing stays here.";
-  return compiled;
+  await loadLiteRt(new URL(address, document.baseURI).href);
+}
+
+async function fetched(address) {
+  const response = await fetch(address);
+  if (!response.ok) throw new Error(response.statusText);
+  return response;
 }
 
 /** Keep the site on the device. */

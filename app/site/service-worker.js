@@ -33,5 +33,10 @@ async function answer(request) {
   const cache = await caches.open(CACHE);
   // The page is kept as the folder: some hosts redirect index.html to it.
   const address = request.url.replace("/index.html", "/");
-  return (await cache.match(address, { ignoreSearch: true, ignoreVary: true })) ?? fetch(request);
+  const kept = await cache.match(address, { ignoreSearch: true, ignoreVary: true });
+  if (kept) return kept;
+  const response = await fetch(request);
+  // A network is kept when it is first asked for.
+  if (response.ok && address.endsWith(".tflite")) await cache.put(address, response.clone());
+  return response;
 }

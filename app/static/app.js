@@ -14,8 +14,11 @@ export class Unreadable extends Error {}
  *   pixels: ArrayLike<number>}>} classify returns, of a picture, the digit, the probability of
  *   each of the ten, and the 784 grey levels the network saw. Rejects with a sentence for the
  *   user, `Unreadable` or some other error.
+ * @param {(picture: HTMLCanvasElement) => Promise<{name: string, regularization: string[],
+ *   accuracy: number, digit: number, probability: number}[]>} compare returns what every network
+ *   makes of a picture, the one in use first. Rejects as `classify` does.
  */
-export function start(classify) {
+export function start(classify, compare) {
   const element = (id) => document.getElementById(id);
   const bars = Array.from({ length: 10 }, (_, digit) => addBar(element("bars"), digit));
   const pad = new Pad(element("pad"), changed);
@@ -33,6 +36,7 @@ export function start(classify) {
     else return;
     event.preventDefault();
   });
+  element("others").addEventListener("toggle", changed);
   addEventListener("resize", () => pad.show());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => pad.show());
   changed();
@@ -58,8 +62,10 @@ export function start(classify) {
       const change = drawn;
       let problem = "";
       try {
-        const answer = pad.blank ? null : await classify(pad.picture());
+        const picture = pad.blank ? null : pad.picture();
+        const answer = picture && (await classify(picture));
         if (change > blank) show(answer);
+        if (element("others").open) showOthers(picture ? await compare(picture) : []);
         read = change;
       } catch (error) {
         problem = error.message || "The drawing could not be classified. Trying again …";
@@ -85,6 +91,23 @@ export function start(classify) {
     // Read aloud, so only what is drawn to the end.
     if (!pad.drawing) element("status").textContent = answer ? `${digit}, ${certainty}` : "";
   }
+}
+
+function showOthers(networks) {
+  const digits = networks.map(({ digit }) => digit);
+  const alike = digits.filter((digit) => digit === digits[0]).length;
+  const count = `${alike} of ${networks.length} networks predict ${digits[0]}.`;
+  document.getElementById("agreement").textContent = networks.length ? count : "Draw a digit.";
+  const rows = networks.map(({ name, regularization, accuracy, digit, probability }) => {
+    const row = document.createElement("tr");
+    row.classList.toggle("differs", digit !== digits[0]);
+    const how = regularization.join(", ") || "no regularization";
+    for (const text of [name, how, `${(100 * accuracy).toFixed(2)}\u202f%`, digit, percent(probability)]) {
+      row.append(Object.assign(document.createElement("td"), { textContent: text }));
+    }
+    return row;
+  });
+  document.getElementById("networks").replaceChildren(...rows);
 }
 
 function addBar(list, digit) {

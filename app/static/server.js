@@ -1,11 +1,16 @@
-// The page with the network on the server that the page comes from.
+// The page with the networks on the server that the page comes from.
 
 import { start, Unreadable } from "./app.js";
 import { greyPng } from "./png.js";
 
 const PATIENCE = 5000; // milliseconds
 
-start(async (picture) => {
+start(
+  (picture) => ask("classify", picture),
+  async (picture) => (await ask("compare", picture)).networks,
+);
+
+async function ask(address, picture) {
   const request = {
     method: "POST",
     headers: { "Content-Type": "image/png" },
@@ -15,7 +20,7 @@ start(async (picture) => {
   let response;
   let answer;
   try {
-    response = await fetch("classify", request);
+    response = await fetch(address, request);
     answer = await response.json();
   } catch {
     throw new Error("The server does not answer. Trying again …");
@@ -23,4 +28,4 @@ start(async (picture) => {
   if (response.status === 422) throw new Unreadable(answer.detail);
   if (!response.ok) throw new Error(answer.detail);
   return answer;
-});
+}

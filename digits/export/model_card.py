@@ -5,7 +5,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from digits.config import Params
+from digits import config
+from digits.config import Architecture, Augment, Params
 from digits.data.dataset import Dataset
 
 PACKAGES = ("ai-edge-litert", "keras", "numpy", "tensorflow")
@@ -29,9 +30,11 @@ def describe(
         formats: name of each, and how it compares with the trained network.
         models: the folder with all files that are to be described.
     """
+    recipe = config.architecture(settings, name)
     source = settings.datasets[settings.dataset].model_dump(exclude={"mirrors"}, exclude_none=True)
     return {
         "name": name,
+        "regularization": regularization(recipe),
         "input": {
             "shape": [1, 28, 28, 1],
             "type": "float32",
@@ -60,6 +63,18 @@ def describe(
         },
         "versions": {package: version(package) for package in PACKAGES},
     }
+
+
+def regularization(recipe: Architecture) -> list[str]:
+    """Return the kinds of regularization in a recipe."""
+    kinds = {
+        "augmentation": recipe.augment != Augment(),
+        "L2": recipe.l2,
+        "dropout": recipe.dropout or recipe.dropout_head,
+        "BatchNorm": recipe.batch_norm,
+        "label smoothing": recipe.label_smoothing,
+    }
+    return [kind for kind, there in kinds.items() if there]
 
 
 def _identify(path: Path) -> dict[str, Any]:

@@ -44,8 +44,12 @@ def check_versions(expected: Versions) -> None:
     """Make sure that what computes is what params.yaml has, on which DVC's results depend.
 
     Raises:
-        PipelineError: another version is installed.
+        PipelineError: another version is installed, or other kernels are asked for.
     """
+    if [os.environ.get(name, "") for name in SWITCHES] != ["1", ""]:
+        raise PipelineError(
+            f"{' or '.join(SWITCHES)} is set outside: other kernels round differently; unset it"
+        )
     for package, wanted in expected:
         if (installed := version(package)) != wanted:
             raise PipelineError(

@@ -23,7 +23,7 @@ TRAINING = 3  # times the work of a prediction: forward, and back for activation
 
 def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
     """Describe what was tried, and the chosen recipes: settings that are measured on test."""
-    images = read_images(study.dataset)
+    images = read_images(study.dataset, table)
     testing = np.flatnonzero(images.sources == TESTING)
     labels = images.labels[testing]
     chosen = {
@@ -44,7 +44,7 @@ def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
     mean = probabilities[best].mean(axis=0)
     return Findings(
         {"tried": tried, "chosen": described},
-        {"tables.md": markdown(tried, described) + analysis.older(table)},
+        {"tables.md": markdown(tried, described)},
         {
             "tried.png": draw_tried(tried, tta),
             "misclassified.png": draw_misclassified(images, testing, mean, study.shown),

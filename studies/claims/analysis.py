@@ -63,7 +63,7 @@ def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
     return Findings(
         verdicts,
         {
-            "tables.md": f"{markdown(verdicts)}{analysis.older(table)}",
+            "tables.md": markdown(verdicts),
             "runs.md": analysis.analyse(study, table, folder).tables["tables.md"],
             "short.md": short(verdicts),
         },

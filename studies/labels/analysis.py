@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
 from digits.data.dataset import Images
+from digits.errors import PipelineError
 from digits.evaluation import figures, statistics
 from studies import analysis
 from studies.analysis import Findings, percent
@@ -21,14 +22,14 @@ from studies.study import Study
 
 def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
     """Hold every label against the networks that were not trained on its image."""
-    images = read_images(study.dataset)
+    images = read_images(study.dataset, table)
     probabilities = held_out(study, table, folder, images.labels)
     doubtful = confident.doubtful(images.labels, probabilities)
     summary = describe(images, probabilities, doubtful)
     return Findings(
         summary,
         {
-            "tables.md": markdown(summary) + analysis.older(table),
+            "tables.md": markdown(summary),
             "doubtful.csv": doubtful.round(6).to_csv(index=False, lineterminator="\n").rstrip(),
         },
         {"sheet.png": draw(images, doubtful.head(study.shown))},
@@ -39,13 +40,17 @@ def held_out(
     study: Study, table: pd.DataFrame, folder: Path, labels: NDArray[np.uint8]
 ) -> NDArray[np.float64]:
     """Return the probabilities, (n, 10), by networks that never saw an image; mean of seeds."""
-    total = np.zeros((len(labels), 10))
+    total, count = np.zeros((len(labels), 10)), np.zeros((len(labels), 1))
     for setting, fold, seed in zip(table["setting"], table["fold"], table["seed"], strict=True):
         parts = StratifiedKFold(study.folds or 2, shuffle=True, random_state=seed)
         test = list(parts.split(np.zeros(len(labels)), labels))[int(fold)][1]
         path = folder / f"runs/{setting}-all-fold{fold:.0f}-{seed}.npz"
         total[test] += analysis.probabilities(path, "test", len(test))
-    return total / table["seed"].nunique()
+        count[test] += 1
+    if not count.all():
+        missing = int((count == 0).sum())
+        raise PipelineError(f"{missing:,} images are in no finished fold; more runs are needed")
+    return total / count
 
 
 def describe(

@@ -30,11 +30,12 @@ from studies.study import Study
 
 SHORT, LONG = "short_", "long_"
 DRAWS = 2000  # of the bootstrap
+ROUNDING = 0.01  # share of the images whose most probable digit may be lost in it
 
 
 def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
     """Estimate all effects, and check them in the ways that study.yaml says beforehand."""
-    return page.findings(describe(study, table, folder, test_labels(study.dataset)))
+    return page.findings(describe(study, table, folder, test_labels(study, table)))
 
 
 def describe(
@@ -141,19 +142,14 @@ def additions(study: Study, table: pd.DataFrame) -> list[dict[str, Any]]:
         pair = error[[name, base]].dropna()
         one = analysis.paired(np.log(pair[name].to_numpy() / pair[base].to_numpy()))
         if one["p"] is not None:
-            shares = np.expm1([one[key] or 0 for key in ("mean", "low", "high")]).round(6)
+            shares = [round(float(np.expm1(one[key] or 0)), 6) for key in ("mean", "low", "high")]
             found.append(
-                {
-                    "setting": name,
-                    "blocks": len(pair),
-                    **dict(zip(("effect", "low", "high"), shares.tolist(), strict=True)),
-                    "points": round(float((pair[name] - pair[base]).mean()), 6),
-                    "p": one["p"],
-                }
+                {"setting": name, "images": study.images[0], "metric": "test_error"}
+                | dict(zip(("effect", "low", "high"), shares, strict=True))
+                | {"points": round(float((pair[name] - pair[base]).mean()), 6)}
+                | {"blocks": len(pair), "p": one["p"]}
             )
-    for one, p in zip(found, statistics.holm([one["p"] for one in found]), strict=True):
-        one["p_corrected"] = float(f"{p:.4g}")
-    return found
+    return analysis.corrected(found)
 
 
 def freedom(rows: pd.DataFrame, factors: Sequence[str]) -> int:
@@ -176,9 +172,9 @@ def equivalence(rows: pd.DataFrame, factors: Sequence[str], factor: str) -> dict
     return {"factor": factor, "low": round(low, 6), "high": round(high, 6), "equivalent": within}
 
 
-def test_labels(dataset: str) -> NDArray[np.uint8]:
+def test_labels(study: Study, table: pd.DataFrame) -> NDArray[np.uint8]:
     """Return the labels of the test images, in the order in which runs keep them."""
-    images = read_images(dataset)
+    images = read_images(study.dataset, table)
     table = splits.divide(images.labels, images.sources, config.load().split)
     return images.labels[splits.sets(table)["test"]]
 
@@ -189,6 +185,11 @@ def read_kept(
     """Return an array of each of the runs, (runs, *shape)."""
     names = [f"{row.setting}-{row.images}-{row.seed}.npz" for row in rows.itertuples()]
     return np.stack([analysis.kept(folder / "runs" / one, name, shape) for one in names])
+
+
+def _correct(rows: pd.DataFrame, folder: Path, count: int) -> NDArray[np.uint8]:
+    packed = read_kept(rows, folder, "test_correct", (-(-count // 8),))
+    return np.unpackbits(packed, axis=1, count=count)
 
 
 def decompose(rows: pd.DataFrame, folder: Path, labels: NDArray[np.uint8]) -> pd.DataFrame:
@@ -211,6 +212,9 @@ def decompose(rows: pd.DataFrame, folder: Path, labels: NDArray[np.uint8]) -> pd
     found = []
     for _, group in rows.groupby("setting", sort=False):
         kept = read_kept(group, folder, "test_rounded", truth.shape).astype(np.float32) / 255
+        right = _correct(group, folder, len(labels))
+        if ((kept.argmax(axis=2) == labels) != right).mean() > ROUNDING:
+            raise PipelineError("params.yaml has another split than the runs had")
         variance = kept.var(axis=0, ddof=1).sum(axis=1).mean()
         distance = ((kept.mean(axis=0) - truth) ** 2).sum(axis=1).mean()
         bias = distance - variance / len(kept)
@@ -225,8 +229,7 @@ def bootstrap(
 
     Percentile intervals of `DRAWS` draws, with replacement, of blocks and of the ``count`` images.
     """
-    packed = read_kept(rows, folder, "test_correct", (-(-count // 8),))
-    wrong = 1.0 - np.unpackbits(packed, axis=1, count=count)
+    wrong = 1.0 - _correct(rows, folder, count)
     signs, block = rows[list(factors)].to_numpy(float), rows["block"].to_numpy()
     parts = [  # of every block: each image's share in every effect, (factors, images)
         2 * signs[block == one].T @ wrong[block == one] / (block == one).sum()

@@ -26,8 +26,7 @@ def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
     keys = zip(table["setting"], table["phase"], strict=True)
     rows = table.assign(state=[NAMES[key] for key in keys])
     summary = {"states": describe(rows), "differences": compare(rows)}
-    text = markdown(summary) + analysis.older(table)
-    return Findings(summary, {"tables.md": text}, {"errors.png": draw(rows)})
+    return Findings(summary, {"tables.md": markdown(summary)}, {"errors.png": draw(rows)})
 
 
 def describe(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -188,7 +188,7 @@ def test_a_new_version_replaces_the_old(browser: Browser, copy: Path) -> None:
         (copy / "service-worker.js").unlink()
         text = (copy / "index.html").read_text()
         (copy / "index.html").write_text(text.replace("<h1>Draw a digit", "<h1>The new one"))
-        add_service_worker(copy)
+        add_service_worker(copy, "network.tflite")
         page.evaluate("async () => { (await navigator.serviceWorker.ready).update(); }")
         wait(page, f"!(await caches.has('{old}'))")
         expect(page.get_by_role("heading")).to_have_text("Draw a digit")  # not while one draws

@@ -8,6 +8,7 @@ import pytest
 
 from digits.errors import PipelineError
 from studies import table
+from studies.study import Study
 
 
 def row(setting: str = "a", seed: int = 1, phase: int = 1, **more: Any) -> dict[str, Any]:
@@ -69,6 +70,15 @@ def test_another_table_is_refused(rows: pd.DataFrame, tmp_path: Path, old: str, 
 
 
 def test_a_study_without_rows_says_what_trains(rows: pd.DataFrame) -> None:
-    assert len(table.chosen(rows, ["a"], Path("studies/s/runs.csv"))) == 2
-    with pytest.raises(PipelineError, match="has no run yet; `dvc repro"):
-        table.chosen(rows, ["b"], Path("studies/s/runs.csv"))
+    path = Path("studies/s/runs/runs.csv")
+
+    def one(**changes: Any) -> Study:
+        content = {"dataset": "mnist", "architecture": "dense", "threads": 1, "seeds": [1, 2]}
+        return Study.model_validate(content | {"settings": {"a": {}}} | changes)
+
+    assert len(table.chosen(rows, one(), path)) == 2
+    assert len(table.chosen(rows, one(settings={"a": {"seeds": [1]}}), path)) == 1
+    others: list[dict[str, Any]] = [{"settings": {"b": {}}}, {"seeds": [3]}, {"images": [7]}]
+    for changes in others:
+        with pytest.raises(PipelineError, match=r"has no run yet; `dvc repro .*:analyse@s`"):
+            table.chosen(rows, one(**changes), path)

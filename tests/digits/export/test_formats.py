@@ -31,7 +31,7 @@ def test_int8_must_lose_less_than_the_largest_drop_on_dev() -> None:
     formats.check(compared(predicting(0), predicting(1)), 0.002)
     with pytest.raises(
         PipelineError,
-        match=r"^int8\.tflite has a dev accuracy of 0\.998, the trained network of 1\.0; "
+        match=r"^int8 has a dev accuracy of 0\.998, the trained network of 1\.0; "
         r"the difference must be below export\.largest_drop in params\.yaml, 0\.002; nothing",
     ):
         formats.check(compared(predicting(0), predicting(2)), 0.002)
@@ -46,5 +46,5 @@ def test_the_test_images_do_not_decide() -> None:
 
 
 def test_a_float_format_must_not_change_a_single_class() -> None:
-    with pytest.raises(PipelineError, match=r"^float32\.tflite classifies 1 images otherwise"):
+    with pytest.raises(PipelineError, match=r"^float32 classifies 1 images otherwise"):
         formats.check(compared(predicting(1), predicting(0)), 0.5)

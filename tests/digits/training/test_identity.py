@@ -80,9 +80,15 @@ def test_a_digest_is_the_same_in_every_version_of_python(tmp_path: Path) -> None
     assert identity.digest(module)
 
 
-def test_other_versions_than_those_of_the_parameters_are_refused() -> None:
+def test_other_versions_or_kernels_than_those_of_the_project_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     installed = {name: version(name) for name in Versions.model_fields}
     identity.check_versions(Versions(**installed))
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    with pytest.raises(PipelineError, match="other kernels round differently; unset it"):
+        identity.check_versions(Versions(**installed))
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
     with pytest.raises(PipelineError) as refusal:
         identity.check_versions(Versions(**{**installed, "keras": "3.0.0"}))
     assert str(refusal.value) == (

@@ -135,7 +135,7 @@ def test_bias_and_variance_add_up_to_the_score(tmp_path: Path, coded: pd.DataFra
     rng = np.random.default_rng(3)
     labels = rng.integers(0, 10, IMAGES).astype(np.uint8)
     one = coded[coded["setting"] == "short_none"]
-    keep(tmp_path, one, rng)
+    keep(tmp_path, one, labels, rng)
     found = analysis.decompose(one, tmp_path, labels).iloc[0]
     kept = analysis.read_kept(one, tmp_path, "test_rounded", (IMAGES, 10)) / 255
     score = ((kept - np.eye(10)[labels]) ** 2).sum(axis=2).mean()
@@ -168,6 +168,14 @@ def test_an_addition_is_held_against_the_whole_recipe_of_its_block(
     )
 
 
+def test_labels_of_another_split_are_refused(tmp_path: Path, coded: pd.DataFrame) -> None:
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 10, IMAGES).astype(np.uint8)
+    keep(tmp_path, coded, labels, rng)
+    with pytest.raises(PipelineError, match="has another split than the runs had"):
+        analysis.decompose(coded, tmp_path, rng.permutation(labels))
+
+
 def test_an_incomplete_block_is_left_out(rows: pd.DataFrame, design: study.Study) -> None:
     last = rows.index[(rows["setting"] == "short_a") & (rows["seed"] == 3)]
     assert set(analysis.code(rows.drop(last), design, "short_")["block"]) == {1, 2, 4}
@@ -180,8 +188,8 @@ def test_the_page_says_what_was_found(
     tmp_path: Path, rows: pd.DataFrame, design: study.Study
 ) -> None:
     rng = np.random.default_rng(4)
-    keep(tmp_path, rows, rng)
     labels = rng.integers(0, 10, IMAGES).astype(np.uint8)
+    keep(tmp_path, rows, labels, rng)
     described = analysis.describe(design, rows, tmp_path, labels)
     found = page.findings(described)
     first, _, _, *rest, _, last = found.tables["answer.md"].splitlines()
@@ -195,7 +203,9 @@ def test_the_page_says_what_was_found(
     assert drawn["low"] < 0 < drawn["high"]  # what was kept here is chance
 
 
-def keep(folder: Path, rows: pd.DataFrame, rng: np.random.Generator) -> None:
+def keep(
+    folder: Path, rows: pd.DataFrame, labels: NDArray[np.uint8], rng: np.random.Generator
+) -> None:
     """Write what the runs kept: random predictions."""
     (folder / "runs").mkdir()
     for row in rows.itertuples():
@@ -203,7 +213,7 @@ def keep(folder: Path, rows: pd.DataFrame, rng: np.random.Generator) -> None:
         np.savez(
             folder / f"runs/{row.setting}-{row.images}-{row.seed}.npz",
             test_rounded=np.rint(probabilities * 255).astype(np.uint8),
-            test_correct=np.packbits(rng.random(IMAGES) < 0.9),
+            test_correct=np.packbits(probabilities.argmax(axis=1) == labels),
         )
 
 
