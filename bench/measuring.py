@@ -7,7 +7,6 @@ import os
 import platform
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,7 +24,9 @@ from digits.config import Architecture, Params, Phase
 from digits.data import dataset
 from digits.data.dataset import Dataset
 from digits.errors import PipelineError
+from digits.git import git
 from digits.io import read_json, write_json
+from digits.training import identity
 
 ROOT = Path(__file__).parents[1]
 RAW = Path("data/raw")
@@ -193,12 +194,8 @@ def write(name: str, figures: Sequence[Mapping[str, Any]]) -> None:
 
 def code() -> str:
     """Return the commit, with a + where Python files or parameters are not as it has them."""
-    commands = ["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "*.py", "*.yaml"]
-    commit, changes = (
-        subprocess.run(["git", *one], cwd=ROOT, capture_output=True, text=True, check=False).stdout  # noqa: S603, S607
-        for one in commands
-    )
-    return commit.strip() + "+" * bool(changes)
+    changes = git("status", "--porcelain", "*.py", "*.yaml", cwd=ROOT)
+    return git("rev-parse", "--short", "HEAD", cwd=ROOT) + "+" * bool(changes)
 
 
 def machine() -> dict[str, Any]:
@@ -208,7 +205,7 @@ def machine() -> dict[str, Any]:
     """
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA")
     return {
-        "processor": _processor(),
+        "processor": identity.processor(),
         "processors": os.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9),
         "system": f"{platform.system()} {platform.release().partition('-')[0]}",  # any build of it
@@ -216,16 +213,6 @@ def machine() -> dict[str, Any]:
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         **({"onednn_max_cpu_isa": limit} if limit else {}),
     }
-
-
-def _processor() -> str:
-    """Return the CPU's name, and whether it has AVX-512, which some of that name lack."""
-    with suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        values = {key.strip(): value.strip() for key, _, value in (s.partition(":") for s in lines)}
-        with_avx512 = "avx512f" in values.get("flags", "").split()
-        return values.get("model name", platform.processor()) + " with AVX-512" * with_avx512
-    return platform.processor()
 
 
 def short_training(

@@ -9,7 +9,6 @@ changed.
 """
 
 import os
-import subprocess
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from bench import measuring
 from digits.errors import PipelineError, run_stage
+from digits.git import git
 
 STANDARDIZED = "standardize"
 EXPERIMENT = "bench-nothing"
@@ -52,22 +52,10 @@ def mirror() -> Path:
     return Path("data/raw").absolute()
 
 
-def clone(folder: Path) -> None:
-    """Clone the last commit.
-
-    Raises:
-        PipelineError: git failed.
-    """
-    command = ["git", "clone", "--quiet", str(measuring.ROOT), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        raise PipelineError(f"{' '.join(command)}: {done.stderr.strip()}")
-
-
 def data_stages(source: Path) -> float:
     """Return the seconds from nothing to standardized images, in a clone."""
     with tempfile.TemporaryDirectory() as name:
-        clone(Path(name))
+        git("clone", "--quiet", str(measuring.ROOT), name)
         command = ["dvc", "repro", STANDARDIZED]
         return measuring.run(command, Path(name), MNIST_MIRROR=str(source)).seconds
 

@@ -28,6 +28,7 @@ from tqdm import tqdm
 
 from digits import config
 from digits.errors import PipelineError, run_stage
+from digits.git import git
 from digits.io import read_json, write_json
 
 ROOT = Path(__file__).parents[1]
@@ -47,29 +48,12 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as temporary:
         tree, found = Path(temporary) / "tree", Path(temporary) / "found"
-        git("worktree", "add", "--quiet", "--detach", str(tree), arguments.base)
+        git("worktree", "add", "--quiet", "--detach", str(tree), arguments.base, cwd=ROOT)
         try:
             before, now = side_by_side([tree, ROOT], found, arguments.only)
         finally:
-            git("worktree", "remove", "--force", str(tree))
+            git("worktree", "remove", "--force", str(tree), cwd=ROOT)
     report(before, now)
-
-
-def git(*command: str) -> None:
-    """Run git in this repository.
-
-    Raises:
-        PipelineError: it failed.
-    """
-    done = subprocess.run(  # noqa: S603
-        ["git", *command],  # noqa: S607
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise PipelineError(f"git {' '.join(command)}: {done.stderr.strip()}")
 
 
 def side_by_side(trees: list[Path], found: Path, only: list[str] | None) -> list[dict[str, Any]]:
@@ -209,9 +193,7 @@ def write_raw(folder: Path, repeats: int) -> None:
     grey = (bunch.images * 255 / 16).round().astype(np.uint8).repeat(2, axis=1).repeat(2, axis=2)
     images = np.tile(np.pad(grey, ((0, 0), (6, 6), (6, 6))), (repeats, 1, 1))
     labels = np.tile(bunch.target.astype(np.uint8), repeats)
-    for prefix, rows in (("train", slice(0, -297)), ("t10k", slice(-297, None))):
-        idx.write(folder / f"{prefix}-images-idx3-ubyte.gz", images[rows])
-        idx.write(folder / f"{prefix}-labels-idx1-ubyte.gz", labels[rows])
+    idx.write_dataset(folder, images, labels, testing=297)
 
 
 def run(stage: str, *arguments: str) -> None:

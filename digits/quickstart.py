@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 from digits import config
 from digits.errors import PipelineError, run_stage
 from digits.evaluation import report
+from digits.git import git
 
 NAME = "quickstart"
 SETTINGS = Path("quickstart.yaml")
@@ -59,18 +60,6 @@ def check_out(worktree: Path) -> Path:
         git(*there, "checkout", "--force", "--detach", commit)
     git(*there, "checkout", commit, "--", f"{prefix}{config.PATH}")
     return worktree / prefix
-
-
-def git(*command: str) -> str:
-    """Run git; return what it prints.
-
-    Raises:
-        PipelineError: it failed.
-    """
-    done = subprocess.run(["git", *command], capture_output=True, text=True, check=False)  # noqa: S603, S607
-    if done.returncode:
-        raise PipelineError(f"git {' '.join(command)}: {done.stderr.strip()}")
-    return done.stdout.rstrip()
 
 
 def change_params(path: Path) -> None:

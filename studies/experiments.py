@@ -115,14 +115,9 @@ def read(names: Sequence[str]) -> list[Experiment]:
     return sorted(chosen, key=lambda one: one.name)
 
 
-def flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(content: dict[str, Any]) -> dict[str, Any]:
     """Return nested parameters by dotted key."""
-    found: dict[str, Any] = {}
-    for key, value in content.items():
-        found |= (
-            flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-        )
-    return found
+    return {str(key): value for key, value in pd.json_normalize(content).iloc[0].items()}
 
 
 def differing(experiments: Sequence[Experiment]) -> list[str]:

@@ -23,7 +23,7 @@ FLOORS = [
     ["digits.transfer"],
     ["digits.networks"],
     ["digits.data"],
-    ["digits.config", "digits.io"],
+    ["digits.config", "digits.git", "digits.io"],
     ["digits.errors"],
 ]
 

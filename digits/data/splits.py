@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from digits.config import Split
 from digits.errors import PipelineError
+from digits.io import read_csv
 
 TYPES = {"id": np.int64, "label": np.uint8, "train": np.uint8, "dev": np.uint8, "test": np.uint8}
 
@@ -125,13 +126,7 @@ def read(path: Path) -> pd.DataFrame:
             set is empty; the message says where.
         FileNotFoundError: there is no such file.
     """
-    try:
-        text = pd.read_csv(path)
-    except ValueError as error:
-        raise PipelineError(f"{path} is not a table of comma-separated values: {error}") from None
-    if list(text.columns) != list(TYPES):
-        raise PipelineError(f"{path}: expected columns {list(TYPES)}, found {list(text.columns)}")
-    table: pd.DataFrame = text.apply(pd.to_numeric, errors="coerce")
+    table = read_csv(path, list(TYPES))
     train, dev, test = (table[name] for name in ("train", "dev", "test"))
     rules = {
         "the ids must be 0, 1, 2, ...": table["id"] == np.arange(len(table)),
@@ -145,4 +140,5 @@ def read(path: Path) -> pd.DataFrame:
     for name, rows in sets(table).items():
         if not len(rows):
             raise PipelineError(f"{path}: no image is in {name}")
-    return table.astype(TYPES)
+    checked: pd.DataFrame = table.astype(TYPES)
+    return checked

@@ -23,6 +23,7 @@ from digits.data import splits
 from digits.data.dataset import Images
 from digits.errors import PipelineError, run_stage
 from digits.evaluation import statistics
+from digits.git import git
 from digits.io import read_json
 from studies import engine, runs, study
 from studies.images import read_images
@@ -74,7 +75,7 @@ def row(kind: str, figure: str, expected: str, found: str, *, ok: bool) -> Row:
 
 def check_data() -> list[Row]:
     """Make the images; hold the bytes of every stage against the committed dvc.lock."""
-    committed = outputs(git_lock())
+    committed = outputs(git("show", "HEAD:./dvc.lock"))
     done = subprocess.run([sys.executable, "-m", "dvc", "repro", DATA[-1]], check=False)  # noqa: S603
     if done.returncode:
         raise PipelineError("`dvc repro standardize` failed, see above")
@@ -83,15 +84,6 @@ def check_data() -> list[Row]:
         row("images", path, digest[:12], now.get(path, "")[:12], ok=now.get(path) == digest)
         for path, digest in committed.items()
     ]
-
-
-def git_lock() -> str:
-    """Return dvc.lock as the last commit has it."""
-    command = ["git", "show", "HEAD:./dvc.lock"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        raise PipelineError(f"git show: {done.stderr.strip()}")
-    return done.stdout
 
 
 def outputs(lock: str) -> dict[str, str]:
