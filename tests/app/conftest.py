@@ -16,6 +16,7 @@ from app import drawing
 from app.site.build import build
 from bench import strokes
 from digits.export import litert
+from digits.io import write_json
 from tests.app.serving import Server, hosted
 from tests.app.visitor import CHROMIUM, DIGITS, watch
 
@@ -49,11 +50,19 @@ def network(images: np.ndarray) -> keras.Model:
 def model(
     network: keras.Model, images: np.ndarray, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """Return the network as the export stage leaves it for LiteRT, in 8-bit integers."""
+    """Return the network as the export stage leaves it, beside one that always predicts 7."""
     folder = tmp_path_factory.mktemp("export")
+    pixels = keras.Input((28, 28, 1), batch_size=1)
+    constant = layers.Dense(10, "softmax")
+    sevens = keras.Model(pixels, constant(layers.Flatten()(pixels)))
+    constant.set_weights([np.full((784, 10), 1e-6), 9 * np.eye(10)[7]])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of TensorFlow's converter
         litert.write_int8(network, folder / "network.tflite", images)
+        litert.write_int8(sevens, folder / "sevens.tflite", images)
+    for name, accuracy, kinds in (("network", 0.9, ["L2", "dropout"]), ("sevens", 0.95, [])):
+        card = {"metrics": {"test": accuracy}, "regularization": kinds}
+        write_json(folder / f"{name}.json", card)
     return folder / "network.tflite"
 
 

@@ -101,6 +101,25 @@ def test_predicts_every_digit(page: Page, either: str, model: Path) -> None:
         assert check_prediction(page, strokes, model) == digit
 
 
+def test_shows_what_other_networks_predict(page: Page, either: str) -> None:
+    page.goto(either)
+    draw(page, DIGITS[3])
+    assert settle(page) == 3
+    page.get_by_text("What do other networks predict?").click()
+    expect(page.locator("#agreement")).to_have_text("1 of 2 networks predict 3.")
+    rows = page.locator("#networks tr")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(0)).to_contain_text("network")
+    expect(rows.nth(0)).to_contain_text("L2, dropout")
+    expect(rows.nth(1)).to_contain_text("no regularization")
+    expect(rows.nth(1).locator("td").nth(3)).to_have_text("7")
+    expect(page.locator("#networks .differs")).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(rows).to_have_count(0)
+    draw(page, DIGITS[7])
+    expect(page.locator("#agreement")).to_have_text("2 of 2 networks predict 7.")
+
+
 @needs_real
 def test_shows_the_prediction_of_real_pens(page: Page, either: str, model: Path) -> None:
     page.goto(either)

@@ -57,6 +57,29 @@ def test_the_answer_has_the_digit_its_probabilities_and_the_picture_seen(
     }
 
 
+def test_a_comparison_has_every_network_the_one_in_use_first(server: Server) -> None:
+    alone = server.ask("/classify", SEVEN).json()
+    assert server.ask("/compare", SEVEN).json() == {
+        "networks": [
+            {
+                "name": "network",
+                "accuracy": 0.9,
+                "regularization": ["L2", "dropout"],
+                "digit": alone["digit"],
+                "probability": pytest.approx(max(alone["probabilities"]), abs=1e-6),
+            },
+            {
+                "name": "sevens",
+                "accuracy": 0.95,
+                "regularization": [],
+                "digit": 7,
+                "probability": pytest.approx(1, abs=0.05),
+            },
+        ]
+    }
+    assert server.ask("/compare", b"x").status == 422
+
+
 def test_everybody_gets_their_own_answer(server: Server) -> None:
     pictures = [encoded(picture(size)) for size in range(40, 72)]
     expected = [server.ask("/classify", one).body for one in pictures]

@@ -56,9 +56,12 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_has_what_it_needs_and_no_more(site: Path) -> None:
     files = contents(site)
-    assert {"index.html", "service-worker.js", "manifest.webmanifest", "network.tflite"} <= set(
-        files
-    )
+    assert {
+        "index.html",
+        "service-worker.js",
+        "manifest.webmanifest",
+        "networks/network.tflite",
+    } <= set(files)
     assert {"litert/litert-license.txt", "static/local.js", "static/drawing.js"} <= set(files)
     assert "static/server.js" not in files
     wasm = [name for name in files if name.endswith(".wasm")]
@@ -68,7 +71,8 @@ def test_has_what_it_needs_and_no_more(site: Path) -> None:
             assert b"//" not in files[name].replace(b"</", b"")
     source = files["service-worker.js"].decode()
     kept = set(re.findall(r'^ +"(.+)": "sha256-', source, re.MULTILINE))
-    assert kept == set(files) - {"service-worker.js", "index.html"} | {"./"}
+    later = {"networks/sevens.tflite"}  # kept when it is first asked for
+    assert kept == set(files) - {"service-worker.js", "index.html"} - later | {"./"}
     for icon in read_json(site / "manifest.webmanifest")["icons"]:
         with Image.open(site / icon["src"]) as image:
             assert f"{image.width}x{image.height}" == icon["sizes"]
@@ -154,7 +158,11 @@ def test_the_paper_stays_in_place_while_the_network_is_loaded(page: Page, addres
 def test_works_with_the_server_gone(browser: Browser, site: Path) -> None:
     context = browser.new_context()
     with hosted(site) as address:
-        visit(context, address).close()
+        page = visit(context, address)
+        draw(page, DIGITS[7])
+        page.get_by_text("What do other networks predict?").click()
+        expect(page.locator("#networks tr")).to_have_count(2)
+        page.close()
     for path in ("", "index.html", "?from=home-screen"):
         page = context.new_page()
         complaints = watch(page)
@@ -162,6 +170,8 @@ def test_works_with_the_server_gone(browser: Browser, site: Path) -> None:
         draw(page, DIGITS[7])
         assert settle(page) == 7
         assert complaints == []
+    page.get_by_text("What do other networks predict?").click()
+    expect(page.locator("#agreement")).to_have_text("2 of 2 networks predict 7.")
     context.close()
 
 
