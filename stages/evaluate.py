@@ -1,7 +1,8 @@
 """Measure a trained network on every set of images: ``python -m stages.evaluate NAME``.
 
 Reads data/predictions/NAME.npz, data/split.csv and, for the pictures of errors, data/standardized/.
-Writes metrics/NAME.json, and confusion.png and errors.png in plots/evaluate/NAME/.
+Writes metrics/NAME.json, confusion.png and errors.png in plots/evaluate/NAME/, and the network's
+layers, plots/networks/NAME.png.
 """
 
 import argparse
@@ -10,7 +11,7 @@ from pathlib import Path
 from digits import config
 from digits.data import dataset
 from digits.errors import run_stage
-from digits.evaluation import figures, metrics, predictions
+from digits.evaluation import figures, metrics, network_diagram, predictions
 from digits.io import write_json
 
 # What fits a terminal in `dvc metrics show`; the compare stage writes all that is measured.
@@ -26,7 +27,8 @@ def main() -> None:
     config.architecture(settings, name)
     data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
     path = Path(f"data/predictions/{name}.npz")
-    probabilities = predictions.read(path, len(data.labels), data.rows).probabilities
+    predicted = predictions.read(path, len(data.labels), data.rows)
+    probabilities = predicted.probabilities
     bayes_error = settings.datasets[settings.dataset].bayes_error
     measured = metrics.measure(data.labels, probabilities, data.rows, bayes_error)
 
@@ -40,6 +42,8 @@ def main() -> None:
 
     figures.save(Path(f"plots/evaluate/{name}/confusion.png"), confusion)
     figures.save(Path(f"plots/evaluate/{name}/errors.png"), errors)
+    diagram = network_diagram.draw(name, predicted.parameters, predicted.steps)
+    figures.save(Path(f"plots/networks/{name}.png"), diagram)
     write_json(Path(f"metrics/{name}.json"), {key: measured[key] for key in SHOWN})
     print(
         "{name}: train {train:.2%}, dev {dev:.2%}, test {test:.2%} (95 % interval {test_low:.2%} "

@@ -1,7 +1,8 @@
 """Train one architecture: ``python -m stages.train NAME``.
 
 Reads data/standardized/ and data/split.csv. Writes, after every epoch, plots/train/NAME.csv;
-models/NAME/model.keras; and data/predictions/NAME.npz, the probabilities of every image. Of a
+models/NAME/model.keras; and data/predictions/NAME.npz, the probabilities of every image and the
+layers of the network. Of a
 training in phases, models/NAME/phases/ has the network at the end of each, and model.keras is the
 one that classifies most dev images. Where a backbone learned letters or a range test suggested a
 learning rate, models/NAME/ shows how. An interrupted training goes on from checkpoints/NAME/.
@@ -17,6 +18,7 @@ from digits import config
 from digits.data import dataset
 from digits.errors import run_stage
 from digits.evaluation import figures, predict, predictions
+from digits.evaluation.outline import outline
 from digits.io import CURVES, read_csv, replacing, write_csv, write_curves
 from digits.training.identity import check_versions
 from digits.training.train import Trained, best_on_dev, train
@@ -76,7 +78,7 @@ def write_predictions(path: Path, trained: Trained, data: dataset.Dataset) -> in
         dev = np.isin(rows, data.rows["dev"])
         kept = best_on_dev([one[dev] for one in phases], data.labels[rows[dev]])
     whole = predict.predict(models[kept], data.images)
-    predictions.write(path, whole, trained.parameters, phases)
+    predictions.write(path, whole, trained.parameters, phases, outline(models[kept]))
     return kept
 
 

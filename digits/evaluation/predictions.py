@@ -1,9 +1,10 @@
 """A network's predictions as data: what train writes, and every later stage reads."""
 
 import io
+import json
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,23 @@ from digits.io import replacing
 
 
 @dataclass(frozen=True)
+class Step:
+    """A layer of a network, and those that go with it.
+
+    Attributes:
+        text: the layers, and what sets them apart.
+        shape: of the output, without the batch.
+        parameters: of these layers.
+        sources: numbers of the steps it takes its input from.
+    """
+
+    text: str
+    shape: tuple[int, ...]
+    parameters: int
+    sources: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Predictions:
     """What a trained network predicts.
 
@@ -23,11 +41,13 @@ class Predictions:
         parameters: number of the network's weights.
         phases: float32 (p, m, 10), in [0, 1], at the end of each of p phases, of the m images that
             `phase_rows` names; p is 0 for a training in one phase.
+        steps: of the network, in the order in which they are used.
     """
 
     probabilities: NDArray[np.float32]
     parameters: int
     phases: NDArray[np.float32]
+    steps: Sequence[Step]
 
 
 def phase_rows(rows: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
@@ -36,7 +56,11 @@ def phase_rows(rows: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
 
 
 def write(
-    path: Path, probabilities: NDArray[np.floating], parameters: int, phases: NDArray[np.floating]
+    path: Path,
+    probabilities: NDArray[np.floating],
+    parameters: int,
+    phases: NDArray[np.floating],
+    steps: Sequence[Step],
 ) -> None:
     """Write an .npz file of what `Predictions` describes; equal content gives equal bytes.
 
@@ -46,6 +70,7 @@ def write(
         "probabilities": np.asarray(probabilities, np.float32),
         "parameters": np.int64(parameters),
         "phases": np.asarray(phases, np.float32),
+        "steps": np.array(json.dumps([asdict(step) for step in steps])),
     }
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, array in arrays.items():
@@ -65,6 +90,7 @@ def read(path: Path, images: int, rows: Mapping[str, NDArray[np.int64]]) -> Pred
         try:
             content = np.load(file, allow_pickle=False)
             found = {name: content[name] for name in ("probabilities", "parameters", "phases")}
+            steps = [_step(**one) for one in json.loads(str(content["steps"]))]
         except Exception as error:  # whatever zipfile, zlib and NumPy raise on damaged bytes
             reason = " ".join(str(error).split())[:200]
             raise PipelineError(f"{path} is not what train writes, or damaged: {reason}") from None
@@ -81,4 +107,8 @@ def read(path: Path, images: int, rows: Mapping[str, NDArray[np.int64]]) -> Pred
             )
         if dtype == "float32" and not ((array >= 0) & (array <= 1)).all():  # NaN is neither
             raise PipelineError(f"{path}: expected {name} from 0 to 1, found others")
-    return Predictions(found["probabilities"], int(found["parameters"]), found["phases"])
+    return Predictions(found["probabilities"], int(found["parameters"]), found["phases"], steps)
+
+
+def _step(text: str, shape: list[int], parameters: int, sources: list[int]) -> Step:
+    return Step(text, tuple(shape), parameters, tuple(sources))

@@ -39,7 +39,7 @@ def workspace(tmp_path: Path) -> Path:
         probabilities = np.eye(10)[(LABELS + np.isin(ids, wrong)) % 10]
         phases = np.stack(2 * [probabilities[25:]])[: 2 if name == "mine" else 0]
         path = tmp_path / f"data/predictions/{name}.npz"
-        predictions.write(path, probabilities, 1000, phases)
+        predictions.write(path, probabilities, 1000, phases, [])
         rows = [1, 1, 0.7, 0.5, 0.8, 0.8, 0.6, 0.7, 1], [2, 1, 0.5, 0.3, 0.9, 0.6, 0.4, 0.8, 1]
         curve = pd.DataFrame(rows, columns=CURVES).astype({"epoch": int, "phase": int})
         curve.to_csv(tmp_path / f"plots/train/{name}.csv", index=False)

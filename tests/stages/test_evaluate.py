@@ -10,11 +10,22 @@ import yaml
 from PIL import Image
 
 from digits.evaluation import predictions
+from digits.evaluation.predictions import Step
 from tests.stages.running import ROOT, run
 
 LABELS = np.arange(40) % 10
 WRONG = [3, 18, 20, 21, 30, 31, 32, 33]
 SETS = {"train": range(20), "dev": range(20, 28), "test": [*range(16, 20), *range(28, 40)]}
+STEPS = [Step("Input", (28, 28, 1), 0, ()), Step("Dense 10, softmax", (10,), 7850, (0,))]
+# Six lines of a user's own, each of which would show in a picture.
+USERS = """
+axes.facecolor: black
+font.size: 18
+font.family: serif
+lines.linewidth: 5
+savefig.bbox: tight
+text.color: red
+"""
 
 
 @pytest.fixture
@@ -32,11 +43,13 @@ def workspace(tmp_path: Path) -> Path:
     split.to_csv(tmp_path / "data/split.csv", index=False)
     probabilities = np.eye(10)[(LABELS + np.isin(np.arange(40), WRONG)) % 10]
     path = tmp_path / "data/predictions/dense.npz"
-    predictions.write(path, probabilities, 7850, np.empty((0, 20, 10)))
+    predictions.write(path, probabilities, 7850, np.empty((0, 20, 10)), STEPS)
     return tmp_path
 
 
-def test_stage_writes_the_figures_and_the_pictures(workspace: Path) -> None:
+def test_stage_writes_the_figures_and_the_pictures_whatever_a_users_matplotlibrc_says(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = run(workspace, "evaluate", "dense")
     assert first.returncode == 0, first.stderr
     assert first.stdout == (
@@ -55,19 +68,22 @@ def test_stage_writes_the_figures_and_the_pictures(workspace: Path) -> None:
     written = [
         workspace / "metrics/dense.json",
         *(workspace / "plots/evaluate/dense" / name for name in ("confusion.png", "errors.png")),
+        workspace / "plots/networks/dense.png",
     ]
     for path in written[1:]:
         with Image.open(path) as picture:
             assert picture.format == "PNG"
-            assert min(picture.size) > 200
+            assert min(picture.size) > 150
     content = [path.read_bytes() for path in written]
+    (workspace / "matplotlibrc").write_text(USERS)
+    monkeypatch.setenv("MATPLOTLIBRC", str(workspace))
     assert run(workspace, "evaluate", "dense").returncode == 0
     assert [path.read_bytes() for path in written] == content
 
 
 def test_predictions_of_another_split_end_the_stage_before_it_writes(workspace: Path) -> None:
     path = workspace / "data/predictions/dense.npz"
-    predictions.write(path, np.zeros((39, 10)), 7850, np.empty((0, 20, 10)))
+    predictions.write(path, np.zeros((39, 10)), 7850, np.empty((0, 20, 10)), STEPS)
     ended = run(workspace, "evaluate", "dense")
     assert ended.returncode == 1
     assert ended.stderr == (

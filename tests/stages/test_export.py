@@ -91,7 +91,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = folder / "models/lenet5/model.keras"
     train(path)
     phases = np.empty((0, 200, 10), np.float32)
-    predictions.write(folder / "data/predictions/lenet5.npz", predict(path), 1000, phases)
+    predictions.write(folder / "data/predictions/lenet5.npz", predict(path), 1000, phases, [])
     return folder
 
 

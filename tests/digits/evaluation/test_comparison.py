@@ -15,7 +15,7 @@ def predict(wrong: list[int], *earlier: list[int]) -> Predictions:
         np.eye(10, dtype=np.float32)[(LABELS + np.isin(np.arange(60), one)) % 10]
         for one in (wrong, *earlier)
     ]
-    return Predictions(every[0], 1000, np.array(every[1:]).reshape(-1, 60, 10)[:, 25:])
+    return Predictions(every[0], 1000, np.array(every[1:]).reshape(-1, 60, 10)[:, 25:], [])
 
 
 FAMILY = {"a": "one", "b": "other", "c": "other"}

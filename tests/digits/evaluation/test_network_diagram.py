@@ -9,9 +9,10 @@ from PIL import Image
 
 from digits import config, networks
 from digits.errors import PipelineError
-from digits.evaluation import figures
-from digits.export import network_diagram
-from digits.export.network_diagram import Block, Step
+from digits.evaluation import figures, network_diagram
+from digits.evaluation.network_diagram import Block
+from digits.evaluation.outline import outline
+from digits.evaluation.predictions import Step
 
 ROOT = Path(__file__).parents[3]
 ARCHITECTURES = config.load(ROOT / "params.yaml").architectures
@@ -22,7 +23,7 @@ def build(name: str) -> keras.Model:
 
 
 def test_a_chain_is_listed_in_order_with_shapes_and_parameters() -> None:
-    steps, blocks = network_diagram.outline(build("lenet5"))
+    steps, blocks = network_diagram.fold(outline(build("lenet5")))
     assert steps == [
         Step("Input", (28, 28, 1), 0, ()),
         Step("ZeroPadding2D", (32, 32, 1), 0, (0,)),
@@ -39,7 +40,7 @@ def test_a_chain_is_listed_in_order_with_shapes_and_parameters() -> None:
 
 
 def test_repeated_blocks_and_shortcuts_of_a_residual_network() -> None:
-    steps, blocks = network_diagram.outline(build("resnet34"))
+    steps, blocks = network_diagram.fold(outline(build("resnet34")))
     assert [(block.length, block.times) for block in blocks] == [(3, 3), (3, 3), (3, 5), (3, 2)]
     first = blocks[0].first
     assert steps[first : first + 3] == [
@@ -54,7 +55,7 @@ def test_repeated_blocks_and_shortcuts_of_a_residual_network() -> None:
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_parameter_is_counted(name: str) -> None:
     model = build(name)
-    steps, blocks = network_diagram.outline(model)
+    steps, blocks = network_diagram.fold(outline(model))
     times = [1] * len(steps)
     for block in blocks:
         times[block.first : block.first + block.length] = [block.times] * block.length
@@ -68,7 +69,7 @@ def test_a_layer_that_is_used_twice_is_refused() -> None:
     shared = keras.layers.Dense(4, name="shared")
     model = keras.Model(inputs, keras.layers.Add(name="sum")([shared(shared(inputs)), inputs]))
     with pytest.raises(PipelineError, match="sum needs a layer's second output; expected that"):
-        network_diagram.outline(model)
+        outline(model)
 
 
 def test_an_activation_that_others_pass_by_keeps_its_line() -> None:
@@ -76,8 +77,7 @@ def test_an_activation_that_others_pass_by_keeps_its_line() -> None:
     features = keras.layers.Dense(4)(inputs)
     active = keras.layers.ReLU()(features)
     model = keras.Model(inputs, keras.layers.Concatenate()([features, active]))
-    steps, _ = network_diagram.outline(model)
-    assert [(step.text, step.sources) for step in steps] == [
+    assert [(step.text, step.sources) for step in outline(model)] == [
         ("Input", ()),
         ("Dense 4", (0,)),
         ("ReLU", (1,)),
@@ -90,14 +90,14 @@ def test_equal_steps_in_a_row_are_one_block() -> None:
     features = inputs
     for _ in range(3):
         features = keras.layers.Dense(4)(features)
-    steps, blocks = network_diagram.outline(keras.Model(inputs, features))
+    steps, blocks = network_diagram.fold(outline(keras.Model(inputs, features)))
     assert [step.text for step in steps] == ["Input", "Dense 4"]
     assert blocks == [Block(first=1, length=1, times=3)]
 
 
 def test_picture_shows_every_text_and_connection_of_a_residual_network(tmp_path: Path) -> None:
     model = build("resnet34")
-    figure = network_diagram.draw(model)
+    figure = network_diagram.draw("resnet34", model.count_params(), outline(model))
     [axes] = figure.axes
     assert {
         "resnet34: 21,831,498 parameters",
@@ -117,7 +117,7 @@ def test_picture_shows_every_text_and_connection_of_a_residual_network(tmp_path:
         if line.get_color() == "grey":
             xs, ys = np.asarray(line.get_data())
             arcs[round(ys[0]), round(ys[-1])] = xs.min() < xs[0] - 0.1
-    steps, _ = network_diagram.outline(model)
+    steps, _ = network_diagram.fold(outline(model))
     assert arcs == {(s, n): n - s > 1 for n, step in enumerate(steps) for s in step.sources}
     figures.save(tmp_path / "picture.png", figure)
     with Image.open(tmp_path / "picture.png") as picture:
