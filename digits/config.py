@@ -124,10 +124,10 @@ class Split(Section):
 
 
 class Evaluate(Section):
-    """How many misclassified images are drawn, and how many training images as samples."""
+    """How many misclassified images are drawn, and how many training images of each label."""
 
     errors_shown: Annotated[int, Field(ge=1, le=100)] = 9
-    samples_shown: Annotated[int, Field(ge=1, le=100)] = 9
+    samples_shown: Annotated[int, Field(ge=1, le=100)] = 2
 
 
 class Export(Section):

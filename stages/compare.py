@@ -20,11 +20,14 @@ from digits.io import CURVES, read_csv, write_csv
 
 
 def draw_samples(png: Path, rows: NDArray[np.int64], count: int, seed: int) -> Figure:
-    """Draw ``count`` of the images with the given row numbers, and their labels."""
-    chosen = np.random.RandomState(seed).permutation(rows)[:count]
+    """Draw ``count`` of the images of each label, out of those with the given row numbers."""
+    shuffled = np.random.RandomState(seed).permutation(rows)
     with Archive(png / "training.zip", png / "testing.zip") as archive:
-        pictures = archive.read(chosen)
-        return figures.images(pictures, [str(label) for label in archive.labels[chosen]])
+        labels = archive.labels[shuffled]
+        chosen = [shuffled[labels == label][:count] for label in range(10)]
+        few = min(len(one) for one in chosen)
+        same = np.concatenate([one[:few] for one in chosen])
+        return figures.samples(archive.read(same), archive.labels[same])
 
 
 def main() -> None:
@@ -49,7 +52,7 @@ def main() -> None:
 
     figures.save(Path("plots/samples.png"), samples)
     for name, figure in {
-        "accuracy": figures.accuracies(architectures),
+        "accuracy": figures.accuracies(architectures, len(rows["test"])),
         "bias_variance": figures.bias_and_variance(architectures),
         "curves": figures.curves(joined),
         "mcnemar": figures.comparisons(architectures, pairs),

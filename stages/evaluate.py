@@ -38,7 +38,7 @@ def main() -> None:
     confusion = figures.confusion(labels, on_test.argmax(axis=1), title)
     worst = metrics.worst_errors(labels, on_test, settings.evaluate.errors_shown)
     pictures = data.images[test[worst]] * data.std + data.mean
-    errors = figures.misclassified(pictures, labels[worst], on_test[worst])
+    errors = figures.misclassified(pictures, labels[worst], on_test[worst], test[worst], name)
 
     figures.save(Path(f"plots/evaluate/{name}/confusion.png"), confusion)
     figures.save(Path(f"plots/evaluate/{name}/errors.png"), errors)

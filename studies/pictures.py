@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from digits.evaluation.figures import COLOURS, MARKERS
+from digits.evaluation.figures import COLOURS
 
 TITLES = {
     "bias": "bias (train error - Bayes error)",
     "variance": "variance (dev error - train error)",
     "test": "error on test images",
 }
+MARKERS = "osD^vP*X<>h"
 
 
 def gaps(described: Mapping[str, Any]) -> Figure:

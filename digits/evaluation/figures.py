@@ -1,8 +1,8 @@
 """Pictures of results, one function each, and how they are saved.
 
-All are made for a README's width of some 830 pixels, and hold nine architectures. Colours are
-those of Petroff, M. A. (2021), Accessible color sequences for data visualization,
-arXiv:2107.02270, which stay apart for colour-blind people; markers differ as well.
+All are made for a README's width of some 830 pixels. Colours are those of Petroff, M. A. (2021),
+Accessible color sequences for data visualization, arXiv:2107.02270, which stay apart for
+colour-blind people.
 """
 
 import itertools
@@ -17,14 +17,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
-from matplotlib.typing import ColorType
 from numpy.typing import ArrayLike, NDArray
 
 from digits.io import replacing
 
 mpl.rcdefaults()  # a user's own matplotlibrc would change the pictures
 COLOURS = mpl.color_sequences["petroff10"]
-MARKERS = "osD^vP*X<>h"
+DARKEST = 2  # % of a label's images, in a confusion matrix
 
 
 def save(path: Path, figure: Figure) -> None:
@@ -42,7 +41,7 @@ def images(pictures: NDArray[np.floating | np.uint8], titles: Sequence[str]) -> 
     """
     columns = max(1, math.ceil(math.sqrt(len(titles))))
     rows = max(1, math.ceil(len(titles) / columns))
-    figure = Figure(figsize=(1.9 * columns + 0.2, 2.2 * rows + 0.2), layout="constrained")
+    figure = Figure(figsize=(2.1 * columns + 0.2, 2.3 * rows + 0.2), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).flat
     for panel in panels:
         panel.set_axis_off()
@@ -54,21 +53,48 @@ def images(pictures: NDArray[np.floating | np.uint8], titles: Sequence[str]) -> 
     return figure
 
 
+def samples(pictures: NDArray[np.uint8], labels: ArrayLike) -> Figure:
+    """Show images in ten columns, one for each label.
+
+    Args:
+        pictures: (n, height, width), 0 (black) to 255 (white).
+        labels: (n,), 0 to 9, as many of each.
+    """
+    order = np.argsort(labels, kind="stable").reshape(10, -1).T
+    figure = Figure(figsize=(9, 0.9 * len(order) + 0.3), layout="constrained")
+    for (row, column), panel in np.ndenumerate(figure.subplots(len(order), 10, squeeze=False)):
+        panel.imshow(pictures[order[row, column]], cmap="gray", vmin=0, vmax=255)
+        panel.set_axis_off()
+        if row == 0:
+            panel.set_title(str(column), fontsize=11)
+    return figure
+
+
 def misclassified(
-    pictures: NDArray[np.floating], labels: ArrayLike, probabilities: NDArray[np.floating]
+    pictures: NDArray[np.floating],
+    labels: ArrayLike,
+    probabilities: NDArray[np.floating],
+    ids: ArrayLike,
+    name: str,
 ) -> Figure:
-    """Show images with their label, the prediction and its probability.
+    """Show the errors that a network is surest of.
 
     Args:
         pictures: (n, height, width), as in `images`.
         labels: (n,), 0 to 9.
         probabilities: (n, 10), in [0, 1].
+        ids: (n,), of the images.
+        name: of the network.
     """
     titles = [
-        f"true {label}, predicted {one.argmax()}\nprobability {one.max():.2%}"
-        for label, one in zip(np.asarray(labels), probabilities, strict=True)
+        f"image {number}\ntrue {label}, predicted {one.argmax()} ({one.max():.2%})"
+        for number, label, one in zip(
+            np.asarray(ids), np.asarray(labels), probabilities, strict=True
+        )
     ]
-    return images(pictures, titles)
+    figure = images(pictures, titles)
+    figure.suptitle(f"{name}: the test errors that it is surest of", fontsize=12)
+    return figure
 
 
 def range_test(curve: pd.DataFrame, suggested: float) -> Figure:
@@ -95,7 +121,7 @@ def range_test(curve: pd.DataFrame, suggested: float) -> Figure:
 def confusion(labels: ArrayLike, predicted: ArrayLike, title: str) -> Figure:
     """Show how often each label (row) was predicted as each digit (column).
 
-    The shade follows the errors alone; beside the right answers none would be seen.
+    The shade is of the errors alone, by their share of the row, and the same for every network.
 
     Args:
         labels: (n,), 0 to 9.
@@ -104,61 +130,59 @@ def confusion(labels: ArrayLike, predicted: ArrayLike, title: str) -> Figure:
     """
     counts = np.zeros((10, 10), np.int64)
     np.add.at(counts, (np.asarray(labels), np.asarray(predicted)), 1)
-    errors = counts.astype(np.float64)
+    errors = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     np.fill_diagonal(errors, 0)
     figure = Figure(figsize=(6.2, 6.2), layout="constrained")
     axes = figure.subplots()
-    axes.imshow(errors, cmap="Oranges", vmin=0, vmax=1.5 * max(1, errors.max()))
+    shown = axes.imshow(errors, cmap="Oranges", vmin=0, vmax=DARKEST)
     for row, column in np.ndindex(*counts.shape):
         weight = "bold" if row == column else "normal"
         axes.text(column, row, f"{counts[row, column]}", ha="center", va="center", weight=weight)
     axes.set_xticks(range(10))
     axes.set_yticks(range(10))
     axes.set(xlabel="predicted", ylabel="true", title=title)
+    label = f"errors, % of the row (darkest: {DARKEST} and more)"
+    figure.colorbar(shown, ax=axes, orientation="horizontal", shrink=0.6, pad=0.02, label=label)
     return figure
 
 
 def curves(table: pd.DataFrame) -> Figure:
-    """Show loss and error by epoch of all architectures, dev solid and train dashed.
+    """Show the error by epoch, a panel for each architecture, on one logarithmic scale.
 
-    A dotted line in an architecture's colour is where it begins another phase.
+    A dotted line is where another phase begins.
 
     Args:
-        table: columns architecture, epoch, phase, set (train or dev), cross_entropy
-            (nats), accuracy ([0, 1]).
+        table: columns architecture, epoch, phase, set (train or dev), accuracy ([0, 1]).
     """
-    figure = Figure(figsize=(10, 5.2), layout="constrained")
-    loss, error = figure.subplots(1, 2, sharex=True)
     names = list(dict.fromkeys(table["architecture"]))
-    for (name, colour, marker), kind in itertools.product(_styles(names), ("train", "dev")):
-        one = table[(table["architecture"] == name) & (table["set"] == kind)]
-        style = (
-            {"linewidth": 1.8, "marker": marker, "markersize": 5}
-            if kind == "dev"
-            else {"linewidth": 0.9, "linestyle": "--"}
-        )
-        loss.plot(one["epoch"], one["cross_entropy"], color=colour, **style)
-        error.plot(one["epoch"], 100 * (1 - one["accuracy"]), color=colour, **style)
+    columns = min(3, len(names))
+    rows = math.ceil(len(names) / columns)
+    figure = Figure(figsize=(9, 2.1 * rows + 0.9), layout="constrained")
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat
+    for panel, name in itertools.zip_longest(panels, names):
+        if name is None:
+            panel.set_axis_off()
+            continue
+        for kind, colour, style in (("dev", COLOURS[0], "-"), ("train", COLOURS[1], "--")):
+            one = table[(table["architecture"] == name) & (table["set"] == kind)]
+            panel.plot(one["epoch"], 100 * (1 - one["accuracy"]), style, color=colour)
         for start in one["epoch"][one["phase"].diff() > 0]:
-            for axes in (loss, error):
-                axes.axvline(start - 0.5, color=colour, linewidth=1.2, linestyle=":")
-    loss.set(title="Loss", ylabel="cross-entropy, nats")
-    error.set(title="Error (100 % - accuracy)", ylabel="% of images")
-    for axes in (loss, error):
-        axes.set_yscale("log", nonpositive="mask")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.set_xlabel("epoch")
-        axes.grid(alpha=0.3)
+            panel.axvline(start - 0.5, color="grey", linewidth=1.2, linestyle=":")
+        panel.set_title(name, fontsize=11)
+        panel.set_yscale("log", nonpositive="mask")
+        panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panel.yaxis.set_major_formatter("{x:g}")
+        panel.xaxis.get_major_locator().set_params(integer=True)
+        panel.grid(alpha=0.3)
     handles = [
-        *(Line2D([], [], color=c, marker=m, label=name) for name, c, m in _styles(names)),
-        Line2D([], [], color="black", linewidth=1.8, label="dev"),
-        Line2D([], [], color="black", linewidth=0.9, linestyle="--", label="while training"),
+        Line2D([], [], color=COLOURS[0], label="dev images"),
+        Line2D([], [], color=COLOURS[1], linestyle="--", label="training images, while training"),
     ]
     if (table["phase"] > 1).any():
-        handles.append(Line2D([], [], color="black", linestyle=":", label="next phase"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=5, frameon=False)
+        handles.append(Line2D([], [], color="grey", linestyle=":", label="next phase"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+    figure.supxlabel("epoch", fontsize=11)
+    figure.supylabel("error, % of images (logarithmic)", fontsize=11)
     return figure
 
 
@@ -193,58 +217,54 @@ def bias_and_variance(architectures: pd.DataFrame) -> Figure:
     return figure
 
 
-def accuracies(architectures: pd.DataFrame) -> Figure:
+def accuracies(architectures: pd.DataFrame, images: int) -> Figure:
     """Show the test accuracies with their intervals.
 
     Args:
         architectures: columns architecture, test, test_low and test_high ([0, 1]).
+        images: in the test set.
     """
     figure, axes = _one_row_each(architectures["architecture"])
     test, low, high = (100 * architectures[name] for name in ("test", "test_low", "test_high"))
     axes.errorbar(
         test, range(len(test)), xerr=[test - low, high - test], fmt="o", color=COLOURS[0], capsize=4
     )
-    axes.set_xlabel("test accuracy with its 95 % interval, %")
+    axes.set_xlabel(f"test accuracy, %, with its 95 % interval (one run, {images:,} images)")
     return figure
 
 
 def comparisons(architectures: pd.DataFrame, pairs: pd.DataFrame) -> Figure:
-    """Show which differences in test accuracy are significant.
+    """Show every difference in test accuracy, in points, and whether it is significant.
 
     Args:
         architectures: columns architecture and test ([0, 1]).
         pairs: columns first, second and p_corrected of every two; below 0.05 it is coloured.
     """
     names, test = list(architectures["architecture"]), architectures["test"].to_numpy()
-    p_values = np.ones((len(names), len(names)))
+    shown = np.full((len(names), len(names)), np.nan)
+    figure = Figure(figsize=(9, 0.5 * len(names) + 1.6), layout="constrained")
+    axes = figure.subplots()
     for first, second, p in zip(
         *(pairs[key] for key in ("first", "second", "p_corrected")), strict=True
     ):
-        at = names.index(first), names.index(second)
-        p_values[at] = p_values[at[::-1]] = p
-    better = np.where(p_values < 0.05, np.sign(np.subtract.outer(test, test)), 0)
-    figure = Figure(figsize=(0.85 * len(names) + 2, 0.5 * len(names) + 2.2), layout="constrained")
-    axes = figure.subplots()
-    axes.imshow(better, cmap="PuOr", vmin=-2, vmax=2, aspect="auto")
-    for row, column in np.ndindex(*better.shape):
-        if row != column:
-            p = p_values[row, column]
-            text = "<0.001" if p < 0.001 else f"{p:.3f}"
-            axes.text(column, row, text, ha="center", va="center")
+        column, row = sorted((names.index(first), names.index(second)))
+        gain = 100 * (test[row] - test[column])
+        shown[row, column] = np.sign(gain) if p < 0.05 else 0
+        text = f"{gain:+.2f}\n{'p < 0.001' if p < 0.001 else f'p = {p:.3f}'}"
+        axes.text(column, row, text, ha="center", va="center", fontsize=8)
+    axes.imshow(shown, cmap="PuOr", vmin=-2, vmax=2, aspect="auto")
     axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
     axes.set_yticks(range(len(names)), names)
-    axes.set_title("McNemar's test on the test images, p after Holm's correction", fontsize=11)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlim(-0.5, len(names) - 1.5)
+    axes.set_ylim(len(names) - 0.5, 0.5)
+    axes.set_title("Test accuracy of the row's network minus the column's, points", fontsize=11)
     figure.supxlabel(
-        "purple: the row's network is better; orange: the column's is; "
-        "white: no significant difference",
-        fontsize=10,
+        "purple: the row's network is better; orange: the column's is; white: no significant "
+        "difference\n(McNemar's exact test, Holm's correction, p < 0.05)",
+        fontsize=9,
     )
     return figure
-
-
-def _styles(names: Sequence[str]) -> list[tuple[str, ColorType, str]]:
-    """Return (name, colour, marker) of each; a colour comes again only with another marker."""
-    return list(zip(names, itertools.cycle(COLOURS), itertools.cycle(MARKERS), strict=False))
 
 
 def _one_row_each(names: pd.Series) -> tuple[Figure, Axes]:

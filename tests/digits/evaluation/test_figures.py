@@ -44,7 +44,7 @@ def bias_and_variance() -> Figure:
 
 
 def accuracies() -> Figure:
-    return figures.accuracies(table(test=0.98, test_low=0.97, test_high=0.985))
+    return figures.accuracies(table(test=0.98, test_low=0.97, test_high=0.985), 22_000)
 
 
 def comparisons() -> Figure:
@@ -93,53 +93,30 @@ def test_saved_picture_is_a_repeatable_png(draw: Callable[[], Figure], tmp_path:
     assert (tmp_path / "once.png").read_bytes() == (tmp_path / "again.png").read_bytes()
 
 
-def test_nine_architectures_have_nine_styles() -> None:
-    lines = curves().axes[0].get_lines()
-    solid = {(line.get_color(), line.get_marker()) for line in lines if line.get_linestyle() == "-"}
-    assert len({colour for colour, _ in solid}) == 9
-    assert len({marker for _, marker in solid}) == 9
-
-
-def test_curves_show_loss_and_error_of_each_architecture_in_its_colour() -> None:
-    columns = ["architecture", "epoch", "phase", "set", "cross_entropy", "accuracy"]
+def test_curves_show_the_error_of_each_architecture_in_a_panel_of_its_own() -> None:
+    columns = ["architecture", "epoch", "phase", "set", "accuracy"]
     rows = [
-        ("a", 1, 1, "train", 0.5, 0.9),
-        ("a", 2, 1, "train", 0.4, 0.95),
-        ("a", 1, 1, "dev", 0.3, 0.96),
-        ("a", 2, 1, "dev", 0.2, 0.97),
-        ("b", 1, 1, "train", 0.6, 0.8),
-        ("b", 1, 1, "dev", 0.7, 0.75),
+        ("a", 1, 1, "train", 0.9),
+        ("a", 2, 2, "train", 0.95),
+        ("a", 1, 1, "dev", 0.96),
+        ("a", 2, 2, "dev", 0.97),
+        ("b", 1, 1, "train", 0.8),
+        ("b", 1, 1, "dev", 0.75),
     ]
     figure = figures.curves(pd.DataFrame(rows, columns=columns))
-    names = {handle.get_color(): handle.get_label() for handle in handles(figure)}
-    kinds = {"-": "dev", "--": "train"}
-    shown = []
-    for axes in figure.axes:
-        assert axes.get_yscale() == "log"
-        points = [
-            (names[line.get_color()], int(epoch), kinds[str(line.get_linestyle())], float(value))
-            for line in axes.get_lines()
-            for epoch, value in xy(line)
-        ]
-        shown.append(points)
-    losses, errors = shown
-    assert losses == [(name, epoch, kind, loss) for name, epoch, _, kind, loss, _ in rows]
-    assert [point[:3] for point in errors] == [point[:3] for point in losses]
-    assert [point[3] for point in errors] == pytest.approx([10, 5, 4, 3, 20, 25])
-
-
-def test_a_dotted_line_marks_where_a_phase_begins() -> None:
-    columns = ["architecture", "epoch", "phase", "set", "cross_entropy", "accuracy"]
-    rows = [("a", epoch, 1, "dev", 0.5, 0.9) for epoch in (1, 2, 3)]
-    rows += [("b", epoch, 1 + (epoch > 2), "dev", 0.5, 0.9) for epoch in (1, 2, 3)]
-    figure = figures.curves(pd.DataFrame(rows, columns=columns))
+    shown = {
+        axes.get_title(): {
+            str(line.get_linestyle()): np.round(xy(line), 6).tolist() for line in axes.get_lines()
+        }
+        for axes in figure.axes
+    }
+    assert shown == {
+        "a": {"-": [[1, 4], [2, 3]], "--": [[1, 10], [2, 5]], ":": [[1.5, 0], [1.5, 1]]},
+        "b": {"-": [[1, 25]], "--": [[1, 20]]},
+    }
+    assert {axes.get_yscale() for axes in figure.axes} == {"log"}
     labels = [handle.get_label() for handle in handles(figure)]
-    assert labels == ["a", "b", "dev", "while training", "next phase"]
-    for axes in figure.axes:
-        solid = {line.get_marker(): line.get_color() for line in axes.get_lines()}
-        (dotted,) = (line for line in axes.get_lines() if line.get_linestyle() == ":")
-        assert np.unique(dotted.get_xdata()).tolist() == [2.5]
-        assert dotted.get_color() == solid["s"] != solid["o"]
+    assert labels == ["dev images", "training images, while training", "next phase"]
 
 
 def test_a_range_test_shows_each_batch_the_smoothed_loss_and_the_suggestion() -> None:
@@ -168,14 +145,14 @@ def test_errors_are_drawn_in_their_grey_levels_with_both_digits() -> None:
     pictures = np.stack([np.full((28, 28), level, np.float32) for level in (100, 25)])
     probabilities = np.zeros((2, 10), np.float32)
     probabilities[[0, 1], [1, 2]] = [0.999, 0.5]
-    panels = figures.misclassified(pictures, [7, 3], probabilities).axes
+    panels = figures.misclassified(pictures, [7, 3], probabilities, [12, 345], "net").axes
     assert [np.unique(np.asarray(panel.images[0].get_array())).tolist() for panel in panels] == [
         [100],
         [25],
     ]
     assert [panel.get_title() for panel in panels] == [
-        "true 7, predicted 1\nprobability 99.90%",
-        "true 3, predicted 2\nprobability 50.00%",
+        "image 12\ntrue 7, predicted 1 (99.90%)",
+        "image 345\ntrue 3, predicted 2 (50.00%)",
     ]
 
 
@@ -211,7 +188,7 @@ def test_bias_and_variance_are_bars_in_percentage_points() -> None:
 def test_accuracies_have_their_intervals() -> None:
     rows = [("a", 0.97, 0.96, 0.975), ("b", 0.98, 0.97, 0.985)]
     columns = ["architecture", "test", "test_low", "test_high"]
-    axes = figures.accuracies(pd.DataFrame(rows, columns=columns)).axes[0]
+    axes = figures.accuracies(pd.DataFrame(rows, columns=columns), 22_000).axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
     (points, _, (bars,)) = axes.containers[0]
     np.testing.assert_allclose(points.get_xydata(), [[97, 0], [98, 1]])
@@ -221,13 +198,29 @@ def test_accuracies_have_their_intervals() -> None:
 def test_only_significant_differences_are_coloured() -> None:
     architectures = pd.DataFrame({"architecture": ["a", "b", "c"], "test": [0.97, 0.96, 0.98]})
     pairs = pd.DataFrame(
-        [("a", "b", 0.01), ("a", "c", 0.0004), ("b", "c", 0.05)],
+        [("a", "b", 0.01), ("c", "a", 0.0004), ("b", "c", 0.05)],
         columns=["first", "second", "p_corrected"],
     )
     figure = figures.comparisons(architectures, pairs)
-    shown = np.asarray(figure.axes[0].images[0].get_array())
-    assert shown.tolist() == [[0, 1, -1], [-1, 0, 0], [1, 0, 0]]
-    red, green, blue, _ = figure.axes[0].images[0].to_rgba(shown)[0, 1]
+    shown = np.asarray(figure.axes[0].images[0].get_array()).astype(float)
+    nothing = float("nan")
+    np.testing.assert_array_equal(shown, [[nothing] * 3, [-1, nothing, nothing], [1, 0, nothing]])
+    red, green, blue, _ = figure.axes[0].images[0].to_rgba(shown)[2, 0]
     assert blue > red > green  # purple
     assert "purple: the row's network is better" in figure.get_supxlabel()
-    assert texts(figure) == ["0.010", "<0.001", "0.010", "0.050", "<0.001", "0.050"]
+    assert texts(figure) == ["-1.00\np = 0.010", "+1.00\np < 0.001", "+2.00\np = 0.050"]
+
+
+def test_samples_are_in_a_column_for_each_label() -> None:
+    labels = np.arange(20)[::-1] % 10
+    figure = figures.samples(np.full((20, 28, 28), labels[:, None, None], np.uint8), labels)
+    shown = [int(np.asarray(axes.images[0].get_array())[0, 0]) for axes in figure.axes]
+    assert shown == [*range(10), *range(10)]
+
+
+def test_the_shade_of_a_confusion_is_the_share_of_the_row_on_the_same_scale_for_all() -> None:
+    labels, predicted = np.repeat([0, 1], [100, 200]), np.repeat([0, 1, 1, 0], [98, 2, 199, 1])
+    picture = figures.confusion(labels, predicted, "made up").axes[0].images[0]
+    errors = np.asarray(picture.get_array())
+    assert (errors[0, 1], errors[1, 0], errors[0, 0]) == (2, 0.5, 0)
+    assert picture.get_clim() == (0, figures.DARKEST)
