@@ -181,7 +181,8 @@ def curves(table: pd.DataFrame) -> Figure:
     if (table["phase"] > 1).any():
         handles.append(Line2D([], [], color="grey", linestyle=":", label="next phase"))
     figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
-    figure.supxlabel("epoch", fontsize=11)
+    for panel in figure.axes[-columns:]:
+        panel.set_xlabel("epoch")
     figure.supylabel("error, % of images (logarithmic)", fontsize=11)
     return figure
 
