@@ -160,34 +160,33 @@ def markdown(tried: list[dict[str, Any]], chosen: Mapping[str, Any]) -> str:
 
 
 def draw_tried(tried: list[dict[str, Any]], tta: Mapping[str, bool]) -> Figure:
-    """Show each recipe's error on dev with Wilson's interval, as it is used: with TTA or without.
+    """Show each recipe's error on dev with Wilson's interval, without and with TTA.
 
     Args:
         tried: of `describe_tried`.
         tta: the chosen recipes, and whether they use test-time augmentation.
     """
-    figure = Figure(figsize=(7, 0.35 * len(tried) + 1), layout="constrained")
-    axes = figure.subplots()
-    for row, one in enumerate(tried):
-        accuracy = max(one["dev_accuracy"], one["dev_tta_accuracy"])
-        if one["recipe"] in tta:
-            accuracy = one["dev_tta_accuracy" if tta[one["recipe"]] else "dev_accuracy"]
-        low, high = statistics.wilson_interval(round(accuracy * DEV), DEV)
-        axes.errorbar(
-            100 * (1 - accuracy),
-            row,
-            xerr=[[100 * (high - accuracy)], [100 * (accuracy - low)]],
-            fmt="D" if one["recipe"] in tta else "o",
-            color=figures.COLOURS[int(one["recipe"] in tta)],
-            capsize=3,
-        )
-    axes.set(
-        xlabel="error on dev, % (95 % interval); a diamond is chosen",
-        yticks=range(len(tried)),
-        yticklabels=[one["recipe"] for one in tried],
-        ylim=(len(tried) - 0.5, -0.5),
-    )
-    axes.grid(axis="x", alpha=0.3)
+    figure = Figure(figsize=(9, 0.4 * len(tried) + 1.2), layout="constrained")
+    panels = figure.subplots(1, 2, sharex=True, sharey=True)
+    kinds = ("without", "dev_accuracy", False), ("with", "dev_tta_accuracy", True)
+    for panel, (title, key, with_tta) in zip(panels, kinds, strict=True):
+        for row, one in enumerate(tried):
+            accuracy = one[key]
+            low, high = statistics.wilson_interval(round(accuracy * DEV), DEV)
+            chosen = tta.get(one["recipe"]) == with_tta
+            panel.errorbar(
+                100 * (1 - accuracy),
+                row,
+                xerr=[[100 * (high - accuracy)], [100 * (accuracy - low)]],
+                fmt="D" if chosen else "o",
+                color=figures.COLOURS[int(chosen)],
+                capsize=3,
+            )
+        panel.set(title=f"{title} test-time augmentation", xlabel="error on dev, %")
+        panel.grid(axis="x", alpha=0.3)
+    panels[0].set_yticks(range(len(tried)), [one["recipe"] for one in tried])
+    panels[0].set_ylim(len(tried) - 0.5, -0.5)
+    figure.supxlabel(f"{DEV:,} dev images, 95 % intervals; a diamond is chosen", fontsize=9)
     return figure
 
 

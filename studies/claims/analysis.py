@@ -180,7 +180,7 @@ def pair(one: dict[str, Any], first: str, between: str, second: str) -> str:
 
 
 def draw(verdicts: list[dict[str, Any]]) -> Figure:
-    """Show the errors, published and ours, with the interval of one more run."""
+    """Show the errors, published and ours, with the interval of one more run, and the verdict."""
     shown = [one for one in verdicts if one["metric"] != "test_loss" and one["mean"] is not None]
     if not shown:
         raise PipelineError("runs.csv has no run of any claim")
@@ -192,6 +192,9 @@ def draw(verdicts: list[dict[str, Any]]) -> Figure:
             ends = [max(0, 100 * (1 - one["high"])), 100 * (1 - one["low"])]
             axes.plot(ends, [row, row], color=figures.COLOURS[0], linewidth=3, alpha=0.5)
         axes.plot(error, row, "o", color=figures.COLOURS[0])
+        axes.annotate(
+            str(one["verdict"]), (1.01, row), xycoords=("axes fraction", "data"), va="center"
+        )
         axes.plot(
             100 * (1 - one["published"]),
             row,
