@@ -1,9 +1,13 @@
 """The bands of `make verify`: what they let pass, and what they notice."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from digits.data import idx
+from digits.data.dataset import Images
 from studies import study
 from studies.verify import __main__ as verify
 from studies.verify import analysis
@@ -48,6 +52,21 @@ def test_a_sound_computer_passes_and_a_shift_of_three_deviations_is_noticed(
         assert len(found) == len(NETWORKS) * len(analysis.FIGURES)
         noticed.append(not all(one["inside"] for one in found))
     assert least <= np.mean(noticed) <= most
+
+
+@pytest.mark.mnist
+def test_the_apps_network_is_held_against_what_is_committed(
+    mnist: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    parts = [idx.read_pair(*(mnist / name for name in idx.FILES[part])) for part in idx.FILES]
+    pixels, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    sources = np.repeat([0, 1], [len(own) for _, own in parts]).astype(np.uint8)
+    assert {row["verdict"] for row in verify.check_app(Images(pixels, labels, sources))} == {"ok"}
+    # The mistake of one source: test pixels divided by 225, not 255.
+    brighter = np.minimum(pixels.astype(float) * 255 / 225, 255).astype(np.uint8)
+    _, loss = verify.check_app(Images(brighter, labels, sources))
+    assert loss["verdict"] == "DIFFERS"
 
 
 def test_the_data_stages_are_held_against_the_lock() -> None:
