@@ -239,13 +239,7 @@ def _expand(study: Study, name: str) -> Iterator[Run]:
 def test_time_augmentation(
     model: keras.Model, images: NDArray[np.float32], black: float
 ) -> NDArray[np.float32]:
-    """Return the mean probabilities, (n, 10), of images as they are and moved by a pixel.
-
-    Args:
-        model: a trained network.
-        images: standardized, (n, size, size); each is predicted in nine places.
-        black: the value of a black pixel.
-    """
+    """Return the mean probabilities, (n, 10), of images where they are and moved by a pixel."""
     size = images.shape[1]
     padded = np.pad(images, ((0, 0), (1, 1), (1, 1)), constant_values=black)
     places = itertools.product(range(3), repeat=2)

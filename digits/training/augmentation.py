@@ -131,19 +131,7 @@ def apply(
 def draw_transforms(
     settings: Augment, count: int, size: int, rng: np.random.Generator, pen: np.random.Generator
 ) -> npt.NDArray[np.float32]:
-    """Draw one affine transform an image.
-
-    Args:
-        settings: as of `draw`.
-        count: number of images.
-        size: of an image, in pixels.
-        rng: decides the draws of rotation, zoom and shift.
-        pen: decides those of shear.
-
-    Returns:
-        float32 (count, 8): the rows of the matrices that take a pixel of the new image to its
-        place in the old one, as `keras.ops.image.affine_transform` takes them.
-    """
+    """Draw transforms (count, 8), as `keras.ops.image.affine_transform` takes them, of images."""
     angle = np.deg2rad(rng.uniform(-settings.rotation, settings.rotation, count))
     zoom_x, zoom_y = rng.uniform(1 - settings.zoom, 1 + settings.zoom, (2, count))
     shift_x, shift_y = rng.uniform(-settings.shift, settings.shift, (2, count)) * size
@@ -158,16 +146,7 @@ def draw_transforms(
 
 
 def change_width(images: keras.KerasTensor, widths: keras.KerasTensor) -> keras.KerasTensor:
-    """Erode or dilate the strokes of each image.
-
-    Args:
-        images: float32 (n, size, size, 1).
-        widths: float32 (n,), from -1 (each stroke loses a pixel on either side) over 0 (it stays)
-            to 1 (it gains one).
-
-    Returns:
-        float32 (n, size, size, 1).
-    """
+    """Erode (a width below 0, -1: by a pixel on either side) or dilate the strokes of each image."""
     dilated = keras.ops.max_pool(images, 3, strides=1, padding="same")
     eroded = -keras.ops.max_pool(-images, 3, strides=1, padding="same")
     share = widths[:, None, None, None]
@@ -176,16 +155,7 @@ def change_width(images: keras.KerasTensor, widths: keras.KerasTensor) -> keras.
 
 
 def normalize_peak(images: keras.KerasTensor, black: float, white: float) -> keras.KerasTensor:
-    """Scale each image so that its brightest pixel is white, as MNIST's normalisation does.
-
-    Args:
-        images: float32 (n, size, size, 1).
-        black: the value of a black pixel, on the scale of ``images``.
-        white: that of a white one.
-
-    Returns:
-        float32 (n, size, size, 1).
-    """
+    """Make each image's brightest pixel white, as MNIST's normalisation does."""
     ink = (images - black) / (white - black)
     brightest = keras.ops.max(ink, axis=(1, 2, 3), keepdims=True)
     return black + (white - black) * ink / keras.ops.maximum(brightest, FAINTEST)

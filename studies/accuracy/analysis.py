@@ -160,12 +160,7 @@ def markdown(tried: list[dict[str, Any]], chosen: Mapping[str, Any]) -> str:
 
 
 def draw_tried(tried: list[dict[str, Any]], tta: Mapping[str, bool]) -> Figure:
-    """Show each recipe's error on dev with Wilson's interval, without and with TTA.
-
-    Args:
-        tried: of `describe_tried`.
-        tta: the chosen recipes, and whether they use test-time augmentation.
-    """
+    """Show each recipe's error on dev without and with TTA; ``tta``: how chosen ones are used."""
     figure = Figure(figsize=(9, 0.4 * len(tried) + 1.2), layout="constrained")
     panels = figure.subplots(1, 2, sharex=True, sharey=True)
     kinds = ("without", "dev_accuracy", False), ("with", "dev_tta_accuracy", True)

@@ -193,20 +193,12 @@ def _correct(rows: pd.DataFrame, folder: Path, count: int) -> NDArray[np.uint8]:
 
 
 def decompose(rows: pd.DataFrame, folder: Path, labels: NDArray[np.uint8]) -> pd.DataFrame:
-    """Return bias and variance of every setting: of the Brier score, over its blocks' networks.
+    """Return brier_bias and brier_variance, both in [0, 2], of every setting over its blocks.
 
-    The mean score of single networks is, but for noise in the labels, the squared distance of
-    their mean prediction from the label (bias) plus the mean squared distance of each from that
-    mean (variance). Both are unbiased for so few networks. Geman, S., Bienenstock, E., and
-    Doursat, R. (1992), Neural networks and the bias/variance dilemma, Neural Computation 4.
-
-    Args:
-        rows: of `code`.
-        folder: of the study.
-        labels: of the test images.
-
-    Returns:
-        A row for each setting: its factors, brier_bias, brier_variance, both in [0, 2].
+    But for noise in the labels, the mean Brier score is the squared distance of the mean prediction
+    from the label (bias) plus the mean squared distance of each prediction from their mean
+    (variance). Both are unbiased for few networks. Geman, S., Bienenstock, E., and Doursat, R.
+    (1992), Neural networks and the bias/variance dilemma, Neural Computation 4.
     """
     truth = np.eye(10, dtype=np.float32)[labels]
     found = []
