@@ -146,7 +146,7 @@ def draw_transforms(
 
 
 def change_width(images: keras.KerasTensor, widths: keras.KerasTensor) -> keras.KerasTensor:
-    """Erode (a width below 0, -1: by a pixel on either side) or dilate the strokes of each image."""
+    """Erode (width below 0; -1: a pixel on either side) or dilate the strokes of each image."""
     dilated = keras.ops.max_pool(images, 3, strides=1, padding="same")
     eroded = -keras.ops.max_pool(-images, 3, strides=1, padding="same")
     share = widths[:, None, None, None]
