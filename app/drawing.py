@@ -16,6 +16,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 from digits.errors import PipelineError
 
@@ -27,6 +28,16 @@ CONTRAST = 32  # grey levels from paper to ink; with less a picture is blank
 EDGE = 4  # the digit ends where the ink falls below this part of the strongest
 NOISE = 10  # ink below this part of the strongest counts as none
 PLACES = np.arange(BOX)
+# Of photographs:
+REDUCED = 400  # pixels of the longer side that are looked at, at most
+UNEVEN = 10  # of a hundred border pixels, so many may differ from paper; with more, light is uneven
+DRAWN = 66  # of a hundred border pixels are the same to two grey levels; with fewer it is a photo
+SHEET = 60  # of a hundred pixels where the ink is; with more it is a sheet of paper on a table
+EIGHT = np.ones((3, 3), np.uint8)  # neighbours
+NOTHING = (
+    "no digit stands out from its background; more light, or a picture from closer up, may help"
+)
+SEVERAL = "there is more than one digit; show one at a time"
 
 
 def normalise(picture: Image.Image) -> NDArray[np.uint8]:
@@ -34,7 +45,8 @@ def normalise(picture: Image.Image) -> NDArray[np.uint8]:
 
     Paper is the median of the picture's outermost pixels; ink is what differs from it, darker or
     lighter, whichever goes further. What is transparent counts as white, or, where that shows
-    nothing, as black.
+    nothing, as black. Where these pixels differ, or the ink is a whole sheet, the picture is a
+    photograph: paper is then what is around the ink, and what touches the edge is no ink.
 
     Args:
         picture: of any size. Mode ``I`` has 16 bits, mode ``F`` goes from 0 to 255.
@@ -43,7 +55,7 @@ def normalise(picture: Image.Image) -> NDArray[np.uint8]:
         (28, 28), white ink (255) on black (0).
 
     Raises:
-        PipelineError: there is no ink in it.
+        PipelineError: there is no digit in it, or more than one.
     """
     for levels in _on_paper(picture):
         if (ink := _ink(levels)) is not None:
@@ -70,8 +82,8 @@ def _on_paper(image: Image.Image) -> Iterator[NDArray[np.uint8]]:
 
 def _ink(levels: NDArray[np.uint8]) -> NDArray[np.int16] | None:
     """Return how far the pixels are from paper, cropped to the digit; None if nowhere far."""
-    border = np.sort(np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]]))
-    paper = int(border[len(border) // 2])
+    border = np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]]).astype(np.int16)
+    paper = int(np.sort(border)[len(border) // 2])
     darker, lighter = paper - int(levels.min()), int(levels.max()) - paper
     strongest = max(darker, lighter)
     if strongest < CONTRAST:
@@ -81,8 +93,86 @@ def _ink(levels: NDArray[np.uint8]) -> NDArray[np.int16] | None:
         ink = -ink
     digit = ink * EDGE >= strongest
     rows, columns = (np.flatnonzero(digit.any(axis=axis)) for axis in (1, 0))
-    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return np.where(ink * NOISE >= strongest, ink, 0)
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    away = np.abs(border - paper)
+    spans = 2 * np.ptp(rows) >= len(levels) and 2 * np.ptp(columns) >= levels.shape[1]
+    sheet = spans and 100 * np.count_nonzero(digit[box]) > SHEET * digit[box].size
+    uneven = sheet or 100 * np.count_nonzero(2 * away > CONTRAST) > UNEVEN * len(away)
+    drawn = 100 * np.count_nonzero(away <= 2) > DRAWN * len(away)
+    if uneven or not drawn:
+        if (found := _photographed(levels)) is not None:
+            return found
+        if uneven and not drawn:
+            raise PipelineError(NOTHING)
+    _digit(ndimage.label(digit[box], EIGHT)[0].astype(np.int64), ink[box].astype(np.int64))
+    return np.where(ink[box] * NOISE >= strongest, ink[box], 0)
+
+
+def _photographed(levels: NDArray[np.uint8]) -> NDArray[np.int16] | None:
+    """Return by how much of the light ink is darker than the paper around it, cropped, or None.
+
+    The light is a closing by a window that is wider than strokes. Two passes: what touches the edge
+    (a table, a frame, a line) must not decide how dark ink is.
+    """
+    factor = -(-max(levels.shape) // REDUCED)
+    height, width = (size // factor for size in levels.shape)
+    cut = levels[: height * factor, : width * factor].astype(np.int64)
+    small = cut.reshape(height, factor, width, factor).sum(axis=(1, 3)) // factor**2
+    window = max(small.shape) // 8 | 1
+    light = ndimage.maximum_filter(small, window, mode="nearest")
+    light = ndimage.minimum_filter(light, window, mode="nearest")
+    ink = (light - small) * 256 // np.maximum(light, 1)
+    margin = max(small.shape) // 20
+    strongest = int(ink[margin : height - margin, margin : width - margin].max(initial=0))
+    outside = np.zeros(ink.shape, bool)
+    for share in (2, 3):
+        parts = ndimage.label((ink * share >= strongest) & ~outside, EIGHT)[0].astype(np.int64)
+        touching = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
+        outside |= np.isin(parts, touching) & (parts > 0)
+        parts[outside] = 0
+        strongest = int(ink[parts > 0].max(initial=0))
+        if strongest < CONTRAST:
+            return None
+    rows, columns, chosen = _digit(parts, ink)
+    digit = ndimage.binary_dilation(chosen, EIGHT) & (ink * NOISE >= strongest)
+    return np.where(digit, ink, 0)[rows, columns].astype(np.int16)
+
+
+def _digit(
+    parts: NDArray[np.int64], ink: NDArray[np.int64]
+) -> tuple[slice, slice, NDArray[np.bool_]]:
+    """Return where the digit is, of parts numbered from 1: the largest and what is close to it.
+
+    Raises:
+        PipelineError: another part is as tall beside it, or almost as large elsewhere.
+    """
+    mass = np.bincount(parts.ravel(), ink.ravel()).astype(np.int64)
+    mass[0] = 0
+    boxes = ndimage.find_objects(parts)
+    order = np.argsort(-mass, kind="stable")
+    rows, columns = boxes[order[0] - 1]
+    first_rows, first_columns = rows, columns
+    near = max(rows.stop - rows.start, columns.stop - columns.start) // 4
+    chosen = parts == order[0]
+    for number in order[1:]:
+        if 50 * mass[number] < mass[order[0]]:  # a speck
+            break
+        down, across = boxes[number - 1]
+        close = (
+            down.start <= rows.stop + near
+            and down.stop >= rows.start - near
+            and across.start <= columns.stop + near
+            and across.stop >= columns.start - near
+        )
+        heights = sorted((down.stop - down.start, first_rows.stop - first_rows.start))
+        beside = across.start >= first_columns.stop or across.stop <= first_columns.start
+        if close and not (beside and 10 * heights[0] >= 7 * heights[1]):
+            chosen |= parts == number
+            rows = slice(min(rows.start, down.start), max(rows.stop, down.stop))
+            columns = slice(min(columns.start, across.start), max(columns.stop, across.stop))
+        elif close or 3 * mass[number] >= mass[order[0]]:
+            raise PipelineError(SEVERAL)
+    return rows, columns, chosen
 
 
 def _fit(ink: NDArray[np.int16]) -> NDArray[np.int64]:

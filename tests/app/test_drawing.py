@@ -60,7 +60,7 @@ def test_the_digit_fills_20_pixels_and_its_mass_is_in_the_middle(seven: NDArray[
 def test_pixels_are_averages_over_their_areas(size: int) -> None:
     ink = np.random.default_rng(size).integers(120, 256, (size, size), dtype=np.uint8)
     ink[size // 2, size // 2] = 255
-    image = drawing.normalise(Image.fromarray(np.pad(ink, 40)))
+    image = drawing.normalise(Image.fromarray(np.pad(ink, size)))
     rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
     averages = area_average(ink)
     np.testing.assert_array_equal(
@@ -121,7 +121,7 @@ def test_neither_mode_nor_colour_matters(picture: Image.Image, seven: NDArray[np
 
 @pytest.mark.parametrize("kind", [np.uint16, np.int32])
 def test_all_levels_of_16_bits_count(kind: type[np.integer]) -> None:
-    levels = np.random.default_rng(0).integers(0, 256, (50, 40), dtype=np.uint8)
+    levels = np.asarray(paper())
     deep = drawing.normalise(Image.fromarray(levels.astype(kind) * 257))
     np.testing.assert_array_equal(deep, drawing.normalise(Image.fromarray(levels)))
 
@@ -193,6 +193,17 @@ def test_a_digit_needs_no_paper_around_it(seven: NDArray[np.uint8]) -> None:
 def test_a_blank_picture_is_refused(picture: Image.Image) -> None:
     with pytest.raises(PipelineError, match="the picture is blank: expected a digit"):
         drawing.normalise(picture)
+
+
+def test_two_digits_are_refused(seven: NDArray[np.uint8]) -> None:
+    both = Image.new("L", (560, 280), 255)
+    for left in (0, 250):
+        both.paste(paper(), (left, 0))
+    with pytest.raises(PipelineError, match="there is more than one digit"):
+        drawing.normalise(both)
+    bar = paper()  # of the same digit, apart from it
+    ImageDraw.Draw(bar).line([(75, 150), (110, 150)], fill=0, width=18)
+    assert np.abs(drawing.normalise(bar).astype(int) - seven).mean() < 15
 
 
 @pytest.fixture(scope="module")

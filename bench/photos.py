@@ -1,0 +1,162 @@
+"""Make pictures of digits on paper as a phone takes them; the app's network classifies them.
+
+    python -m bench.photos data/raw
+
+Digits are MNIST's test images. Each kind of picture has a defect of its own; all have a paper and
+an ink of some grey, the digit anywhere in some size, and JPEG's. Prints how many of each kind are
+classified correctly, wrongly, or refused. Ends with exit status 1 if a figure misses its bound.
+"""
+
+from collections import Counter
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+from tqdm import tqdm
+
+from app import drawing, picture
+from app.classifier import MODEL, Classifier
+from bench import measuring
+from digits.data import idx
+from digits.errors import PipelineError, run_stage
+
+KINDS = (
+    *("clean", "noise", "blur", "ruled", "squared", "gradient", "vignette", "shadow"),
+    *("table", "frame", "turned", "two"),
+)
+ONE = KINDS[:-1]
+AT_LEAST = 95  # % of the pictures with one digit
+ROTATE_270 = 8  # EXIF's: to be turned to the left
+Light = NDArray[np.float64]
+
+
+def main() -> None:
+    """Measure with the digits in the folder named on the command line."""
+    parser = measuring.parser("photos", __doc__)
+    parser.add_argument("raw", type=Path, help="folder with MNIST's testing files")
+    parser.add_argument("--count", type=measuring.count, default=200, help="of each kind (200)")
+    parser.add_argument("--model", type=Path, default=MODEL, help="a .tflite of the export stage")
+    arguments = parser.parse_args()
+    images, labels = idx.read_pair(*(arguments.raw / name for name in idx.FILES["testing"]))
+    table = measure(images, labels, Classifier(arguments.model), arguments.count)
+    print(table.to_markdown())
+    correct = 100 * table.loc[list(ONE), "correct"].sum() / arguments.count / len(ONE)
+    print(f"{correct:.1f} % of the pictures with one digit")
+    if correct < AT_LEAST:
+        raise PipelineError(f"expected at least {AT_LEAST} %, found {correct:.1f}")
+
+
+def measure(
+    images: NDArray[np.uint8], labels: NDArray[np.uint8], classifier: Classifier, count: int
+) -> pd.DataFrame:
+    """Return how many pictures of each kind (rows) are correct, wrong and refused (columns)."""
+    found = {}
+    for kind in tqdm(KINDS):
+        rng = np.random.default_rng(1)
+        outcomes = Counter(correct=0, wrong=0, refused=0)
+        for rows in rng.permutation(len(images))[: 2 * count].reshape(count, 2):
+            shown = rows if kind == "two" else rows[:1]
+            file = photograph(images[shown], kind, rng)
+            try:
+                pixels = drawing.normalise(picture.decode(file))
+            except PipelineError:
+                outcomes["refused"] += 1
+                continue
+            predicted = classifier.probabilities(pixels).argmax()
+            right = kind != "two" and predicted == labels[rows[0]]
+            outcomes["correct" if right else "wrong"] += 1
+        found[kind] = outcomes
+    return pd.DataFrame(found).T
+
+
+def photograph(digits: NDArray[np.uint8], kind: str, rng: np.random.Generator) -> bytes:
+    """Return a JPEG of one of `KINDS` with digits, (n, 28, 28), in a row on paper."""
+    width, height = (640, 480) if rng.random() < 0.5 else (480, 640)
+    light = np.full((height, width), rng.uniform(190, 250))
+    if kind in ("ruled", "squared"):
+        lines(light, kind, rng)
+    share = rng.uniform(0.2, 0.35) if len(digits) > 1 else rng.uniform(0.2, 0.55)
+    write(light, digits, share * min(width, height), rng)
+    if kind == "table":
+        light = on_table(light, rng)
+    if kind == "frame":
+        frame(light, rng)
+    light *= shade(kind, light.shape, rng)
+    light += rng.normal(0, rng.uniform(8, 14) if kind == "noise" else 2.5, light.shape)
+    image = Image.fromarray(light.clip(0, 255).astype(np.uint8))
+    if kind == "blur":
+        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(1.5, 4)))
+    exif, file = Image.Exif(), BytesIO()
+    if kind == "turned":
+        image, exif[0x112] = image.transpose(Image.Transpose.ROTATE_270), ROTATE_270
+    image.convert("RGB").save(file, "JPEG", quality=int(rng.uniform(40, 90)), exif=exif)
+    return file.getvalue()
+
+
+def write(
+    light: Light, digits: NDArray[np.uint8], size: float, rng: np.random.Generator
+) -> None:
+    """Write digits of that size, in pixels, anywhere on a paper, in a row."""
+    height, width = light.shape
+    pen = Image.new("L", (width, height))
+    left = rng.uniform(0.1 * width, 0.9 * width - 1.1 * size * len(digits))
+    top = rng.uniform(0.1 * height, 0.9 * height - size)
+    for digit in digits:
+        cut = Image.fromarray(digit).crop(Image.fromarray(digit).getbbox())
+        scale = size / max(cut.size)
+        larger = cut.resize((round(cut.width * scale) + 1, round(cut.height * scale) + 1))
+        pen.paste(255, (round(left), round(top)), larger)
+        left += 1.1 * size
+    light *= 1 - np.asarray(pen) / 255 * (1 - rng.uniform(0.15, 0.5))
+
+
+def lines(light: Light, kind: str, rng: np.random.Generator) -> None:
+    """Print faint lines on a paper, in both directions if it is squared."""
+    step, depth = rng.integers(24, 48), rng.uniform(0.75, 0.92)
+    for start in range(2):
+        light[start::step] *= depth
+        if kind == "squared":
+            light[:, start::step] *= depth
+
+
+def on_table(light: Light, rng: np.random.Generator) -> Light:
+    """Lay a paper on a dark table, a little askew."""
+    height, width = light.shape
+    share, angle = rng.uniform(0.65, 0.85), rng.uniform(-8, 8)
+    size = round(width * share), round(height * share)
+    sheet = Image.fromarray(light.astype(np.uint8)).resize(size, Image.Resampling.BILINEAR)
+    sheet = sheet.convert("LA").rotate(angle, Image.Resampling.BILINEAR, expand=True)
+    table = Image.new("L", (width, height), round(rng.uniform(20, 80)))
+    corner = (width - sheet.width) // 2, (height - sheet.height) // 2
+    table.paste(sheet.getchannel("L"), corner, sheet.getchannel("A"))
+    return np.asarray(table).astype(float)
+
+
+def frame(light: Light, rng: np.random.Generator) -> None:
+    """Darken one edge or more, as a scanner does."""
+    wide = round(rng.uniform(0.015, 0.05) * min(light.shape))
+    edges = light[:wide], light[-wide:], light[:, :wide], light[:, -wide:]
+    for number in rng.permutation(4)[: rng.integers(1, 5)]:
+        edges[number][:] = rng.uniform(0, 60)
+
+
+def shade(kind: str, shape: tuple[int, ...], rng: np.random.Generator) -> Light:
+    """Return the share of the light that falls on each pixel."""
+    down, across = (axis / size - 0.5 for axis, size in zip(np.indices(shape), shape, strict=True))
+    angle = rng.uniform(0, 2 * np.pi)
+    along = np.cos(angle) * across + np.sin(angle) * down
+    if kind == "gradient":  # to half
+        return np.asarray(1 - 0.5 * (along - along.min()) / np.ptp(along))
+    if kind == "vignette":
+        return np.asarray(1 - 0.9 * (down**2 + across**2))
+    if kind == "shadow":
+        edge, soft = rng.uniform(-0.1, 0.3), rng.uniform(0.004, 0.05)
+        return np.asarray(1 - 0.5 / (1 + np.exp(-(along - edge) / soft)))
+    return np.ones(shape)
+
+
+if __name__ == "__main__":
+    run_stage("photos", main)
