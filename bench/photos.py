@@ -96,9 +96,7 @@ def photograph(digits: NDArray[np.uint8], kind: str, rng: np.random.Generator) -
     return file.getvalue()
 
 
-def write(
-    light: Light, digits: NDArray[np.uint8], size: float, rng: np.random.Generator
-) -> None:
+def write(light: Light, digits: NDArray[np.uint8], size: float, rng: np.random.Generator) -> None:
     """Write digits of that size, in pixels, anywhere on a paper, in a row."""
     height, width = light.shape
     pen = Image.new("L", (width, height))

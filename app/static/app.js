@@ -36,10 +36,30 @@ export function start(classify, compare) {
     else return;
     event.preventDefault();
   });
+  element("choose").addEventListener("click", () => element("photo").click());
+  element("photo").addEventListener("change", () => {
+    take(element("photo").files);
+    element("photo").value = "";
+  });
+  document.addEventListener("paste", (event) => take(event.clipboardData.files));
+  document.addEventListener("dragover", (event) => event.preventDefault());
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    take(event.dataTransfer.files);
+  });
   element("others").addEventListener("toggle", changed);
   addEventListener("resize", () => pad.show());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => pad.show());
   changed();
+
+  async function take([file]) {
+    if (!file) return;
+    try {
+      await pad.take(file);
+    } catch {
+      element("problem").textContent = "This file is no picture that the browser can show.";
+    }
+  }
 
   function changed() {
     drawn++;

@@ -1,16 +1,18 @@
-// The paper: strokes by mouse, finger or pen. They are kept as points, so that they can be taken
-// back one by one, and drawn again at any size and in any colour.
+// The paper: strokes by mouse, finger or pen, or a photo in their place. Strokes are kept as points,
+// so that they can be taken back one by one, and drawn again at any size and in any colour.
 
 import { PEN_WIDTH } from "./drawing.js";
 
 const SIDE = 280; // of the paper, in the points' unit
 const PIXELS = 100; // of the picture's side; with more the network classifies no better
+const LARGEST = 400; // pixels of a photo's longer side; the network sees fewer
 const STEP = 1; // a point closer to the last one than this adds nothing
 
 export class Pad {
   #canvas;
   #changed;
   #strokes = [];
+  #photo = null;
   #pointer = null; // the one that draws; others are ignored meanwhile
   #picture = Object.assign(document.createElement("canvas"), { width: PIXELS, height: PIXELS });
 
@@ -28,7 +30,7 @@ export class Pad {
   }
 
   get blank() {
-    return this.#strokes.length === 0;
+    return this.#strokes.length === 0 && !this.#photo;
   }
 
   get drawing() {
@@ -38,13 +40,33 @@ export class Pad {
   /** Take back the last stroke, even an unfinished one. */
   undo() {
     this.#pointer = null;
-    this.#strokes.pop();
+    if (!this.#photo) this.#strokes.pop();
+    this.#photo = null;
     this.#changed();
   }
 
   clear() {
     this.#pointer = null;
     this.#strokes = [];
+    this.#photo = null;
+    this.#changed();
+  }
+
+  /**
+   * Show a photo in place of what was drawn, the right way up.
+   *
+   * @param {Blob} file
+   */
+  async take(file) {
+    const image = await createImageBitmap(file);
+    const scale = Math.min(1, LARGEST / Math.max(image.width, image.height));
+    const [width, height] = [image.width, image.height].map((side) => Math.ceil(side * scale));
+    const photo = Object.assign(document.createElement("canvas"), { width, height });
+    const context = photo.getContext("2d", { willReadFrequently: true });
+    context.imageSmoothingQuality = "high";
+    context.drawImage(image, 0, 0, width, height);
+    this.clear();
+    this.#photo = photo;
     this.#changed();
   }
 
@@ -54,11 +76,18 @@ export class Pad {
     if (this.#canvas.width !== side) this.#canvas.width = this.#canvas.height = side;
     const context = this.#canvas.getContext("2d");
     context.clearRect(0, 0, side, side);
+    if (this.#photo) {
+      const { width, height } = this.#photo;
+      const scale = side / Math.max(width, height);
+      const [left, top] = [width, height].map((size) => (side - size * scale) / 2);
+      context.drawImage(this.#photo, left, top, width * scale, height * scale);
+    }
     this.#draw(context, side / SIDE, getComputedStyle(this.#canvas).color);
   }
 
-  /** Return the drawing as a picture for the network: 100x100, black on white. */
+  /** Return the picture for the network: the photo, or the drawing, 100x100, black on white. */
   picture() {
+    if (this.#photo) return this.#photo;
     const context = this.#picture.getContext("2d", { willReadFrequently: true });
     context.fillStyle = "white";
     context.fillRect(0, 0, PIXELS, PIXELS);
@@ -70,6 +99,7 @@ export class Pad {
     if (this.drawing || event.button !== 0) return;
     this.#canvas.setPointerCapture(event.pointerId);
     this.#pointer = event.pointerId;
+    this.#photo = null;
     this.#strokes.push([this.#point(event)]);
     this.#changed();
   }

@@ -1,7 +1,6 @@
 // The page with the networks on the server that the page comes from.
 
 import { start, Unreadable } from "./app.js";
-import { greyPng } from "./png.js";
 
 const PATIENCE = 5000; // milliseconds
 
@@ -14,7 +13,7 @@ async function ask(address, picture) {
   const request = {
     method: "POST",
     headers: { "Content-Type": "image/png" },
-    body: await greyPng(picture),
+    body: await new Promise((resolve) => picture.toBlob(resolve)), // a PNG
     signal: AbortSignal.timeout(PATIENCE),
   };
   let response;

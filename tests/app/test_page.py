@@ -11,10 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, CDPSession, Page, Response, ViewportSize, expect
+from playwright.sync_api import (
+    Browser,
+    CDPSession,
+    FilePayload,
+    Page,
+    Response,
+    ViewportSize,
+    expect,
+)
 
 from app import drawing
 from app.classifier import Classifier
+from bench import strokes
 from tests.app.serving import Server
 from tests.app.visitor import (
     DIGITS,
@@ -34,6 +43,15 @@ from tests.app.visitor import (
 
 pytestmark = pytest.mark.browser
 
+LEFT = Image.Transpose.ROTATE_90
+# Has the page get a file in an event, as a person gives it.
+GIVE = """([way, bytes]) => {
+    const data = new DataTransfer();
+    data.items.add(new File([Uint8Array.from(bytes)], "photo.jpg", { type: "image/jpeg" }));
+    document.dispatchEvent(way === "paste"
+        ? new ClipboardEvent("paste", { clipboardData: data, cancelable: true })
+        : new DragEvent("drop", { dataTransfer: data, cancelable: true }));
+}"""
 PHONE = ViewportSize(width=360, height=740)
 
 
@@ -97,8 +115,8 @@ def check_prediction(page: Page, strokes: Strokes, model: Path) -> int:
 
 def test_predicts_every_digit(page: Page, either: str, model: Path) -> None:
     page.goto(either)
-    for digit, strokes in DIGITS.items():
-        assert check_prediction(page, strokes, model) == digit
+    for digit, lines in DIGITS.items():
+        assert check_prediction(page, lines, model) == digit
 
 
 def test_shows_what_other_networks_predict(page: Page, either: str) -> None:
@@ -123,8 +141,8 @@ def test_shows_what_other_networks_predict(page: Page, either: str) -> None:
 @needs_real
 def test_shows_the_prediction_of_real_pens(page: Page, either: str, model: Path) -> None:
     page.goto(either)
-    for _, strokes in real(8):
-        check_prediction(page, strokes, model)
+    for _, lines in real(8):
+        check_prediction(page, lines, model)
 
 
 def test_predicts_within_50_milliseconds(page: Page, either: str) -> None:
@@ -207,11 +225,52 @@ def test_asks_one_question_at_a_time_and_ends_with_the_newest(page: Page, server
     draw(page, DIGITS[4])
     assert settle(page) == 4
     assert page.evaluate("[most, asking]") == [1, 0]
-    pictures = page.evaluate("sent.map((png) => [...png])")
+    pictures = page.evaluate(
+        "Promise.all(sent.map(async (png) => [...new Uint8Array(await png.arrayBuffer())]))"
+    )
     assert 2 <= len(pictures) < 20
     newest = Image.open(BytesIO(bytes(pictures[-1])))
-    assert (newest.size, newest.mode) == ((100, 100), "L")
+    assert newest.size == (100, 100)
     np.testing.assert_array_equal(seen(page), drawing.normalise(newest))
+
+
+@pytest.mark.parametrize("way", ["choose", "paste", "drop"])
+def test_a_photo_is_classified_until_something_is_drawn(page: Page, either: str, way: str) -> None:
+    paper = strokes.draw(DIGITS[3], strokes.PLACEMENTS["medium, centred"]).resize((700, 500))
+    shadow = np.asarray(paper) * np.linspace(1, 0.4, 700)
+    turned, exif = Image.fromarray(shadow.astype(np.uint8)).transpose(LEFT), Image.Exif()
+    file, exif[0x112] = BytesIO(), 6  # to be turned to the right
+    turned.save(file, "JPEG", exif=exif)
+    page.goto(either)
+    draw(page, DIGITS[1])
+    if way == "choose":
+        photo = FilePayload(name="photo.jpg", mimeType="image/jpeg", buffer=file.getvalue())
+        page.locator("#photo").set_input_files([photo])
+    else:
+        page.evaluate(GIVE, [way, list(file.getvalue())])
+    expect(page.locator("#digit")).to_have_text("3")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#digit")).to_have_text("?")
+    draw(page, DIGITS[7])
+    assert settle(page) == 7
+
+
+def test_a_file_that_is_no_picture_is_refused_in_a_sentence(home: Page) -> None:
+    text = FilePayload(name="notes.txt", mimeType="text/plain", buffer=b"three")
+    home.locator("#photo").set_input_files([text])
+    expect(home.get_by_role("alert")).to_have_text(
+        "This file is no picture that the browser can show."
+    )
+
+
+def test_two_digits_are_refused_in_a_sentence(page: Page, either: str) -> None:
+    page.goto(either)
+    for offset in (-0.25, 0.25):
+        moved = [[(0.5 + (x - 0.5) / 2 + offset, y) for x, y in line] for line in DIGITS[3]]
+        draw(page, moved)
+    expect(page.get_by_role("alert")).to_have_text(
+        re.compile("there is more than one digit; show one at a time", re.IGNORECASE)
+    )
 
 
 def test_an_answer_that_comes_after_the_paper_was_cleared_is_not_shown(
@@ -227,25 +286,6 @@ def test_an_answer_that_comes_after_the_paper_was_cleared_is_not_shown(
     expect(page.locator("#digit")).to_have_text("?")
     page.mouse.up()
     assert settle(page) == 7
-
-
-@pytest.mark.parametrize(("width", "height"), [(1, 1), (7, 3), (3, 400)])
-def test_a_png_holds_the_grey_levels_of_its_canvas(home: Page, width: int, height: int) -> None:
-    levels = np.random.default_rng(width).integers(0, 256, (height, width), dtype=np.uint8)
-    png = home.evaluate(
-        """async ([width, height, levels]) => {
-            const { greyPng } = await import("/static/png.js");
-            const canvas = Object.assign(document.createElement("canvas"), { width, height });
-            const rgba = levels.flatMap((level) => [level, level, level, 255]);
-            const image = new ImageData(Uint8ClampedArray.from(rgba), width, height);
-            canvas.getContext("2d").putImageData(image, 0, 0);
-            return [...await greyPng(canvas)];
-        }""",
-        [width, height, levels.ravel().tolist()],
-    )
-    picture = Image.open(BytesIO(bytes(png)))
-    assert picture.mode == "L"
-    np.testing.assert_array_equal(np.asarray(picture), levels)
 
 
 @pytest.mark.parametrize("way", ["Undo", "Control+z", "Backspace"])
