@@ -263,16 +263,6 @@ def test_a_file_that_is_no_picture_is_refused_in_a_sentence(home: Page) -> None:
     )
 
 
-def test_two_digits_are_refused_in_a_sentence(page: Page, either: str) -> None:
-    page.goto(either)
-    for offset in (-0.25, 0.25):
-        moved = [[(0.5 + (x - 0.5) / 2 + offset, y) for x, y in line] for line in DIGITS[3]]
-        draw(page, moved)
-    expect(page.get_by_role("alert")).to_have_text(
-        re.compile("there is more than one digit; show one at a time", re.IGNORECASE)
-    )
-
-
 def test_an_answer_that_comes_after_the_paper_was_cleared_is_not_shown(
     page: Page, server: Server
 ) -> None:

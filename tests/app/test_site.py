@@ -139,6 +139,10 @@ def test_what_is_drawn_stays_on_the_device(page: Page, address: str) -> None:
     expect(page.get_by_role("alert")).to_have_text(sentence)
     page.keyboard.press("Escape")
     expect(page.get_by_role("alert")).to_have_text("")
+    for offset in (0, 0.5):
+        draw(page, [[(x / 2 + offset, y) for x, y in line] for line in DIGITS[3]])
+    sentence = "There is more than one digit; show one at a time."
+    expect(page.get_by_role("alert")).to_have_text(sentence)
 
 
 @pytest.mark.browser
