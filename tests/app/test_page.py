@@ -407,13 +407,13 @@ def test_every_screen_shows_all_of_it_without_scrolling(phone: Page) -> None:
         boxes = phone.locator("#digit, #certainty, figure, #pad, button, #bars").evaluate_all(
             "(parts) => parts.map((part) => part.getBoundingClientRect().toJSON())"
         )
-        assert len(boxes) == 7
+        assert len(boxes) == 8
         for box in boxes:
             assert 0 <= box["left"] <= box["right"] <= width, (width, box)
             assert 0 <= box["top"] <= box["bottom"] <= height, (width, box)
-        *_, figure, paper, undo, clear, bars = boxes
+        *_, figure, paper, undo, clear, choose, bars = boxes
         assert figure["right"] <= max(paper["right"], bars["right"]) + 1, (width, figure)
-        assert min(undo["width"], undo["height"], clear["width"], clear["height"]) >= 44
+        assert min(box[size] for box in (undo, clear, choose) for size in ("width", "height")) >= 44
         sizes = phone.locator("main *").evaluate_all(
             "(parts) => parts.map((part) => parseFloat(getComputedStyle(part).fontSize))"
         )
@@ -475,7 +475,7 @@ def contrast(one: float, other: float) -> float:
 
 def test_the_docs_describe_the_routes(page: Page, server: Server) -> None:
     page.goto(f"{server.url}docs")
-    for route in ("POST /classify", "GET /healthz", "GET /metrics"):
+    for route in ("POST /classify", "POST /compare", "GET /healthz", "GET /metrics"):
         expect(page.get_by_role("heading", name=route)).to_be_visible()
 
 
