@@ -139,7 +139,7 @@ class Export(Section):
 
     architectures: Annotated[list[Name], Field(min_length=1)]
     calibration_images: Count = 500
-    largest_drop: Annotated[float, Field(gt=0, le=1)] = 0.001
+    largest_drop: Annotated[float, Field(gt=0, le=1)] = 0.002
 
 
 class ByGroup(Section):
