@@ -53,7 +53,7 @@ check: setup ## Lint, check formatting and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-repro: setup ## Bring everything up to date on MNIST, a stage on each CPU core (JOBS=4 for four); about an hour
+repro: setup ## Bring everything up to date on MNIST, a stage on each CPU core (JOBS=4 for four); 70 minutes
 	$(BIN)/python -m digits.repro $(if $(JOBS),--jobs $(JOBS))
 
 same: setup ## Show that no number changed since a revision: make same BASE=main; some minutes

@@ -45,12 +45,11 @@ def markdown(architectures: pd.DataFrame, pairs: pd.DataFrame) -> str:
     lines = [
         str(table.to_markdown(index=False, disable_numparse=True, colalign=align)),
         "",
-        "Percent and percentage points; in brackets: 95 % intervals.",
+        "Percent and percentage points; in brackets: 95 % intervals. "
         f"Best on dev: {best['architecture'].iloc[0]}.",
         *([f"Same network, other recipe, test accuracy: {'; '.join(found)}."] if found else []),
-        f"Other pairs without a significant difference on the test images: {names}.",
-        "Tests: McNemar's exact test, Holm's correction over each of these two groups, "
-        f"p < {SIGNIFICANT}.",
+        f"Other pairs without a significant difference on the test images: {names}. (McNemar's "
+        f"exact test, Holm's correction over each of these two groups, p < {SIGNIFICANT}.)",
     ]
     return "\n".join(lines)
 

@@ -61,7 +61,7 @@ def test_table_shows_every_architecture_in_order_and_the_pairs_that_do_not_diffe
     changed = [*CELLS[:3], "98.00 [98.59, 98.89]", *CELLS[4:]]
     assert cells(text) == [*([name, *CELLS] for name in names[:3]), ["mine_plain", *changed]]
     assert "accuracy: mine - mine_plain +0.75 (p = 0.002)." in text
-    assert "difference on the test images: lenet5 and dense." in text
+    assert "difference on the test images: lenet5 and dense. (Mc" in text
 
     alone = report.markdown(architectures({}, architecture=["mine"]), pairs[:0])
     assert cells(alone) == [["mine", *CELLS]]
