@@ -18,6 +18,7 @@ import yaml
 
 from digits import config
 from digits.io import read_json
+from tests.stages.test_convert import assert_lossless
 
 ROOT = Path(__file__).parents[1]
 EPOCHS = {"dense": 3, "lenet5_v2": 8, "lenet5_pen": 1}
@@ -207,28 +208,17 @@ def test_a_killed_stage_ends_as_if_undisturbed(clone: Path) -> None:
     assert run(clone, "git", "status", "--porcelain") == ""  # dvc.lock holds the output's hash
 
 
-def misspell(params: Any) -> None:
-    params["architectures"]["dense"]["early_stoping"] = 1
-
-
-def raise_factor(params: Any) -> None:
-    params["architectures"]["lenet5_v2"]["schedule"]["factor"] = 2
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        (misspell, "params.yaml: architectures.dense.early_stoping is not a known parameter"),
-        (raise_factor, "params.yaml: architectures.lenet5_v2.schedule.factor"),
-    ],
-)
-def test_a_wrong_parameter_ends_in_one_clear_line(
-    clone: Path, change: Callable[[Any], None], expected: str
-) -> None:
-    change_params(clone, change)
+def test_a_wrong_parameter_ends_in_one_clear_line(clone: Path) -> None:
+    def spoil(params: Any) -> None:
+        params["architectures"]["dense"]["early_stoping"] = 1
+        params["architectures"]["lenet5_v2"]["schedule"]["factor"] = 2
+
+    change_params(clone, spoil)
     output = run(clone, "dvc", "repro", status=255)
-    assert len(re.findall(f"^train: .*{re.escape(expected)}", output, re.M)) == 1
+    assert len(re.findall("^train: ", output, re.M)) == 1
+    for complaint in ("dense.early_stoping is not a known", "lenet5_v2.schedule.factor: Input"):
+        assert f"params.yaml: architectures.{complaint}" in output
     assert "Traceback" not in output
 
 
@@ -246,4 +236,5 @@ def test_mnist_gives_the_committed_data_and_a_good_first_epoch(tmp_path: Path) -
     made = read_yaml(tmp_path / "dvc.lock")["stages"]
     for stage in ("download", "convert", "resplit", "standardize"):
         assert made[stage]["outs"] == committed[stage]["outs"]
+    assert_lossless(tmp_path)
     assert read_json(tmp_path / "metrics/dense.json")["test"] > 0.94

@@ -1,8 +1,6 @@
 import gzip
 import json
 import re
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,8 +14,8 @@ from app import drawing
 from bench import strokes
 from digits.errors import PipelineError
 from digits.export import litert
+from tests.workspace import ROOT, run
 
-ROOT = Path(__file__).parents[2]
 SEVEN = {"label": 7, "source": "abc/1.dat", "strokes": [[[0.0, 5.0], [40, 5.0], [20.5, 60.0]]]}
 
 
@@ -65,13 +63,11 @@ def test_the_command_prints_the_figures_and_ends_as_they_are(
     tmp_path: Path, sevens: Path, label: int, accuracy: str, status: int, error: str
 ) -> None:
     path = write(tmp_path / "digits.json.gz", [SEVEN | {"label": label}] * 101)
-    command = [sys.executable, "-m", "bench.strokes", str(path), "--model", str(sevens)]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    assert result.returncode == status
-    assert result.stderr.endswith(error)
+    output, errors = run(ROOT, "bench.strokes", path, "--model", sevens, status=status)
+    assert errors.endswith(error)
     for name in strokes.PLACEMENTS:
-        assert re.search(rf"\| {name} +\| +{accuracy} \| +{accuracy} \|", result.stdout)
-    assert "same class in percent: 100.000" in result.stdout
+        assert re.search(rf"\| {name} +\| +{accuracy} \| +{accuracy} \|", output)
+    assert "same class in percent: 100.000" in output
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,6 @@
 import math
 import resource
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +8,7 @@ import pytest
 
 from digits.errors import PipelineError
 from digits.io import CURVES, read_csv, read_json, replacing, write_csv, write_curves, write_json
+from tests.workspace import ROOT, run
 
 
 def test_a_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
@@ -57,8 +56,7 @@ def test_what_a_killed_writer_left_goes_with_the_next(tmp_path: Path) -> None:
         "    temporary.write_text('ne')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    run = subprocess.run([sys.executable, "-c", code, path], check=False)
-    assert run.returncode == -signal.SIGKILL
+    run(ROOT, "-c", code, path, status=-signal.SIGKILL)
     assert path.read_text() == "old"
     with replacing(path) as temporary:
         temporary.write_text("new")

@@ -5,25 +5,20 @@ change on the way: dropout, which must end, and BatchNorm, which must use its av
 """
 
 import hashlib
-import json
 import shutil
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pytest
-import yaml
 from ai_edge_litert.interpreter import Interpreter
 
 from digits.evaluation import predictions
-from tests.stages.running import ROOT, run
-
-# Keras' own, when it saves a model.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+from digits.io import read_json, write_json
+from tests.stages.conftest import Stage
+from tests.workspace import run, write_data, write_params
 
 FORMATS = ["keras", "weights", "float32", "int8"]
 FILES = {"architecture.json", "model.weights.h5", "model.keras", "float32.tflite"}
@@ -72,23 +67,12 @@ def train(path: Path) -> None:
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with all that the stage reads."""
     folder = tmp_path_factory.mktemp("inputs")
-    for name in ("data/standardized", "models/lenet5", "metrics"):
-        (folder / name).mkdir(parents=True)
-    settings = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    settings["export"] = {
-        "architectures": ["lenet5"],
-        "calibration_images": 100,
-        "largest_drop": 0.02,
-    }
-    (folder / "params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
-    np.save(folder / "data/standardized/images.npy", standardized(pixels()))
-    statistics = {"mean": MEAN, "deviation": DEVIATION}
-    (folder / "data/standardized/statistics.json").write_text(json.dumps(statistics))
-    flags = {name: np.isin(np.arange(400), list(ids)).astype(int) for name, ids in SETS.items()}
-    split = pd.DataFrame({"id": np.arange(400), "label": LABELS, **flags})
-    split.to_csv(folder / "data/split.csv", index=False)
-    (folder / "metrics/lenet5.json").write_text('{"test": 0.9}')
+    export = {"architectures": ["lenet5"], "calibration_images": 100, "largest_drop": 0.02}
+    write_params(folder, {"export": export})
+    write_data(folder, standardized(pixels()), LABELS, SETS, MEAN, DEVIATION)
+    write_json(folder / "metrics/lenet5.json", {"test": 0.9})
     path = folder / "models/lenet5/model.keras"
+    path.parent.mkdir(parents=True)
     train(path)
     phases = np.empty((0, 200, 10), np.float32)
     predictions.write(folder / "data/predictions/lenet5.npz", predict(path), 1000, phases, [])
@@ -100,9 +84,8 @@ def exported(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a workspace in which the stage has run."""
     folder = tmp_path_factory.mktemp("exported") / "workspace"
     shutil.copytree(inputs, folder)
-    done = run(folder, "export", "lenet5")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"{INT8}: test accuracy ")
+    output, _ = run(folder, "stages.export", "lenet5")
+    assert output.startswith(f"{INT8}: test accuracy ")
     return folder
 
 
@@ -137,10 +120,6 @@ def answer(path: Path, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     interpreter.invoke()
     probabilities: npt.NDArray[np.float32] = interpreter.get_tensor(given["index"])[0]
     return probabilities
-
-
-def read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def test_every_format_answers_raw_pixels_as_the_trained_network_does(
@@ -211,36 +190,31 @@ def test_card_tells_what_the_files_are_and_come_from(exported: Path) -> None:
 
 @pytest.mark.slow
 def test_a_repetition_replaces_all_by_the_same_bytes(exported: Path, workspace: Path) -> None:
-    assert run(workspace, "export", "lenet5").returncode == 0
+    run(workspace, "stages.export", "lenet5")
     for folder in ("models/export/lenet5", "models/litert"):
         first = {path.name: path.read_bytes() for path in (exported / folder).iterdir()}
         assert {path.name: path.read_bytes() for path in (workspace / folder).iterdir()} == first
-    assert {path.name for path in (workspace / "models").iterdir()} == {
-        "export",
-        "lenet5",
-        "litert",
-    }
+    names = {path.name for path in (workspace / "models").iterdir()}
+    assert names == {"export", "lenet5", "litert"}
 
 
 @pytest.mark.slow
-def test_a_format_that_classifies_otherwise_is_not_exported(workspace: Path) -> None:
+@pytest.mark.filterwarnings("ignore")  # of TensorFlow's converter
+def test_a_format_that_classifies_otherwise_is_not_exported(workspace: Path, stage: Stage) -> None:
     wrong = {"mean": 0.0, "deviation": DEVIATION}  # so that the formats see other pixels
-    (workspace / "data/standardized/statistics.json").write_text(json.dumps(wrong))
-    done = run(workspace, "export", "lenet5")
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    last = done.stderr.splitlines()[-1]
+    write_json(workspace / "data/standardized/statistics.json", wrong)
+    _, errors = stage("export", "lenet5", status=1)
+    last = errors.splitlines()[-1]
     assert last.startswith("export: keras classifies ")
     assert last.endswith(" images otherwise than the trained network; nothing was exported")
     assert (workspace / "models/export/lenet5/model.keras").read_text() == "earlier"
     assert {path.name for path in (workspace / "models").iterdir()} == {"export", "lenet5"}
 
 
-def test_a_missing_network_is_named(workspace: Path) -> None:
+def test_a_missing_network_is_named(workspace: Path, stage: Stage) -> None:
     (workspace / "models/lenet5/model.keras").unlink()
-    done = run(workspace, "export", "lenet5")
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == (
+    _, errors = stage("export", "lenet5", status=1)
+    assert errors == (
         "export: models/lenet5/model.keras is missing; "
-        "`dvc repro export` first makes what export needs"
+        "`dvc repro export` first makes what export needs\n"
     )

@@ -1,7 +1,5 @@
 import gzip
 import struct
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +7,7 @@ import pytest
 
 from digits.data import idx
 from digits.errors import PipelineError
+from tests.workspace import ROOT, run
 
 IMAGES = struct.pack(">HBBIII", 0, 0x08, 3, 2, 28, 28) + bytes(range(256)) * 6 + bytes(32)
 LABELS = struct.pack(">HBBI", 0, 0x08, 1, 2) + bytes([7, 9])
@@ -69,8 +68,8 @@ def test_a_decompression_bomb_is_not_unpacked(tmp_path: Path) -> None:
         "except idx.PipelineError as error: print(error)\n"
         "print(peak() / before < 1.5)\n"
     )
-    run = subprocess.run([sys.executable, "-c", code, bomb], capture_output=True, text=True)
-    assert run.stdout == f"{bomb}: values: expected 2 bytes, found more\nTrue\n", run.stderr
+    output, _ = run(ROOT, "-c", code, bomb)
+    assert output == f"{bomb}: values: expected 2 bytes, found more\nTrue\n"
 
 
 @pytest.mark.parametrize(

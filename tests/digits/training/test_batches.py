@@ -1,4 +1,3 @@
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from digits.config import Architecture
 from digits.data.dataset import Dataset
 from digits.training.batches import TrainingBatches, dev_batches
 from tests.digits.training.conftest import ARCHITECTURES, recipe
+from tests.workspace import ROOT, run
 
 
 @pytest.fixture
@@ -220,7 +220,5 @@ print(memory() - before)
 def test_an_epoch_holds_no_copy_of_all_images(tmp_path: Path) -> None:
     path = tmp_path / "images.npy"
     images = np.lib.format.open_memmap(path, "w+", np.float32, (100_000, 28, 28))
-    done = subprocess.run(
-        [sys.executable, "-c", EPOCH, path], capture_output=True, text=True, check=True
-    )
-    assert int(done.stdout) * 1024 < images.nbytes / 2
+    output, _ = run(ROOT, "-c", EPOCH, path)
+    assert int(output) * 1024 < images.nbytes / 2
