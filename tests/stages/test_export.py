@@ -209,12 +209,3 @@ def test_a_format_that_classifies_otherwise_is_not_exported(workspace: Path, sta
     assert last.endswith(" images otherwise than the trained network; nothing was exported")
     assert (workspace / "models/export/lenet5/model.keras").read_text() == "earlier"
     assert {path.name for path in (workspace / "models").iterdir()} == {"export", "lenet5"}
-
-
-def test_a_missing_network_is_named(workspace: Path, stage: Stage) -> None:
-    (workspace / "models/lenet5/model.keras").unlink()
-    _, errors = stage("export", "lenet5", status=1)
-    assert errors == (
-        "export: models/lenet5/model.keras is missing; "
-        "`dvc repro export` first makes what export needs\n"
-    )
