@@ -76,11 +76,7 @@ def undisturbed(png: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cluster(*arguments: str) -> Iterator[tuple[Any, dict[str, str]]]:
     """Start a cluster of two machines; give its process, and what lets a study use it."""
     process = start(
-        ROOT,
-        "tests.studies.cluster",
-        *arguments,
-        stdin=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        ROOT, "tests.studies.cluster", *arguments, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     assert process.stdin
     assert process.stdout

@@ -20,6 +20,7 @@ SOURCE = SourceFile(
 )
 ONCE = Download(attempts=1, timeout=1)
 HALF = len(CONTENT) // 2
+LOGIN = b"<html>Sign in to this network</html>"
 
 
 def send(request: Request, body: bytes, length: int | None = len(CONTENT)) -> None:
@@ -42,21 +43,13 @@ def unavailable(request: Request) -> None:
     request.send_error(503)
 
 
-def silent(request: Request) -> None:
-    request.connection.recv(1)  # ends when the client hangs up
-
-
 def stalling(request: Request) -> None:
     send(request, CONTENT[:HALF])
-    request.connection.recv(1)
+    request.connection.recv(1)  # ends when the client hangs up
 
 
 def cut_off(request: Request) -> None:
     send(request, CONTENT[:HALF])
-
-
-def short(request: Request) -> None:
-    send(request, b"<html>Sign in to this network</html>", length=None)
 
 
 def wrong(request: Request) -> None:
@@ -82,13 +75,9 @@ def dripping_headers(request: Request) -> None:
         time.sleep(0.05)
 
 
-def hanging_up(request: Request) -> None:
-    request.connection.shutdown(socket.SHUT_RDWR)
-
-
-def redirecting_to_a_file(request: Request) -> None:
-    request.send_response(302)
-    request.send_header("Location", "file:///etc/hostname")
+def moved(request: Request, address: str = "file:///etc/hostname") -> None:
+    request.send_response(301)
+    request.send_header("Location", address)
     request.end_headers()
 
 
@@ -97,16 +86,22 @@ def redirecting_to_a_file(request: Request) -> None:
     [
         (not_found, "answered 404 Not Found"),
         (unavailable, "answered 503 Service Unavailable"),
-        (silent, "timed out"),
+        (lambda request: request.connection.recv(1), "timed out"),  # silent
         (stalling, "timed out"),
         (cut_off, f"IncompleteRead({HALF} bytes read, {len(CONTENT) - HALF} more expected)"),
-        (short, f"size: expected {len(CONTENT)} bytes, found 36"),
+        (
+            lambda request: send(request, LOGIN, None),
+            f"size: expected {len(CONTENT)} bytes, found 36",
+        ),
         (wrong, "SHA256 hash of downloaded file (file.gz) does not match"),
         (endless, f"size: expected {len(CONTENT)} bytes, found more"),
         (dripping, "slower than 10,000 bytes/s for 2 s"),
         (dripping_headers, "slower than 10,000 bytes/s for 2 s"),
-        (hanging_up, "Remote end closed connection without response"),
-        (redirecting_to_a_file, "No connection adapters were found for 'file:///etc/hostname'"),
+        (
+            lambda request: request.connection.shutdown(socket.SHUT_RDWR),
+            "Remote end closed connection without response",
+        ),
+        (moved, "No connection adapters were found for 'file:///etc/hostname'"),
     ],
 )
 def test_a_failing_mirror_is_named_with_its_reason_and_the_next_one_asked(
@@ -189,14 +184,9 @@ def test_bytes_are_taken_as_stored_whatever_encoding_is_declared(
 
 
 def test_a_redirect_to_another_server_is_followed(tmp_path: Path, serve: Serve) -> None:
-    target = serve(good)
-
-    def moved(request: Request) -> None:
-        request.send_response(301)
-        request.send_header("Location", f"{target}/elsewhere")
-        request.end_headers()
-
-    mirrors.fetch(SOURCE, [serve(moved) + "/"], tmp_path / "file.gz", ONCE)
+    target = f"{serve(good)}/elsewhere"
+    moving = serve(lambda request: moved(request, target))
+    mirrors.fetch(SOURCE, [f"{moving}/"], tmp_path / "file.gz", ONCE)
     assert (tmp_path / "file.gz").read_bytes() == CONTENT
 
 

@@ -110,25 +110,21 @@ GREY = png(np.zeros((28, 28), np.uint8))
 STORED = png(np.zeros((28, 28), np.uint8), compress_level=0)
 
 
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (SMALL, "expected 8-bit grey .* found L of 28x27"),
-        (COLOUR, ".* found RGB of 28x28"),
-        (DEEP, ".* found I;16 of 28x28"),
-        (b"", "not a PNG"),
-        (b"\x89PNG\r\n\x1a\n", "."),
-        (GREY[:50], "."),
-        (GREY.replace(b"IDAT", b"iDAT"), "."),
-        (GREY[:45] + b"\x00" + GREY[46:], "broken data stream"),
-        (STORED[:100] + bytes([STORED[100] ^ 1]) + STORED[101:], "broken data stream"),
-        (bytes(2**16 + 1), "expected 65536 bytes at most, not 65537"),
-    ],
-    ids=[
-        *("size", "colour", "depth", "empty", "header only", "cut", "no data", "changed"),
-        *("changed pixel", "long"),
-    ],
-)
+WRONG = {
+    "size": (SMALL, "expected 8-bit grey .* found L of 28x27"),
+    "colour": (COLOUR, ".* found RGB of 28x28"),
+    "depth": (DEEP, ".* found I;16 of 28x28"),
+    "empty": (b"", "not a PNG"),
+    "header only": (b"\x89PNG\r\n\x1a\n", "."),
+    "cut": (GREY[:50], "."),
+    "no data": (GREY.replace(b"IDAT", b"iDAT"), "."),
+    "changed": (GREY[:45] + b"\x00" + GREY[46:], "broken data stream"),
+    "changed pixel": (STORED[:100] + bytes([STORED[100] ^ 1]) + STORED[101:], "broken data stream"),
+    "long": (bytes(2**16 + 1), "expected 65536 bytes at most, not 65537"),
+}
+
+
+@pytest.mark.parametrize(("content", "reason"), WRONG.values(), ids=WRONG)
 def test_wrong_png_is_named_with_its_archive(training: Path, content: bytes, reason: str) -> None:
     pack(training, {"training/7/00000.png": content})
     where = r"training\.zip: training/7/00000\.png cannot be read: "

@@ -141,14 +141,6 @@ def test_label_smoothing_is_that_of_keras(data: Dataset, tmp_path: Path) -> None
     assert not run.has_weights_of(Run(data, recipe(), tmp_path / "b"))
 
 
-def test_mixup_learns_and_is_measured_on_dev_as_it_is(data: Dataset, tmp_path: Path) -> None:
-    run = Run(data, recipe(epochs=4, augment={"mixup": 0.2}), tmp_path)
-    assert run.curves["dev_cross_entropy"].iloc[-1] == pytest.approx(
-        run.cross_entropy(data, "dev"), rel=1e-4
-    )
-    assert run.curves["dev_accuracy"].iloc[-1] > 0.9
-
-
 def test_a_moving_average_is_taken_at_the_end_and_changes_no_step(
     data: Dataset, tmp_path: Path
 ) -> None:
