@@ -72,6 +72,11 @@ def undisturbed(png: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def expected(undisturbed: Path) -> list[bytes]:
+    return read(undisturbed)
+
+
 @contextmanager
 def cluster(*arguments: str) -> Iterator[tuple[Any, dict[str, str]]]:
     """Start a cluster of two machines; give its process, and what lets a study use it."""
@@ -151,7 +156,7 @@ def call(
 
 @pytest.mark.slow
 def test_only_what_is_missing_is_trained_and_older_rows_stay_until_told_otherwise(
-    undisturbed: Path, project: Path, call: Call
+    undisturbed: Path, expected: list[bytes], project: Path, call: Call
 ) -> None:
     def age_and_drop(rows: list[str]) -> list[str]:
         return [row.rpartition(",")[0] + ",0123456789ab" for row in rows[:2]] + rows[:6:-1]
@@ -167,7 +172,7 @@ def test_only_what_is_missing_is_trained_and_older_rows_stay_until_told_otherwis
     call("twelve", "--commit", "l2")
     assert path.read_text() == before  # of another setting
     call("twelve", "--commit", "plain")
-    assert read(project) == read(undisturbed)
+    assert read(project) == expected
 
 
 @pytest.mark.slow
@@ -192,7 +197,7 @@ def kill_one(cluster: subprocess.Popen[str]) -> bool:
 
 @pytest.mark.slow
 def test_a_study_survives_lost_workers_machines_and_its_own_end(
-    undisturbed: Path, project: Path
+    expected: list[bytes], project: Path
 ) -> None:
     write_study(project, "twelve", **TWELVE)
 
@@ -213,7 +218,7 @@ def test_a_study_survives_lost_workers_machines_and_its_own_end(
         assert 7 <= len(before) < 12
         run(project, "studies.run", "twelve", env=ray)
 
-    assert read(project) == read(undisturbed)
+    assert read(project) == expected
     assert len(finished()) == 12
     logs = {path: (path / "log.txt").read_bytes() for path in finished()}
     assert {path: logs[path] for path in before} == before  # not done twice
