@@ -54,16 +54,6 @@ def read(*paths: Path) -> Images:
         return found.read(range(len(found)))
 
 
-def test_zipfile_and_pillow_read_what_was_written(training: Path, images: Images) -> None:
-    with zipfile.ZipFile(training) as file:
-        assert file.namelist() == [f"training/{k}/{i:05d}.png" for i, k in enumerate(LABELS)]
-        for image, name in zip(images, file.namelist(), strict=True):
-            Image.open(file.open(name)).verify()
-            picture = Image.open(file.open(name))
-            assert picture.mode == "L"
-            assert np.array_equal(np.asarray(picture), image)
-
-
 def test_bytes_are_the_same_everywhere(training: Path) -> None:
     with zipfile.ZipFile(training) as file:
         png = file.read("training/4/00002.png")
