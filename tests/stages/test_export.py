@@ -67,7 +67,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with all that the stage reads."""
     folder = tmp_path_factory.mktemp("inputs")
     export = {"architectures": ["lenet5"], "calibration_images": 100, "largest_drop": 0.02}
-    write_params(folder, {"export": export})
+    write_params(folder, {"export": export, "threads": 1})
     write_data(folder, standardized(pixels()), LABELS, SETS, MEAN, DEVIATION)
     write_json(folder / "metrics/lenet5.json", {"test": 0.9})
     path = folder / "models/lenet5/model.keras"

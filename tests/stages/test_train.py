@@ -74,19 +74,18 @@ def test_a_stopped_training_goes_on_and_ends_as_if_undisturbed(workspace: Path) 
 
 
 @pytest.mark.slow
-def test_a_training_in_phases_killed_at_letters_and_in_the_second_ends_as_if_undisturbed(
-    workspace: Path,
-) -> None:
+def test_a_training_in_phases_killed_at_letters_ends_as_if_undisturbed(workspace: Path) -> None:
     """A network of three layer groups, added as the README says: one file, one entry."""
     shutil.copytree(ROOT / "digits", workspace / "digits")
     shutil.copy(ROOT / "tests/tiny.py", workspace / "digits/networks")
     phases = {
         "head": {"epochs": 2, "learning_rate": "suggested"},
-        "all": {"epochs": 20, "learning_rate": {"from": 1e-3, "to": 5e-3}},
+        "all": {"epochs": 3, "learning_rate": {"from": 1e-3, "to": 5e-3}},
     }
-    letters = {"images": 400, "epochs": 20, "batch_size": 32}
+    letters = {"images": 400, "epochs": 10, "batch_size": 32}
     recipe = {"network": "tiny", "pretrained": "letters", "letters": letters, "batch_size": 32}
     recipe |= {"optimizer": {"name": "adam"}, "phases": phases, "dropout": 0.2}
+    recipe |= {"range_test": {"batches": 30}}
     write_params(workspace, CHANGES | {"architectures.tiny": recipe})
     run(workspace, "stages.train", "tiny")
     names = {path.name for path in (workspace / "models/tiny").rglob("*.*")}
@@ -107,12 +106,6 @@ def test_a_training_in_phases_killed_at_letters_and_in_the_second_ends_as_if_und
     left = state.read_bytes()
     time.sleep(2)
     assert state.read_bytes() == left  # what learned letters has ended, too
-    curves = workspace / "plots/train/tiny.csv"
-
-    def in_second_phase() -> bool:
-        return curves.exists() and "\n3,2," in curves.read_text()
-
-    stop(workspace, "tiny", in_second_phase, signal.SIGKILL)
     assert "resuming after epoch" in run(workspace, "stages.train", "tiny")[0]
     assert take_outputs(workspace) == undisturbed
 
