@@ -31,6 +31,7 @@ determinism.pin(0, 1)  # whichever test runs first; trainings in this process ar
 
 IdxMaker = Callable[..., None]
 Answer = Callable[[BaseHTTPRequestHandler], None]
+Serve = Callable[[Answer], str]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -133,7 +134,7 @@ class Server(ThreadingHTTPServer):
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Answer], str]]:
+def serve() -> Iterator[Serve]:
     """Return a starter of web servers on this machine: takes what to answer, gives the URL."""
     with ExitStack() as stack:
 

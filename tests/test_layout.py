@@ -38,8 +38,8 @@ LOCKS = {folder: read_yaml(f"{folder}dvc.lock")["stages"] for folder in ("", "st
 
 
 def modules() -> Iterator[tuple[str, Path]]:
-    """Yield the name and the file of every module of the project, tests aside."""
-    for folder in ("app", "bench", "digits", "stages", "studies"):
+    """Yield the name and the file of every module."""
+    for folder in ("app", "bench", "digits", "stages", "studies", "tests"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             parts = path.relative_to(ROOT).with_suffix("").parts
             yield ".".join(parts).removesuffix(".__init__"), path
@@ -73,11 +73,6 @@ def test_imports_run_downwards_and_nobody_imports_a_stage(name: str, path: Path)
         if (other := floor(one)) is not None and own is not None and other < own
     }
     assert not wrong
-    assert not {one for one in imported(path) if one.startswith("stages.")}
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=lambda path: path.stem)
-def test_no_test_imports_a_stage(path: Path) -> None:
     assert not {one for one in imported(path) if f"{one}.".startswith("stages.")}
 
 
@@ -197,18 +192,14 @@ def test_every_network_module_belongs_to_an_architecture_or_a_study() -> None:
 
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), ROOT / "bench/tried.md"]
-each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
 
-@each_page
-def test_every_link_leads_somewhere(page: Path) -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_link_of_a_page_and_every_module_that_it_runs_exists(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
     assert not [link for link in links if not (page.parent / link).exists()]
-
-
-@each_page
-def test_every_module_that_a_page_runs_exists(page: Path) -> None:
-    names = re.findall(r"python -m ([a-z_]+(?:\.[a-z_]+)*)", page.read_text(encoding="utf-8"))
+    names = re.findall(r"python -m ([a-z_]+(?:\.[a-z_]+)*)", text)
     ours = [name.replace(".", "/") for name in names if name not in ("pytest", "zipfile")]
     assert not [one for one in ours if not list(ROOT.glob(f"{one}.py")) + list(ROOT.glob(one))]
 

@@ -11,12 +11,9 @@ from tests.app.serving import Server
 from tests.app.visitor import DIGITS, draw, settle
 
 
-def run(module: str, model: Path, options: str) -> str:
-    return measuring.run([f"bench.{module}", "--model", model, *options.split()]).output
-
-
 def test_the_load_is_measured(model: Path) -> None:
-    output = run("server_load", model, "--connections 1 3 --seconds 1")
+    options = ["--connections", "1", "3", "--seconds", "1"]
+    output = measuring.run(["bench.server_load", "--model", model, *options]).output
     size = server_load.DRAWING.stat().st_size
     assert re.match(rf"{size:,} bytes a drawing; memory \d+\.\d MB\n", output)
     lines = re.findall(
@@ -31,13 +28,6 @@ def test_the_load_is_measured(model: Path) -> None:
         assert rate > 10
         assert 0 < p50 <= p99 <= slowest + 0.05  # rounded
         assert 100 < cpu < 100_000
-
-
-def test_the_attack_is_told(model: Path) -> None:
-    output = run("server_hostile", model, "--bodies 100")
-    assert re.match(r"100 bodies in \d+ s, answered 200: \d+, 408: 1, .*422: \d+\n", output)
-    assert re.search(r"^\d+ good requests meanwhile, all answered rightly, slowest ", output, re.M)
-    assert re.search(r"^peak of memory: \d+ MB before, \d+ MB after$", output, re.M)
 
 
 @pytest.mark.browser

@@ -1,13 +1,9 @@
 import gzip
 import json
 import re
-import subprocess
-import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,9 +11,8 @@ import pytest
 from app import drawing
 from bench import strokes
 from digits.errors import PipelineError
-from digits.export import litert
+from tests.workspace import ROOT, run
 
-ROOT = Path(__file__).parents[2]
 SEVEN = {"label": 7, "source": "abc/1.dat", "strokes": [[[0.0, 5.0], [40, 5.0], [20.5, 60.0]]]}
 
 
@@ -39,21 +34,6 @@ def results(right: tuple[int, ...], javascript: int = 0, difference: float = 0.0
     return table.assign(difference=difference)
 
 
-@pytest.fixture(scope="module")
-def sevens(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an exported network that takes everything for a seven."""
-    pixels = keras.Input((28, 28, 1), batch_size=1)
-    sure = keras.layers.Dense(10, "softmax")
-    network = keras.Model(pixels, sure(keras.layers.Flatten()(pixels)))
-    sure.set_weights([np.full((784, 10), 1e-6), 9 * np.eye(10)[7]])
-    folder = tmp_path_factory.mktemp("export")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of TensorFlow's converter
-        noise = np.random.default_rng(0).integers(0, 256, (9, 28, 28), dtype=np.uint8)
-        litert.write_int8(network, folder / "sevens.tflite", noise)
-    return folder / "sevens.tflite"
-
-
 @pytest.mark.parametrize(
     ("label", "accuracy", "status", "error"),
     [
@@ -62,16 +42,15 @@ def sevens(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_the_command_prints_the_figures_and_ends_as_they_are(
-    tmp_path: Path, sevens: Path, label: int, accuracy: str, status: int, error: str
+    tmp_path: Path, model: Path, label: int, accuracy: str, status: int, error: str
 ) -> None:
     path = write(tmp_path / "digits.json.gz", [SEVEN | {"label": label}] * 101)
-    command = [sys.executable, "-m", "bench.strokes", str(path), "--model", str(sevens)]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    assert result.returncode == status
-    assert result.stderr.endswith(error)
+    sevens = model.with_name("sevens.tflite")
+    output, errors = run(ROOT, "bench.strokes", path, "--model", sevens, status=status)
+    assert errors.endswith(error)
     for name in strokes.PLACEMENTS:
-        assert re.search(rf"\| {name} +\| +{accuracy} \| +{accuracy} \|", result.stdout)
-    assert "same class in percent: 100.000" in result.stdout
+        assert re.search(rf"\| {name} +\| +{accuracy} \| +{accuracy} \|", output)
+    assert "same class in percent: 100.000" in output
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,7 @@
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-REPOSITORY = Path(__file__).parents[2]
+from tests.workspace import ROOT, run
+
 STAGE = """
 import os, signal, sys, time
 from pathlib import Path
@@ -17,19 +14,12 @@ run_stage("{}", main)
 """
 
 
-def run(body: str, name: str = "convert") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", STAGE.format(body, name)],
-        capture_output=True,
-        text=True,
-        cwd=REPOSITORY,
-        check=False,
-    )
+def end(body: str, status: int, name: str = "convert") -> tuple[str, str]:
+    return run(ROOT, "-c", STAGE.format(body, name), status=status)
 
 
 def test_a_stage_that_succeeds_says_nothing_of_its_own() -> None:
-    done = run("print('12 images')")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "12 images\n", "")
+    assert end("print('12 images')", 0) == ("12 images\n", "")
 
 
 @pytest.mark.parametrize(
@@ -50,19 +40,18 @@ def test_a_stage_that_succeeds_says_nothing_of_its_own() -> None:
     ],
 )
 def test_what_a_user_can_cause_ends_in_one_line(body: str, status: int, message: str) -> None:
-    done = run(body)
-    assert done.stderr.startswith(f"convert: {message}")
-    assert done.stderr.count("\n") == 1
-    assert (done.returncode, done.stdout) == (status, "")
+    output, errors = end(body, status)
+    assert output == ""
+    assert errors.startswith(f"convert: {message}")
+    assert errors.count("\n") == 1
 
 
 def test_what_is_no_stage_is_not_advised_to_dvc() -> None:
-    done = run("Path('data/none').read_text()", "study")
-    assert done.stderr == "study: data/none is missing\n"
+    told = end("Path('data/none').read_text()", 1, "study")[1]
+    assert told == "study: data/none is missing\n"
 
 
 def test_our_own_mistakes_keep_their_traceback() -> None:
-    done = run("1 / 0")
-    assert done.returncode == 1
-    assert "Traceback" in done.stderr
-    assert "ZeroDivisionError" in done.stderr
+    told = end("1 / 0", 1)[1]
+    assert "Traceback" in told
+    assert "ZeroDivisionError" in told

@@ -1,8 +1,6 @@
 import math
 import resource
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -10,24 +8,20 @@ import pytest
 
 from digits.errors import PipelineError
 from digits.io import CURVES, read_csv, read_json, replacing, write_csv, write_curves, write_json
+from tests.workspace import ROOT, run
 
 
-def test_a_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
-    path = tmp_path / "a.txt"
-    path.write_text("old")
+def test_a_file_takes_the_place_of_the_old_one_in_a_folder_that_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "a/b/c.txt"
+    with replacing(path) as temporary:
+        temporary.write_text("old")
     with replacing(path) as temporary:
         temporary.write_text("new")
         assert path.read_text() == "old"
         assert temporary.suffix == ".txt"
-        assert temporary.parent == tmp_path
+        assert temporary.parent == path.parent
     assert path.read_text() == "new"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_missing_folders_are_made(tmp_path: Path) -> None:
-    with replacing(tmp_path / "a" / "b" / "c.txt") as temporary:
-        temporary.write_text("new")
-    assert (tmp_path / "a" / "b" / "c.txt").read_text() == "new"
+    assert list(path.parent.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
@@ -57,8 +51,7 @@ def test_what_a_killed_writer_left_goes_with_the_next(tmp_path: Path) -> None:
         "    temporary.write_text('ne')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    run = subprocess.run([sys.executable, "-c", code, path], check=False)
-    assert run.returncode == -signal.SIGKILL
+    run(ROOT, "-c", code, path, status=-signal.SIGKILL)
     assert path.read_text() == "old"
     with replacing(path) as temporary:
         temporary.write_text("new")

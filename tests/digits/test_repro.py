@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,8 @@ import pytest
 import yaml
 
 from digits import repro
+from tests.workspace import environment, run, start
 
-ROOT = Path(__file__).parents[2]
-ENVIRONMENT = {
-    **os.environ,
-    "PYTHONPATH": str(ROOT),
-    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-}
 # Each stage notes that it begins and ends, and copies its inputs into its output.
 WORK = """
 import sys, time
@@ -51,12 +45,16 @@ def project(tmp_path: Path) -> Path:
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Return what a plain `dvc repro` makes of the project."""
     folder = make_project(tmp_path_factory.mktemp("plain"))
-    subprocess.run(["dvc", "repro", "-q"], cwd=folder, env=ENVIRONMENT, check=True)
+    dvc(folder, "repro")
     return outcome(folder)
 
 
+def dvc(folder: Path, *command: str) -> None:
+    subprocess.run(["dvc", *command, "-q"], cwd=folder, env=environment(), check=True)
+
+
 def make_project(folder: Path) -> Path:
-    subprocess.run(["dvc", "init", "-q", "--no-scm"], cwd=folder, env=ENVIRONMENT, check=True)
+    dvc(folder, "init", "--no-scm")
     for name, text in {"work.py": WORK, "raw": "raw", "notes": "notes"}.items():
         (folder / name).write_text(text)
     stages = {}
@@ -73,24 +71,11 @@ def outcome(folder: Path) -> tuple[Any, dict[str, str]]:
     return lock, {name: (folder / name).read_text() for name in STAGES}
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "digits.repro", *arguments],
-        cwd=folder,
-        env=ENVIRONMENT,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-
-
 @pytest.mark.slow
 def test_independent_stages_run_side_by_side_with_the_outcome_of_dvc(
     project: Path, plain: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    process = start(project, "--jobs", "2")
-    output, errors = process.communicate()
-    assert process.returncode == 0, errors
+    output, _ = run(project, "digits.repro", "--jobs", "2")
     assert output.startswith("5 stages to run, 2 at a time\ndata: ")
     assert "\nup to date after " in output
     events = (project / "log.txt").read_text().splitlines()
@@ -99,36 +84,32 @@ def test_independent_stages_run_side_by_side_with_the_outcome_of_dvc(
     assert events.index("begins both") > max(events.index("ends one"), events.index("ends two"))
     assert outcome(project) == plain
 
-    assert start(project).communicate()[0].startswith("up to date after ")
+    assert run(project, "digits.repro")[0].startswith("up to date after ")
     (project / "notes").write_text("others")
     monkeypatch.chdir(project)
     assert repro.out_of_date() == {"two": set(), "both": {"two"}}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_stop_stops_everything_and_the_next_run_goes_on(
-    project: Path, plain: Any, how: signal.Signals
-) -> None:
-    process = start(project, "--jobs", "2")
+def test_a_stop_stops_everything_and_the_next_run_goes_on(project: Path, plain: Any) -> None:
     log = project / "log.txt"
-    while not log.exists() or log.read_text().count("begins") < 3:
-        assert process.poll() is None
-        time.sleep(0.1)
-    children = psutil.Process(process.pid).children(recursive=True)
-    assert [one for one in children if "work.py" in " ".join(one.cmdline())]
-    process.send_signal(how)
-    if how == signal.SIGKILL:  # it can stop nothing any more
-        for one in children:
-            one.kill()
-    errors = process.communicate()[1]
-    if how != signal.SIGKILL:
-        assert process.returncode == 130
-        assert errors == "repro: interrupted; the same command goes on from here\n"
-    assert psutil.wait_procs(children, timeout=5)[1] == []
-    process = start(project)
-    output, errors = process.communicate()
-    assert process.returncode == 0, errors
+    for how, begun in ((signal.SIGINT, 3), (signal.SIGTERM, 5), (signal.SIGKILL, 7)):
+        process = start(project, "digits.repro", "--jobs", "2")
+        while not log.exists() or log.read_text().count("begins") < begun:
+            assert process.poll() is None
+            time.sleep(0.1)
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert [one for one in children if "work.py" in " ".join(one.cmdline())]
+        process.send_signal(how)
+        if how == signal.SIGKILL:  # it can stop nothing any more
+            for one in children:
+                one.kill()
+        errors = process.communicate()[1]
+        if how != signal.SIGKILL:
+            assert process.returncode == 130
+            assert errors == "repro: interrupted; the same command goes on from here\n"
+        assert psutil.wait_procs(children, timeout=5)[1] == []
+    output, _ = run(project, "digits.repro")
     assert output.startswith(f"4 stages to run, {joblib.cpu_count()} at a time\n")
     assert outcome(project) == plain
 
@@ -137,27 +118,20 @@ def test_a_stop_stops_everything_and_the_next_run_goes_on(
 def test_a_failure_is_shown_and_what_runs_beside_it_ends_well(project: Path) -> None:
     text = (project / "dvc.yaml").read_text()
     (project / "dvc.yaml").write_text(text.replace("work.py two 6", "work.py two no-number"))
-    process = start(project, "--jobs", "2")
-    errors = process.communicate()[1]
-    assert process.returncode == 1
+    _, errors = run(project, "digits.repro", "--jobs", "2", status=1)
     assert "could not convert string to float: 'no-number'" in errors
     assert errors.endswith("repro: failed: two; see above\n")
     assert (project / "one").exists()
     assert not (project / "after_one").exists()
 
 
-def test_while_another_dvc_runs_a_stage_nothing_begins(project: Path) -> None:
+def test_no_jobs_are_refused_and_nothing_begins_while_another_dvc_runs(project: Path) -> None:
+    _, errors = run(project, "digits.repro", "--jobs", "0", status=1)
+    assert errors == "repro: --jobs must be at least 1, given 0\n"
     holder = {"pid": os.getpid(), "cmd": "dvc repro data"}
     lock = json.dumps({"write": {str(project / "data"): holder}})
     (project / ".dvc/tmp/rwlock").write_text(lock)
-    process = start(project)
-    errors = process.communicate()[1]
-    assert process.returncode == 1
+    _, errors = run(project, "digits.repro", status=1)
     assert errors.startswith("repro: dvc status: ")
     assert f"(PID {os.getpid()}): dvc repro data" in errors
     assert errors.count("\n") == 1
-
-
-def test_no_jobs_are_refused(project: Path) -> None:
-    errors = start(project, "--jobs", "0").communicate()[1]
-    assert errors == "repro: --jobs must be at least 1, given 0\n"

@@ -1,17 +1,14 @@
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-import yaml
 from PIL import Image
 
 from digits.evaluation import predictions
 from digits.evaluation.predictions import Step
-from tests.stages.running import ROOT, run
+from digits.io import read_json
+from tests.stages.conftest import Stage
+from tests.workspace import ROOT, run, write_data, write_params
 
 LABELS = np.arange(40) % 10
 WRONG = [3, 18, 20, 21, 30, 31, 32, 33]
@@ -28,73 +25,54 @@ text.color: red
 """
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Path:
-    """Return a folder with all that the stage reads."""
-    settings = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    settings["datasets"]["mnist"]["bayes_error"] = 0.0025
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
-    (tmp_path / "data/standardized").mkdir(parents=True)
+@pytest.fixture(autouse=True)
+def path(tmp_path: Path) -> Path:
+    """Write all that the stage reads; return the file of predictions."""
+    write_params(tmp_path, {"datasets.mnist.bayes_error": 0.0025})
     pixels = np.random.default_rng(0).normal(size=(40, 28, 28)).astype(np.float32)
-    np.save(tmp_path / "data/standardized/images.npy", pixels)
-    (tmp_path / "data/standardized/statistics.json").write_text('{"mean": 33, "deviation": 78}')
-    flags = {name: np.isin(np.arange(40), list(ids)).astype(int) for name, ids in SETS.items()}
-    split = pd.DataFrame({"id": np.arange(40), "label": LABELS, **flags})
-    split.to_csv(tmp_path / "data/split.csv", index=False)
+    write_data(tmp_path, pixels, LABELS, SETS)
     probabilities = np.eye(10)[(LABELS + np.isin(np.arange(40), WRONG)) % 10]
     path = tmp_path / "data/predictions/dense.npz"
     predictions.write(path, probabilities, 7850, np.empty((0, 20, 10)), STEPS)
-    return tmp_path
+    return path
 
 
 def test_stage_writes_the_figures_and_the_pictures_whatever_a_users_matplotlibrc_says(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, stage: Stage
 ) -> None:
-    first = run(workspace, "evaluate", "dense")
-    assert first.returncode == 0, first.stderr
-    assert first.stdout == (
+    assert stage("evaluate", "dense") == (
         "dense: train 90.00%, dev 75.00%, test 66.67% (95 % interval 39.06% to 86.19%), "
-        "bias +9.75%, variance +15.00%\n"
+        "bias +9.75%, variance +15.00%\n",
+        "",
     )
-    assert json.loads((workspace / "metrics/dense.json").read_text()) == {
-        "train": 0.9,
-        "dev": 0.75,
-        "test": 0.666667,
-        "test_as_published": 0.6875,
-        "test_loss": pytest.approx(-np.log(1e-7) / 3, abs=2e-6),
-        "bias": 0.0975,
-        "variance": 0.15,
-    }
-    written = [
-        workspace / "metrics/dense.json",
-        *(workspace / "plots/evaluate/dense" / name for name in ("confusion.png", "errors.png")),
-        workspace / "plots/networks/dense.png",
-    ]
-    for path in written[1:]:
-        with Image.open(path) as picture:
+    metrics = tmp_path / "metrics/dense.json"
+    shown = ["bias", "dev", "test", "test_as_published", "test_loss", "train", "variance"]
+    assert list(read_json(metrics)) == shown
+    names = ("evaluate/dense/confusion", "evaluate/dense/errors", "networks/dense")
+    pictures = [tmp_path / f"plots/{name}.png" for name in names]
+    for one in pictures:
+        with Image.open(one) as picture:
             assert picture.format == "PNG"
             assert min(picture.size) > 150
-    content = [path.read_bytes() for path in written]
-    (workspace / "matplotlibrc").write_text(USERS)
-    monkeypatch.setenv("MATPLOTLIBRC", str(workspace))
-    assert run(workspace, "evaluate", "dense").returncode == 0
-    assert [path.read_bytes() for path in written] == content
+    content = [one.read_bytes() for one in (metrics, *pictures)]
+    (tmp_path / "matplotlibrc").write_text(USERS)
+    run(tmp_path, "stages.evaluate", "dense", env={"MATPLOTLIBRC": str(tmp_path)})
+    assert [one.read_bytes() for one in (metrics, *pictures)] == content
 
 
-def test_predictions_of_another_split_end_the_stage_before_it_writes(workspace: Path) -> None:
-    path = workspace / "data/predictions/dense.npz"
+def test_predictions_of_another_split_end_the_stage_before_it_writes(
+    path: Path, tmp_path: Path, stage: Stage
+) -> None:
     predictions.write(path, np.zeros((39, 10)), 7850, np.empty((0, 20, 10)), STEPS)
-    ended = run(workspace, "evaluate", "dense")
-    assert ended.returncode == 1
-    assert ended.stderr == (
+    _, errors = stage("evaluate", "dense", status=1)
+    assert errors == (
         "evaluate: data/predictions/dense.npz: expected probabilities as float32 (40, 10), "
         "found float32 (39, 10)\n"
     )
-    assert not (workspace / "metrics").exists()
+    assert not (tmp_path / "metrics").exists()
 
 
 def test_neither_evaluate_nor_compare_imports_tensorflow() -> None:
-    code = "import stages.evaluate, stages.compare, sys; print(*sys.modules)"
-    imported = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).split()
-    assert "stages.compare" in imported
-    assert not {"tensorflow", "keras"} & set(imported)
+    output, _ = run(ROOT, "-c", "import stages.evaluate, stages.compare, sys; print(*sys.modules)")
+    assert "stages.compare" in output.split()
+    assert not {"tensorflow", "keras"} & set(output.split())

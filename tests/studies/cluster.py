@@ -1,6 +1,6 @@
 """A Ray cluster of two machines of one processor each, on this one.
 
-``python tests/studies/cluster.py`` prints its address; a line on standard input takes the second
+``python -m tests.studies.cluster`` prints its address; a line on standard input takes the second
 machine away without a warning, the end of input ends all. NAME=VALUE on the command line is set on
 the second machine alone.
 """

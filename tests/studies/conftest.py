@@ -8,24 +8,29 @@ import numpy as np
 import pytest
 import yaml
 
+from digits.data import optdigits, png_archive
 from digits.data.dataset import Images
-from digits.data.png_archive import Archive
-from tests.stages import running
+from tests.workspace import write_params
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def png(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def images() -> Images:
+    """Return optdigits' 1,797 images."""
+    pixels, labels = optdigits.read()
+    return Images(pixels, labels, (np.arange(1797) >= 1500).astype(np.uint8))
+
+
+@pytest.fixture(scope="session")
+def png(images: Images, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder whose data/png holds optdigits, as download and convert leave them."""
     folder = tmp_path_factory.mktemp("optdigits")
-    content = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    content["dataset"] = "optdigits"
-    content["split"].update(train=0.6, test=0.4)
-    (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-    for stage in ("download", "convert"):
-        done = running.run(folder, stage)
-        assert done.returncode == 0, done.stderr
+    write_params(folder, {"dataset": "optdigits", "split.train": 0.6, "split.test": 0.4})
+    for number, name in enumerate(("training", "testing")):
+        rows = np.flatnonzero(images.sources == number)
+        path = folder / f"data/png/{name}.zip"
+        png_archive.write(path, images.pixels[rows], images.labels[rows], rows[0])
     return folder
 
 
@@ -36,14 +41,6 @@ def project(png: Path, tmp_path: Path) -> Path:
     (tmp_path / "data").mkdir()
     (tmp_path / "data/png").symlink_to(png / "data/png")
     return tmp_path
-
-
-@pytest.fixture(scope="session")
-def images(png: Path) -> Images:
-    """Return optdigits' 1,797 images."""
-    folder = png / "data/png"
-    with Archive(folder / "training.zip", folder / "testing.zip") as archive:
-        return Images(archive.read(range(len(archive))), archive.labels, archive.sources)
 
 
 def write_study(project: Path, name: str, **content: Any) -> Path:

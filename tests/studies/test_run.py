@@ -1,13 +1,12 @@
 """Whole studies, as processes, on scikit-learn's digits."""
 
-import os
 import re
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,10 @@ import psutil
 import pytest
 
 from digits.errors import PipelineError
+from studies import engine
 from studies import run as study_run
-from tests.studies.conftest import ROOT, write_study
+from tests.studies.conftest import write_study
+from tests.workspace import ROOT, run, start
 
 TWELVE: dict[str, Any] = {
     "architecture": "dense",
@@ -32,30 +33,10 @@ TWELVE: dict[str, Any] = {
 OUTPUTS = ("runs/runs.csv", "results/summary.json", "results/tables.md", "results/gaps.png")
 
 
-def start(project: Path, *arguments: str, module: str = "run", **environment: str) -> Any:
-    """Start a study in ``project``."""
-    return subprocess.Popen(
-        [sys.executable, "-m", f"studies.{module}", *arguments],
-        cwd=project,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def run(project: Path, *arguments: str, status: int = 0, **options: Any) -> tuple[str, str]:
-    """Run a study to its end, check the exit status, and return what it printed."""
-    process = start(project, *arguments, **options)
-    output, errors = process.communicate()
-    assert process.returncode == status, errors
-    return output, errors
-
-
 def read(project: Path) -> list[bytes]:
     """Analyse the study of twelve runs; return all that it has written."""
     folder = project / "studies/twelve"
-    run(project, "twelve", module="analyse")
+    run(project, "studies.analyse", "twelve")
     kept = sorted(folder.glob("runs/*.npz"))
     assert len(kept) == 12
     return [path.read_bytes() for path in [*(folder / name for name in OUTPUTS), *kept]]
@@ -77,7 +58,7 @@ def undisturbed(png: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(png / "params.yaml", folder)
     shutil.copytree(png / "data/png", folder / "data/png")
     write_study(folder, "twelve", **TWELVE)
-    process = start(folder, "twelve")
+    process = start(folder, "studies.run", "twelve")
     wait_until(lambda: len(workers(process)) == 2, process)
     heard = heard_on(process)
     assert heard
@@ -91,32 +72,28 @@ def undisturbed(png: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def cluster_of(*arguments: str) -> subprocess.Popen[str]:
-    """Start a cluster of two machines; it prints its address."""
-    return subprocess.Popen(
-        [sys.executable, ROOT / "tests/studies/cluster.py", *arguments],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
+@pytest.fixture(scope="module")
+def expected(undisturbed: Path) -> list[bytes]:
+    return read(undisturbed)
+
+
+@contextmanager
+def cluster(*arguments: str) -> Iterator[tuple[Any, dict[str, str]]]:
+    """Start a cluster of two machines; give its process, and what lets a study use it."""
+    process = start(
+        ROOT, "tests.studies.cluster", *arguments, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
-
-
-def end(process: subprocess.Popen[str]) -> None:
-    """End a cluster and all that it started."""
-    _, *children = family(process)
-    process.communicate()
-    for child in children:
-        if child.is_running():
-            child.kill()
-
-
-@pytest.fixture
-def cluster() -> Iterator[subprocess.Popen[str]]:
-    process = cluster_of()
-    yield process
-    end(process)
+    assert process.stdin
+    assert process.stdout
+    ray = {"RAY_ADDRESS": process.stdout.readline().strip(), "STUDY_STORE": "store"}
+    try:
+        yield process, ray | {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+    finally:
+        _, *children = family(process)
+        process.communicate()
+        for child in children:
+            if child.is_running():
+                child.kill()
 
 
 def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
@@ -158,15 +135,6 @@ def with_rows(undisturbed: Path, project: Path, change: Callable[[list[str]], li
     return path
 
 
-@pytest.mark.slow
-def test_only_what_is_missing_is_trained(undisturbed: Path, project: Path) -> None:
-    with_rows(undisturbed, project, lambda rows: rows[:4:-1])
-    output, _ = run(project, "twelve")
-    assert "12 runs, 5 to train" in output
-    assert len(list((project / "checkpoints/studies").iterdir())) == 5
-    assert read(project) == read(undisturbed)
-
-
 Call = Callable[..., str]
 
 
@@ -176,6 +144,7 @@ def call(
 ) -> Call:
     """Return what runs a study in this process, where it trains nothing, and gives its output."""
     monkeypatch.chdir(project)
+    monkeypatch.setattr(engine, "run", lambda trainings, images, store: [])
 
     def main(*arguments: str) -> str:
         monkeypatch.setattr(sys, "argv", ["study", *arguments])
@@ -186,26 +155,24 @@ def call(
 
 
 @pytest.mark.slow
-def test_rows_of_older_code_stay_until_told_otherwise(
-    undisturbed: Path, project: Path, call: Call
+def test_only_what_is_missing_is_trained_and_older_rows_stay_until_told_otherwise(
+    undisturbed: Path, expected: list[bytes], project: Path, call: Call
 ) -> None:
-    def age(rows: list[str]) -> list[str]:
-        return [row.rpartition(",")[0] + ",0123456789ab" for row in rows[:2]] + rows[2:]
+    def age_and_drop(rows: list[str]) -> list[str]:
+        return [row.rpartition(",")[0] + ",0123456789ab" for row in rows[:2]] + rows[:6:-1]
 
-    path = with_rows(undisturbed, project, age)
-    before = path.read_text()
-    output = call("twelve")
+    path = with_rows(undisturbed, project, age_and_drop)
+    output, _ = run(project, "studies.run", "twelve")
     assert "runs.csv: 2 runs are of older code" in output
-    assert "12 runs, 0 to train" in output
-    assert path.read_text() == before
+    assert "12 runs, 5 to train" in output
+    assert len(list((project / "checkpoints/studies").iterdir())) == 5
+    before = path.read_text()
+    assert before.count("0123456789ab") == 2
+    assert "12 runs, 2 to train" in call("twelve", "--renew")
     call("twelve", "--commit", "l2")
     assert path.read_text() == before  # of another setting
     call("twelve", "--commit", "plain")
-    assert path.read_text() == (undisturbed / "studies/twelve/runs/runs.csv").read_text()
-    path.write_text(before)
-    output, _ = run(project, "twelve", "--renew")
-    assert "12 runs, 2 to train" in output
-    assert read(project) == read(undisturbed)
+    assert read(project) == expected
 
 
 @pytest.mark.slow
@@ -230,73 +197,46 @@ def kill_one(cluster: subprocess.Popen[str]) -> bool:
 
 @pytest.mark.slow
 def test_a_study_survives_lost_workers_machines_and_its_own_end(
-    undisturbed: Path, project: Path, cluster: subprocess.Popen[str]
+    expected: list[bytes], project: Path
 ) -> None:
     write_study(project, "twelve", **TWELVE)
-    store = project / "store"
-    assert cluster.stdout
-    assert cluster.stdin
-    environment: dict[str, Any] = {
-        "RAY_ADDRESS": cluster.stdout.readline().strip(),
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-        "STUDY_STORE": str(store),
-    }
 
     def finished() -> set[Path]:
-        return {path.parent for path in store.glob("*/rows.json")}
+        return {path.parent for path in project.glob("store/*/rows.json")}
 
-    driver = start(project, "twelve", **environment)
-    wait_until(lambda: len(finished()) >= 2 and kill_one(cluster), driver)
-    wait_until(lambda: len(finished()) >= 4, driver)
-    cluster.stdin.write("\n")
-    cluster.stdin.flush()
-    assert cluster.stdout.readline() == "gone\n"
-    wait_until(lambda: len(finished()) >= 7, driver)
-    driver.kill()
-    driver.communicate()
-    before = {path: (path / "log.txt").read_bytes() for path in finished()}
-    assert 7 <= len(before) < 12
+    with cluster() as (machines, ray):
+        driver = start(project, "studies.run", "twelve", env=ray)
+        wait_until(lambda: len(finished()) >= 2 and kill_one(machines), driver)
+        wait_until(lambda: len(finished()) >= 4, driver)
+        machines.stdin.write("\n")
+        machines.stdin.flush()
+        assert machines.stdout.readline() == "gone\n"
+        wait_until(lambda: len(finished()) >= 7, driver)
+        driver.kill()
+        driver.communicate()
+        before = {path: (path / "log.txt").read_bytes() for path in finished()}
+        assert 7 <= len(before) < 12
+        run(project, "studies.run", "twelve", env=ray)
 
-    run(project, "twelve", **environment)
-    assert read(project) == read(undisturbed)
+    assert read(project) == expected
     assert len(finished()) == 12
-    for path, log in before.items():
-        assert (path / "log.txt").read_bytes() == log  # not done twice
-    begun = sum(
-        len(re.findall(r"-\d, on .*, process", (path / "log.txt").read_text()))
-        for path in finished()
-    )
-    assert begun > 12
-    assert not list(store.glob("*/attempt-*/rows.json"))
+    logs = {path: (path / "log.txt").read_bytes() for path in finished()}
+    assert {path: logs[path] for path in before} == before  # not done twice
+    assert sum(len(re.findall(rb"-\d, on .*, process", log)) for log in logs.values()) > 12
+    assert not list(project.glob("store/*/attempt-*/rows.json"))
 
 
 @pytest.mark.slow
-def test_a_machine_that_cannot_take_part_is_left_out(project: Path) -> None:
-    process = cluster_of("ONEDNN_MAX_CPU_ISA=AVX2")
-    try:
-        assert process.stdout
-        write_study(project, "s", seeds=[1, 2, 3, 4])
-        environment: dict[str, Any] = {
-            "RAY_ADDRESS": process.stdout.readline().strip(),
-            "STUDY_STORE": "store",
-        }
-        environment["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-        output, _ = run(project, "s", **environment)
-    finally:
-        end(process)
-    assert len(re.findall(r"ONEDNN_MAX_CPU_ISA AVX2, expected unset: goes on without", output)) == 1
-    assert output.splitlines()[-1] == "wrote studies/s/runs/runs.csv: 4 rows"
-
-
-@pytest.mark.slow
-def test_a_run_that_fails_is_named_and_the_others_are_kept(project: Path) -> None:
+def test_a_machine_that_cannot_take_part_is_left_out_and_a_run_that_fails_is_named(
+    project: Path,
+) -> None:
     rate = {"architectures.lenet5.optimizer.learning_rate": 1e30}
     folder = write_study(project, "s", seeds=[1], settings={"fast": rate, "plain": {}})
-    _, errors = run(project, "s", status=1)
-    message = errors.splitlines()[-1]
-    assert message.startswith(
-        "study: 1 of 2 runs failed, the others are kept: fast-500-1: the loss"
-    )
+    with cluster("ONEDNN_MAX_CPU_ISA=AVX2") as (_, ray):
+        output, errors = run(project, "studies.run", "s", status=1, env=ray)
+    assert len(re.findall(r"ONEDNN_MAX_CPU_ISA AVX2, expected unset: goes on without", output)) == 1
+    told = "study: 1 of 2 runs failed, the others are kept: fast-500-1: the loss"
+    assert errors.splitlines()[-1].startswith(told)
     assert "Traceback" not in errors
     rows = (folder / "runs/runs.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in rows] == ["setting", "plain"]

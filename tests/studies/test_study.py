@@ -10,7 +10,7 @@ from studies import runs, study
 from studies.runs import Run
 from tests.studies.conftest import ROOT, write_study
 
-L2 = "architectures.lenet5.l2"
+L2, RATE = "architectures.lenet5.l2", "architectures.lenet5.optimizer.learning_rate"
 
 
 def expand(project: Path, all_images: Images, /, **content: Any) -> list[Run]:
@@ -26,13 +26,8 @@ def _inside(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_setting_is_trained_on_every_size_with_every_seed(
     project: Path, images: Images
 ) -> None:
-    found = expand(
-        project,
-        images,
-        images=[100, "all"],
-        seeds=[7, 3],
-        settings={"plain": {}, "l2": {L2: 0.01}},
-    )
+    settings = {"plain": {}, "l2": {L2: 0.01}}
+    found = expand(project, images, images=[100, "all"], seeds=[7, 3], settings=settings)
     assert [(one.setting, one.images, one.seed) for one in found] == [
         (setting, count, seed)
         for setting in ("plain", "l2")
@@ -46,80 +41,51 @@ def test_every_setting_is_trained_on_every_size_with_every_seed(
 
 
 def test_a_setting_starts_from_its_base(project: Path, images: Images) -> None:
-    found = expand(
-        project,
-        images,
-        seeds=[1],
-        base="whole",
-        settings={
-            "whole": {},
-            "bare": {L2: 0.5, "architectures.lenet5.dropout": 0.5},
-            "bare_without_l2": {"base": "bare", L2: 0},
-            "other": {"base": "bare", "architecture": "dense"},
-        },
-    )
+    settings = {
+        "whole": {},
+        "bare": {L2: 0.5, "architectures.lenet5.dropout": 0.5},
+        "bare_without_l2": {"base": "bare", L2: 0},
+        "other": {"base": "bare", "architecture": "dense"},
+    }
+    found = expand(project, images, seeds=[1], base="whole", settings=settings)
     recipes = {one.setting: one.recipe for one in found}
     assert (recipes["bare_without_l2"].l2, recipes["bare_without_l2"].dropout) == (0, 0.5)
     assert (recipes["other"].network, recipes["other"].l2) == ("dense", 0)
 
 
-def test_a_setting_may_have_seeds_of_its_own(project: Path, images: Images) -> None:
-    found = expand(project, images, seeds=[1, 2], settings={"a": {"seeds": [5]}, "b": {L2: 0.1}})
-    assert [(one.setting, one.seed) for one in found] == [("a", 5), ("b", 1), ("b", 2)]
+def test_a_setting_may_have_seeds_and_a_split_of_its_own(project: Path, images: Images) -> None:
+    settings = {"a": {"seeds": [5]}, "b": {"split.train": 0.5}, "c": {"split.seed": 5}}
+    found = expand(project, images, images=["all"], settings=settings)
+    assert [(one.setting, one.seed, one.split.train, one.split.seed) for one in found] == [
+        ("a", 5, 0.6, 42),
+        *(("b", seed, 0.5, 42) for seed in (1, 2)),
+        *(("c", seed, 0.6, 5) for seed in (1, 2)),
+    ]
 
 
-def test_a_setting_may_change_the_split(project: Path, images: Images) -> None:
-    found = expand(
-        project,
-        images,
-        images=["all"],
-        seeds=[1],
-        settings={"a": {}, "b": {"split.train": 0.5}, "c": {"split.seed": 5}},
-    )
-    assert [one.split.train for one in found] == [0.6, 0.5, 0.6]
-    assert [one.split.seed for one in found] == [42, 42, 5]
+def of_a(changes: dict[str, Any], complaint: str) -> tuple[dict[str, Any], str]:
+    """Return a study with a setting of these changes, and the complaint."""
+    return {"settings": {"a": changes}}, rf"settings\.a: {complaint}"
 
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
         ({"sead": [1]}, "study.yaml: sead is not a known parameter"),
-        ({"seeds": "1"}, "study.yaml: seeds: .* a valid list; given '1'"),
         ({"seeds": []}, "study.yaml: seeds: List should have at least 1 item"),
         ({"seeds": [1, 1]}, "study.yaml: seeds: each must be there once"),
-        ({"images": [100, 100]}, "study.yaml: images: each must be there once"),
         ({"images": [0]}, r"study\.yaml: images\.0: each must be all, or a .* from 1; given 0$"),
         ({"images": ["al"]}, r"study\.yaml: images\.0: each must be all, or .*; given 'al'$"),
-        ({"images": []}, "study.yaml: images: List should have at least 1 item"),
-        ({"threads": 0}, "study.yaml: threads: Input should be greater than or equal to 1"),
-        ({"settings": {}}, "study.yaml: settings: Dictionary should have at least 1 item"),
         ({"settings": {"A b": {}}}, "study.yaml: settings.A b"),
         ({"base": "none"}, "the base of plain must be one of the settings; it is none"),
-        (
-            {"settings": {"a": {"base": "b"}, "b": {"base": "a"}}},
-            "a is a base of itself: a of b of a",
-        ),
+        ({"settings": {"a": {"base": "b"}, "b": {"base": "a"}}}, "a is a base of itself: a of b"),
         ({"settings": {"a": {}, "b": {}}}, "study.yaml: a-500-1 and b-500-1 are the same"),
-        (
-            {"settings": {"a": {"architectures.lenet5.l3": 1}}},
-            r"settings\.a: architectures\.lenet5\.l3 is not a known parameter; given 1",
-        ),
-        (
-            {"settings": {"a": {"architectures.lenet5.optimizer.rate.x": 1}}},
-            r"settings\.a: architectures\.lenet5\.optimizer\.rate\.int: .*given {'x': 1}",
-        ),
-        ({"settings": {"a": {L2: -1}}}, r"settings\.a: architectures\.lenet5\.l2: .*; given -1"),
-        ({"settings": {"a": {L2: "x"}}}, r"settings\.a: architectures\.lenet5\.l2: .* number"),
-        ({"settings": {"a": {"l2": 1}}}, r"settings\.a: l2 does not concern its training"),
-        ({"settings": {"a": {"seed": 1}}}, r"settings\.a: seed does not concern"),
-        (
-            {"settings": {"a": {"architectures.dense.l2": 1}}},
-            r"settings\.a: architectures\.dense\.l2 does not concern its training",
-        ),
-        (
-            {"architecture": "lenet6"},
-            r"plain: expected an architecture \(dense, .*lenet6",
-        ),
+        ({"images": [1024, "all"]}, "plain-1024-1 and plain-all-1 are the same"),
+        of_a({"architectures.lenet5.l3": 1}, r"architectures\.lenet5\.l3 is not .*; given 1"),
+        of_a({L2: "x"}, r"architectures\.lenet5\.l2: .* number"),
+        of_a({"seed": 1}, r"seed does not concern its training"),
+        of_a({"architectures.dense.l2": 1}, r"architectures\.dense\.l2 does not concern its train"),
+        ({"architecture": "lenet6"}, r"plain: expected an architecture \(dense, .*lenet6"),
         ({"architecture": None}, r"settings\.plain: expected an architecture .* given none"),
         ({"images": [1025]}, "expected at most 1024 images, as many as there are .* given 1025"),
         ({"settings": {"a": {"split.train": 5000}}}, "there are not so many"),
@@ -128,19 +94,11 @@ def test_a_setting_may_change_the_split(project: Path, images: Images) -> None:
             r"study\.yaml: a: .* dropout .* must be 0: it has no convolutions",
         ),
         (
-            {
-                "settings": {
-                    "a": {
-                        "architectures.lenet5.optimizer.learning_rate": {"from": 1e-5, "to": 1e-3}
-                    }
-                }
-            },
+            {"settings": {"a": {RATE: {"from": 1e-5, "to": 1e-3}}}},
             r"study\.yaml: a: .*learning_rate: from, to",
         ),
-        ({"images": [1024, "all"]}, "plain-1024-1 and plain-all-1 are the same"),
         ({"small": {"lowest": 0.7, "highest": 0.5, "seed": 1}}, "small: lowest must not be above"),
         ({"sets": ["tests"]}, r"study\.yaml: sets\.0: "),
-        ({"folds": 1}, r"study\.yaml: folds: Input should be greater than or equal to 2"),
         (
             {"folds": 3, "settings": {"a": {"architectures.lenet5.early_stopping": 3}}},
             "early_stopping 0: both act on dev, which has no images",
@@ -152,14 +110,6 @@ def test_bad_studies_are_told_by_key(
 ) -> None:
     with pytest.raises(PipelineError, match=complaint):
         expand(project, images, **content)
-
-
-def test_a_name_that_comes_twice_is_refused(project: Path) -> None:
-    path = write_study(project, "s") / "study.yaml"
-    text = path.read_text().replace("  plain: {}\n", "  plain: {}\n  plain: {}\n")
-    path.write_text(text)
-    with pytest.raises(PipelineError, match=r"study\.yaml is not YAML: .*duplicate key"):
-        study.read("s")
 
 
 def test_a_study_that_is_not_there_is_told_with_those_that_are(project: Path) -> None:

@@ -37,10 +37,8 @@ def test_rows_that_do_not_say_of_what_data_can_be_told(rows: pd.DataFrame, tmp_p
     found = table.read(path)
     found.loc[found["seed"] == 1, ["data", "processor"]] = "2c", "a processor"
     table.write(path, found)
-    assert table.read(path)[["data", "processor"]].fillna("-").to_numpy().tolist() == [
-        ["2c", "a processor"],
-        ["-", "-"],
-    ]
+    read = table.read(path)[["data", "processor"]].fillna("-").to_numpy().tolist()
+    assert read == [["2c", "a processor"], ["-", "-"]]
 
 
 def test_a_run_takes_the_place_of_its_former_rows_alone(rows: pd.DataFrame) -> None:

@@ -4,7 +4,6 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler as Request
 from pathlib import Path
 
@@ -13,8 +12,7 @@ import pytest
 from digits.config import Download, SourceFile
 from digits.data import mirrors
 from digits.errors import PipelineError
-
-Serve = Callable[[Callable[[Request], None]], str]
+from tests.conftest import Serve
 
 CONTENT = gzip.compress(bytes(range(256)) * 400, mtime=0)
 SOURCE = SourceFile(
@@ -22,6 +20,7 @@ SOURCE = SourceFile(
 )
 ONCE = Download(attempts=1, timeout=1)
 HALF = len(CONTENT) // 2
+LOGIN = b"<html>Sign in to this network</html>"
 
 
 def send(request: Request, body: bytes, length: int | None = len(CONTENT)) -> None:
@@ -44,21 +43,13 @@ def unavailable(request: Request) -> None:
     request.send_error(503)
 
 
-def silent(request: Request) -> None:
-    request.connection.recv(1)  # ends when the client hangs up
-
-
 def stalling(request: Request) -> None:
     send(request, CONTENT[:HALF])
-    request.connection.recv(1)
+    request.connection.recv(1)  # ends when the client hangs up
 
 
 def cut_off(request: Request) -> None:
     send(request, CONTENT[:HALF])
-
-
-def short(request: Request) -> None:
-    send(request, b"<html>Sign in to this network</html>", length=None)
 
 
 def wrong(request: Request) -> None:
@@ -84,13 +75,9 @@ def dripping_headers(request: Request) -> None:
         time.sleep(0.05)
 
 
-def hanging_up(request: Request) -> None:
-    request.connection.shutdown(socket.SHUT_RDWR)
-
-
-def redirecting_to_a_file(request: Request) -> None:
-    request.send_response(302)
-    request.send_header("Location", "file:///etc/hostname")
+def moved(request: Request, address: str = "file:///etc/hostname") -> None:
+    request.send_response(301)
+    request.send_header("Location", address)
     request.end_headers()
 
 
@@ -99,16 +86,22 @@ def redirecting_to_a_file(request: Request) -> None:
     [
         (not_found, "answered 404 Not Found"),
         (unavailable, "answered 503 Service Unavailable"),
-        (silent, "timed out"),
+        (lambda request: request.connection.recv(1), "timed out"),  # silent
         (stalling, "timed out"),
         (cut_off, f"IncompleteRead({HALF} bytes read, {len(CONTENT) - HALF} more expected)"),
-        (short, f"size: expected {len(CONTENT)} bytes, found 36"),
+        (
+            lambda request: send(request, LOGIN, None),
+            f"size: expected {len(CONTENT)} bytes, found 36",
+        ),
         (wrong, "SHA256 hash of downloaded file (file.gz) does not match"),
         (endless, f"size: expected {len(CONTENT)} bytes, found more"),
         (dripping, "slower than 10,000 bytes/s for 2 s"),
         (dripping_headers, "slower than 10,000 bytes/s for 2 s"),
-        (hanging_up, "Remote end closed connection without response"),
-        (redirecting_to_a_file, "No connection adapters were found for 'file:///etc/hostname'"),
+        (
+            lambda request: request.connection.shutdown(socket.SHUT_RDWR),
+            "Remote end closed connection without response",
+        ),
+        (moved, "No connection adapters were found for 'file:///etc/hostname'"),
     ],
 )
 def test_a_failing_mirror_is_named_with_its_reason_and_the_next_one_asked(
@@ -127,12 +120,6 @@ def test_a_failing_mirror_is_named_with_its_reason_and_the_next_one_asked(
     assert (tmp_path / "raw" / "file.gz").read_bytes() == CONTENT
 
 
-def test_a_thread_may_fetch(tmp_path: Path, serve: Serve) -> None:
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(mirrors.fetch, SOURCE, [serve(good)], tmp_path / "file.gz", ONCE).result()
-    assert (tmp_path / "file.gz").read_bytes() == CONTENT
-
-
 def test_when_none_works_each_is_listed_and_nothing_is_left(tmp_path: Path, serve: Serve) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -144,7 +131,10 @@ def test_when_none_works_each_is_listed_and_nothing_is_left(tmp_path: Path, serv
     assert first.startswith(f"no mirror gives file.gz: {refusing}/digits.gz: ")
     assert first.endswith("Connection refused (attempts: 1)")
     assert second == f"{missing}/digits.gz: answered 404 Not Found"
-    assert advice.startswith("set MNIST_MIRROR to the URL or folder of one that does")
+    assert advice == (
+        "set MNIST_MIRROR to the URL or folder of one that does, or try `make quickstart`, "
+        "which needs no network"
+    )
     assert not list(tmp_path.iterdir())
 
 
@@ -194,47 +184,22 @@ def test_bytes_are_taken_as_stored_whatever_encoding_is_declared(
 
 
 def test_a_redirect_to_another_server_is_followed(tmp_path: Path, serve: Serve) -> None:
-    target = serve(good)
-
-    def moved(request: Request) -> None:
-        request.send_response(301)
-        request.send_header("Location", f"{target}/elsewhere")
-        request.end_headers()
-
-    mirrors.fetch(SOURCE, [serve(moved) + "/"], tmp_path / "file.gz", ONCE)
+    target = f"{serve(good)}/elsewhere"
+    moving = serve(lambda request: moved(request, target))
+    mirrors.fetch(SOURCE, [f"{moving}/"], tmp_path / "file.gz", ONCE)
     assert (tmp_path / "file.gz").read_bytes() == CONTENT
-
-
-def test_a_local_folder_is_a_mirror(tmp_path: Path) -> None:
-    folder = tmp_path / "mirror"
-    folder.mkdir()
-    (folder / "digits.gz").write_bytes(CONTENT)
-    assert mirrors.fetch(SOURCE, [str(folder)], tmp_path / "file.gz", ONCE) == str(folder)
-    assert (tmp_path / "file.gz").read_bytes() == CONTENT
-
-
-def missing_file(path: Path) -> None:
-    assert not path.exists()
-
-
-def folder_instead(path: Path) -> None:
-    path.mkdir()
-
-
-def pipe_without_end(path: Path) -> None:
-    os.mkfifo(path)
 
 
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (missing_file, "No such file or directory"),
-        (folder_instead, "Is a directory"),
-        (pipe_without_end, "slower than 10,000 bytes/s for 2 s (attempts: 1)"),
+        (Path.exists, "No such file or directory"),
+        (Path.mkdir, "Is a directory"),
+        (os.mkfifo, "slower than 10,000 bytes/s for 2 s (attempts: 1)"),  # a pipe without end
     ],
 )
 def test_a_local_folder_without_the_file_is_named(
-    tmp_path: Path, make: Callable[[Path], None], reason: str
+    tmp_path: Path, make: Callable[[Path], object], reason: str
 ) -> None:
     make(tmp_path / "digits.gz")
     with pytest.raises(PipelineError) as caught:
@@ -251,18 +216,20 @@ def test_a_folder_that_cannot_be_written_is_no_fault_of_the_mirror(
         mirrors.fetch(SOURCE, [serve(good)], tmp_path / "raw" / "file.gz", ONCE)
 
 
-@pytest.mark.parametrize("form", ["{}", "{}/", "file://{}", "file://{}/"])
-def test_ones_own_mirror_may_be_a_folder(tmp_path: Path, form: str) -> None:
-    assert mirrors.own(form.format(tmp_path / "my digits")) == [f"{tmp_path}/my digits"]
-
-
-def test_ones_own_folder_may_be_relative() -> None:
-    assert mirrors.own("../mnist") == [f"{Path.cwd()}/../mnist"]
-
-
-@pytest.mark.parametrize("value", [None, ""])
-def test_one_need_not_have_a_mirror(value: str | None) -> None:
-    assert mirrors.own(value) == []
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, []),
+        ("", []),
+        ("https://127.0.0.1/mnist/", ["https://127.0.0.1/mnist/"]),
+        ("../mnist", [f"{Path.cwd()}/../mnist"]),
+        *((form.format("/my digits"), ["/my digits"]) for form in ("{}", "{}/", "file://{}/")),
+    ],
+)
+def test_ones_own_mirror_is_an_address_a_folder_or_none(
+    value: str | None, expected: list[str]
+) -> None:
+    assert mirrors.own(value) == expected
 
 
 def test_a_mirror_that_is_no_address_is_refused() -> None:

@@ -54,16 +54,6 @@ def read(*paths: Path) -> Images:
         return found.read(range(len(found)))
 
 
-def test_zipfile_and_pillow_read_what_was_written(training: Path, images: Images) -> None:
-    with zipfile.ZipFile(training) as file:
-        assert file.namelist() == [f"training/{k}/{i:05d}.png" for i, k in enumerate(LABELS)]
-        for image, name in zip(images, file.namelist(), strict=True):
-            Image.open(file.open(name)).verify()
-            picture = Image.open(file.open(name))
-            assert picture.mode == "L"
-            assert np.array_equal(np.asarray(picture), image)
-
-
 def test_bytes_are_the_same_everywhere(training: Path) -> None:
     with zipfile.ZipFile(training) as file:
         png = file.read("training/4/00002.png")
@@ -110,25 +100,21 @@ GREY = png(np.zeros((28, 28), np.uint8))
 STORED = png(np.zeros((28, 28), np.uint8), compress_level=0)
 
 
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (SMALL, "expected 8-bit grey .* found L of 28x27"),
-        (COLOUR, ".* found RGB of 28x28"),
-        (DEEP, ".* found I;16 of 28x28"),
-        (b"", "not a PNG"),
-        (b"\x89PNG\r\n\x1a\n", "."),
-        (GREY[:50], "."),
-        (GREY.replace(b"IDAT", b"iDAT"), "."),
-        (GREY[:45] + b"\x00" + GREY[46:], "broken data stream"),
-        (STORED[:100] + bytes([STORED[100] ^ 1]) + STORED[101:], "broken data stream"),
-        (bytes(2**16 + 1), "expected 65536 bytes at most, not 65537"),
-    ],
-    ids=[
-        *("size", "colour", "depth", "empty", "header only", "cut", "no data", "changed"),
-        *("changed pixel", "long"),
-    ],
-)
+WRONG = {
+    "size": (SMALL, "expected 8-bit grey .* found L of 28x27"),
+    "colour": (COLOUR, ".* found RGB of 28x28"),
+    "depth": (DEEP, ".* found I;16 of 28x28"),
+    "empty": (b"", "not a PNG"),
+    "header only": (b"\x89PNG\r\n\x1a\n", "."),
+    "cut": (GREY[:50], "."),
+    "no data": (GREY.replace(b"IDAT", b"iDAT"), "."),
+    "changed": (GREY[:45] + b"\x00" + GREY[46:], "broken data stream"),
+    "changed pixel": (STORED[:100] + bytes([STORED[100] ^ 1]) + STORED[101:], "broken data stream"),
+    "long": (bytes(2**16 + 1), "expected 65536 bytes at most, not 65537"),
+}
+
+
+@pytest.mark.parametrize(("content", "reason"), WRONG.values(), ids=WRONG)
 def test_wrong_png_is_named_with_its_archive(training: Path, content: bytes, reason: str) -> None:
     pack(training, {"training/7/00000.png": content})
     where = r"training\.zip: training/7/00000\.png cannot be read: "

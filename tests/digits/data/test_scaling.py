@@ -16,11 +16,9 @@ def test_mean_and_std_are_numpys_in_any_order() -> None:
     assert scaling.mean_and_std(NOISE[::-1]) == (mean, std)
 
 
-@pytest.mark.parametrize("grey", [0, 7, 255])
-def test_constant_images_are_refused(grey: int) -> None:
-    images = np.full((3, 28, 28), grey, np.uint8)
-    with pytest.raises(PipelineError, match=f"every pixel of the images in train is {grey}"):
-        scaling.mean_and_std(images)
+def test_constant_images_are_refused() -> None:
+    with pytest.raises(PipelineError, match="every pixel of the images in train is 7"):
+        scaling.mean_and_std(np.full((3, 28, 28), 7, np.uint8))
 
 
 def test_every_pixel_is_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

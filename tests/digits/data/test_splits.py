@@ -170,10 +170,3 @@ def test_wrong_table_is_refused_with_its_line(
     path.write_text(GOOD.replace(old, new))
     with pytest.raises(PipelineError, match=rf"split\.csv.*{reason}"):
         splits.read(path)
-
-
-def test_overlap_leaves_test_but_not_test_as_published() -> None:
-    table = pd.DataFrame({"train": [1, 1], "dev": [0, 0], "test": [1, 1]})
-    found = splits.sets(table)
-    assert found["test"].tolist() == []
-    assert found["test_as_published"].tolist() == [0, 1]

@@ -1,5 +1,6 @@
 """Pictures of networks: what they show, and that nothing gets lost in them."""
 
+from functools import cache
 from pathlib import Path
 
 import keras
@@ -7,17 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digits import config, networks
+from digits import networks
 from digits.errors import PipelineError
 from digits.evaluation import figures, network_diagram
 from digits.evaluation.network_diagram import Block
 from digits.evaluation.outline import outline
 from digits.evaluation.predictions import Step
-
-ROOT = Path(__file__).parents[3]
-ARCHITECTURES = config.load(ROOT / "params.yaml").architectures
+from tests.digits.training.conftest import ARCHITECTURES
 
 
+@cache
 def build(name: str) -> keras.Model:
     return networks.build(name, ARCHITECTURES[name], 33.0, 78.0)
 

@@ -9,13 +9,8 @@ from digits.evaluation import predict
 
 
 def network(side: int = 28) -> keras.Model:
-    return keras.Sequential(
-        [
-            keras.Input((side, side, 1)),
-            keras.layers.Flatten(),
-            keras.layers.Dense(10, activation="softmax"),
-        ]
-    )
+    layers = [keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
+    return keras.Sequential([keras.Input((side, side, 1)), *layers])
 
 
 def test_every_image_is_predicted_in_its_order() -> None:
@@ -25,14 +20,6 @@ def test_every_image_is_predicted_in_its_order() -> None:
     np.testing.assert_allclose(predict.predict(model, images), expected, atol=1e-5)
 
 
-def test_a_saved_network_comes_back(tmp_path: Path) -> None:
-    model = network()
-    model.save(tmp_path / "model.keras")
-    loaded = predict.load_network(tmp_path / "model.keras")
-    for ours, theirs in zip(model.get_weights(), loaded.get_weights(), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-
-
 def test_a_network_of_another_shape_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.keras"
     network(side=32).save(path)
@@ -40,28 +27,18 @@ def test_a_network_of_another_shape_is_refused(tmp_path: Path) -> None:
         predict.load_network(path)
 
 
-@pytest.mark.parametrize("cut", [0, 1000, -100])
-def test_a_damaged_network_is_refused(tmp_path: Path, cut: int) -> None:
+def test_a_damaged_or_missing_network_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.keras"
     network().save(path)
-    path.write_bytes(path.read_bytes()[:cut])
-    with pytest.raises(PipelineError, match=r"model.keras is not a Keras model, or a damaged one"):
-        predict.load_network(path)
-
-
-def test_a_flipped_bit_in_the_weights_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "model.keras"
-    network().save(path)
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(PipelineError, match=r"model.keras is not a Keras model, or a damaged one"):
-        predict.load_network(path)
-
-
-def test_a_missing_network_is_called_missing(tmp_path: Path) -> None:
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    for content in (b"", whole[:1000], whole[:-100], flipped):
+        path.write_bytes(content)
+        with pytest.raises(PipelineError, match=r"keras is not a Keras model, or a damaged one"):
+            predict.load_network(path)
     with pytest.raises(FileNotFoundError):
-        predict.load_network(tmp_path / "model.keras")
+        predict.load_network(tmp_path / "none.keras")
 
 
 def test_a_network_that_ran_away_is_refused() -> None:

@@ -48,10 +48,7 @@ def test_phases_are_of_dev_and_test_in_ascending_order() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (
-            {"probabilities": np.zeros((5, 10), np.float32)},
-            "float32 (6, 10), found float32 (5, 10)",
-        ),
+        ({"probabilities": np.zeros((5, 10), np.float32)}, "(6, 10), found float32 (5, 10)"),
         ({"probabilities": np.zeros(6, np.float32)}, "float32 (6, 10), found float32 (6,)"),
         ({"probabilities": np.zeros((6, 10))}, "float32 (6, 10), found float64 (6, 10)"),
         ({"parameters": np.zeros(2, np.int64)}, "parameters as int64 (), found int64 (2,)"),
@@ -70,7 +67,9 @@ def test_other_arrays_are_refused(tmp_path: Path, changes: dict[str, Any], messa
         predictions.read(path, 6, ROWS)
 
 
-def test_a_damaged_file_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_a_damaged_file_is_refused_in_one_line_and_a_missing_one_is_called_missing(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "a.npz"
     predictions.write(path, **arrays(), steps=STEPS)
     whole = path.read_bytes()
@@ -80,8 +79,6 @@ def test_a_damaged_file_is_refused_in_one_line(tmp_path: Path) -> None:
         with pytest.raises(PipelineError, match="is not what train writes, or damaged") as got:
             predictions.read(path, 6, ROWS)
         assert "\n" not in str(got.value)
-
-
-def test_a_missing_file_is_called_missing(tmp_path: Path) -> None:
+    path.unlink()
     with pytest.raises(FileNotFoundError):
-        predictions.read(tmp_path / "a.npz", 6, ROWS)
+        predictions.read(path, 6, ROWS)

@@ -78,16 +78,6 @@ def test_int8_computes_in_whole_numbers_from_the_grey_levels_themselves(tmp_path
     assert set(inside) <= {np.int8, np.int32}
 
 
-@pytest.mark.parametrize("kind", ["float32", "int8"])
-def test_equal_networks_give_equal_bytes(tmp_path: Path, kind: str) -> None:
-    for name in ("once.tflite", "again.tflite"):
-        if kind == "float32":
-            litert.write_float32(network(), tmp_path / name)
-        else:
-            litert.write_int8(network(), tmp_path / name, images())
-    assert (tmp_path / "once.tflite").read_bytes() == (tmp_path / "again.tflite").read_bytes()
-
-
 def test_a_network_that_needs_tensorflow_is_refused_in_one_line(tmp_path: Path) -> None:
     pixels = keras.Input((28, 28, 1), batch_size=1)
     features = keras.ops.tan(keras.layers.Flatten()(pixels))

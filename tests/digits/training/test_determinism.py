@@ -1,15 +1,12 @@
 """Determinism, in processes of their own: it must be pinned before TensorFlow's first operation."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+from tests.workspace import ROOT, run
+
 CODE = """
 import json
 from digits.training import determinism
@@ -35,22 +32,14 @@ USERS = {  # a user's own keras.json, with whatever it may say
 }
 
 
-def run(home: Path, **environment: str) -> Any:
-    done = subprocess.run(
-        [sys.executable, "-c", CODE],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(home), **environment},
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    return json.loads(done.stdout)
-
-
 @pytest.mark.slow
 def test_the_seed_alone_decides_the_first_weights_whatever_keras_json_says(tmp_path: Path) -> None:
-    once = run(tmp_path)
+    home = {"HOME": str(tmp_path)}
+    once = json.loads(run(ROOT, "-c", CODE, env=home)[0])
     (tmp_path / ".keras").mkdir(exist_ok=True)
     (tmp_path / ".keras/keras.json").write_text(json.dumps(USERS))
-    again = run(tmp_path, KERAS_BACKEND="jax", KERAS_MAX_EPOCHS="1")
+    others = home | {"KERAS_BACKEND": "jax", "KERAS_MAX_EPOCHS": "1"}
+    again = json.loads(run(ROOT, "-c", CODE, env=others)[0])
     assert once["threads"] == [3, 3]
     first, other_seed, repeated = once["weights"]
     assert first == repeated != other_seed

@@ -51,15 +51,9 @@ def test_identity_changes_with_all_that_determines_a_training(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert identify() == identify()
-    found = [
-        identify(),
-        identify(epochs=2),
-        identify(letters={"images": 100}),
-        identify(data="e"),
-        identify(seed=43),
-        identify(threads=3),
-        identity.identify(recipe(), "d", 42, 2, 0.001),
-    ]
+    found = [identify(), identify(epochs=2), identify(letters={"images": 100}), identify(data="e")]
+    found += [identify(seed=43), identify(threads=3)]
+    found.append(identity.identify(recipe(), "d", 42, 2, 0.001))
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     found.append(identify())
     monkeypatch.setattr(identity, "version", {"keras": "3", "numpy": "2", "tensorflow": "2.9"}.get)

@@ -1,3 +1,4 @@
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +19,22 @@ def build(network: str) -> keras.Model:
     return networks.build("mine", recipe(network=network, width=1, batch_norm=True), 33.0, 78.0)
 
 
-def test_the_groups_of_resnet34_go_from_stem_to_head() -> None:
-    model = build("resnet34")
-    groups = [layer_groups.of_layer(layer, "resnet34") for layer in model.layers if layer.weights]
+@pytest.fixture(scope="module")
+def resnet34() -> keras.Model:
+    return build("resnet34")
+
+
+def test_the_groups_of_resnet34_go_from_stem_to_head(resnet34: keras.Model) -> None:
+    layers = [layer for layer in resnet34.layers if layer.weights]
+    groups = [layer_groups.of_layer(layer, "resnet34") for layer in layers]
     assert tuple(dict.fromkeys(groups)) == layer_groups.names("resnet34")
-    convolutions = [
-        layer_groups.of_layer(layer, "resnet34")
-        for layer in model.layers
+    counts = Counter(
+        group
+        for layer, group in zip(layers, groups, strict=True)
         if isinstance(layer, keras.layers.Conv2D)
-    ]
-    counts = {group: convolutions.count(group) for group in dict.fromkeys(convolutions)}
+    )
     assert counts == {"stem": 1, "group1": 6, "group2": 9, "group3": 13, "group4": 7}
-
-
-def test_the_backbone_of_resnet34_ends_before_the_pooling_of_the_head() -> None:
-    backbone = layer_groups.backbone(build("resnet34"), "resnet34")
+    backbone = layer_groups.backbone(resnet34, "resnet34")  # ends before the head's pooling
     assert backbone.output_shape == (None, 1, 1, 512)
     assert sum(isinstance(layer, keras.layers.Conv2D) for layer in backbone.layers) == 36
     assert backbone.count_params() == 21_295_424
@@ -46,9 +48,7 @@ def test_a_frozen_backbone_keeps_its_kernels_while_its_batch_norm_learns(tiny: s
     images = np.random.default_rng(0).normal(size=(64, 28, 28, 1)).astype(np.float32)
     model.fit(images, np.arange(64) % 10, epochs=2, verbose=0)
     moved = {v.path for v in model.variables if not np.array_equal(v, before[v.path])}
-    still = {path for path in before if "conv/" in path} | {
-        path for path in before if "seed_generator" in path
-    }
+    still = {path for path in before if "conv/" in path or "seed_generator" in path}
     assert before.keys() - moved <= still
     assert not {path for path in moved if "conv/" in path}
     assert {f"stem_norm/{part}" for part in ("gamma", "beta", "moving_mean")} <= moved
@@ -109,18 +109,16 @@ def test_weights_that_are_no_numbers_are_refused(tiny: str, tmp_path: Path) -> N
         layer_groups.load_backbone(build(tiny), tiny, path)
 
 
-def test_weights_of_another_backbone_or_no_weights_are_refused(tiny: str, tmp_path: Path) -> None:
+def test_weights_of_another_backbone_or_no_weights_are_refused(
+    tiny: str, resnet34: keras.Model, tmp_path: Path
+) -> None:
     expected = r"expected the weights of the backbone of resnet34 \(21,295,424 in 180 arrays\)"
     path = tmp_path / "other.weights.h5"
     layer_groups.backbone(build(tiny), tiny).save_weights(path)
-    model = build("resnet34")
-    with pytest.raises(PipelineError, match=expected):
-        layer_groups.load_backbone(model, "resnet34", path)
-    path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(PipelineError, match=expected):
-        layer_groups.load_backbone(model, "resnet34", path)
-    path.write_text("weights")
-    with pytest.raises(PipelineError, match=expected):
-        layer_groups.load_backbone(model, "resnet34", path)
+    whole = path.read_bytes()
+    for content in (whole, whole[:1000], b"weights"):
+        path.write_bytes(content)
+        with pytest.raises(PipelineError, match=expected):
+            layer_groups.load_backbone(resnet34, "resnet34", path)
     with pytest.raises(FileNotFoundError, match=r"none\.weights\.h5"):
-        layer_groups.load_backbone(model, "resnet34", tmp_path / "none.weights.h5")
+        layer_groups.load_backbone(resnet34, "resnet34", tmp_path / "none.weights.h5")

@@ -1,6 +1,4 @@
-import json
 import time
-import zipfile
 from pathlib import Path
 
 import keras
@@ -36,10 +34,3 @@ def test_the_file_gives_back_the_same_network_without_its_optimizer(tmp_path: Pa
     np.testing.assert_array_equal(loaded(images), model(images))
     assert not loaded.compiled
     assert [file.name for file in (tmp_path / "models").iterdir()] == ["a.keras"]
-
-
-def test_the_file_says_nothing_about_when_it_was_made(tmp_path: Path) -> None:
-    model_file.save(trained(), tmp_path / "a.keras")
-    with zipfile.ZipFile(tmp_path / "a.keras") as archive:
-        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
-        assert json.loads(archive.read("metadata.json")) == {"keras_version": keras.__version__}

@@ -5,25 +5,14 @@ import numpy as np
 import pytest
 
 from digits import networks
-from digits.config import (
-    Architecture,
-    ByGroup,
-    Constant,
-    OneCycle,
-    Optimizer,
-    Phase,
-    Schedule,
-)
+from digits.config import Architecture, ByGroup, Constant, OneCycle, Optimizer, Phase, Schedule
 from digits.errors import PipelineError
 from digits.training import layer_groups, optimizers
 from tests.digits.training.conftest import CYCLE, PHASES, recipe
 
 ADAM = Optimizer(name="adam")
-PHASE = Phase(
-    epochs=1,
-    learning_rate=0.1,
-    schedule=OneCycle.model_validate({**CYCLE, "start_divisor": 10}),
-)
+CYCLED = OneCycle.model_validate({**CYCLE, "start_divisor": 10})
+PHASE = Phase(epochs=1, learning_rate=0.1, schedule=CYCLED)
 GRADIENTS = [3.0, -1.0, 2.0, 0.5, -4.0, 1.0, 1.0, 2.0]
 
 
@@ -51,6 +40,10 @@ def test_rate_and_momentum_cycle_against_each_other() -> None:
         rate = rates[step - 1] * np.sqrt(1 - 0.999**step) / (1 - momentum**step)
         value -= rate * mean / (np.sqrt(square) + 1e-7)
         assert float(variable[0, 0]) == pytest.approx(value, rel=1e-4)
+    late = {"schedule": PHASE.schedule.model_copy(update={"warmup": 0.999})}
+    optimizer = optimizers.build(ADAM, PHASE.model_copy(update=late), 0.1, 1, network, "dense")
+    optimizer.apply([keras.ops.array([[1.0]])])
+    assert optimizers.rate_now(optimizer) == pytest.approx(0.001)  # one step still ends the cycle
 
 
 def test_rates_by_group_give_each_a_cycle_of_its_own(tiny: str) -> None:
@@ -97,11 +90,7 @@ def test_arguments_are_those_of_keras() -> None:
         ({"name": "adamm"}, Constant(), "params.yaml: optimizer adamm: "),
         ({"name": "sgd", "beta_1": 0.9}, Constant(), "params.yaml: optimizer sgd: .*beta_1"),
         ({"name": "adam", "betas": 0.9}, PHASE.schedule, "params.yaml: optimizer adam: .*betas"),
-        (
-            {"name": "sgd"},
-            PHASE.schedule,
-            "schedule.momentum is for optimizer adam; here it is sgd",
-        ),
+        ({"name": "sgd"}, PHASE.schedule, "momentum is for optimizer adam; here it is sgd"),
     ],
 )
 def test_what_keras_does_not_know_is_one_line(

@@ -1,9 +1,6 @@
 """Wrong labels are found by networks that never saw them, and the shares follow."""
 
 import json
-import os
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ import pytest
 from digits.data.dataset import Images
 from studies.labels import analysis, confident
 from tests.studies.conftest import ROOT, write_study
+from tests.workspace import run
 
 
 def test_the_shares_follow_from_probabilities() -> None:
@@ -52,15 +50,7 @@ def test_wrong_labels_are_found(project: Path, images: Images) -> None:
     )
     (folder / "analysis.py").write_bytes((ROOT / "studies/labels/analysis.py").read_bytes())
     for module in ("run", "analyse"):
-        done = subprocess.run(
-            [sys.executable, "-m", f"studies.{module}", "labels"],
-            cwd=project,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        run(project, f"studies.{module}", "labels")
     results = folder / "results"
     table = pd.read_csv(results / "doubtful.csv").set_index("id")
     found = wrong.keys() & set(table.index)

@@ -1,0 +1,75 @@
+"""Folders as users have them, with parameters and data, and Python started there."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from digits import config
+from digits.io import write_json
+
+ROOT = Path(__file__).parents[1]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return this process's, in which Python finds the project, and DVC this Python."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "PATH": path, "PYTHONPATH": str(ROOT)}
+    return {**os.environ, **quiet, **more}
+
+
+def start(
+    folder: Path, module: str, *arguments: object, env: Mapping[str, str] | None = None, **more: Any
+) -> subprocess.Popen[str]:
+    """Start a module in ``folder``, or code after "-c"; ``more`` are options of Popen."""
+    command = [sys.executable, *([] if module == "-c" else ["-m"]), module, *map(str, arguments)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(
+        command, cwd=folder, env=environment(**env or {}), text=True, **pipes | more
+    )
+
+
+def run(
+    folder: Path, module: str, *arguments: object, status: int = 0, **more: Any
+) -> tuple[str, str]:
+    """Run a module in ``folder``, check the exit status, and return both outputs."""
+    process = start(folder, module, *arguments, **more)
+    output, errors = process.communicate()
+    assert process.returncode == status, errors
+    return output, errors
+
+
+def write_params(folder: Path, changes: Mapping[str, Any] | None = None) -> None:
+    """Write the project's params.yaml into ``folder``, with other values by dotted keys."""
+    content = config.override(config.read_yaml(ROOT / "params.yaml"), changes or {}, "test")
+    (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def write_split(folder: Path, labels: np.ndarray, sets: Mapping[str, Iterable[int]]) -> None:
+    """Write data/split.csv as resplit does; ``sets`` has the row numbers of train, dev and test."""
+    ids = np.arange(len(labels))
+    flags = {name: np.isin(ids, list(rows)).astype(int) for name, rows in sets.items()}
+    (folder / "data").mkdir(exist_ok=True)
+    split = pd.DataFrame({"id": ids, "label": labels, **flags})
+    split.to_csv(folder / "data/split.csv", index=False)
+
+
+def write_data(
+    folder: Path,
+    images: np.ndarray,
+    labels: np.ndarray,
+    sets: Mapping[str, Iterable[int]],
+    mean: float = 33.0,
+    std: float = 78.0,
+) -> None:
+    """Write what resplit and standardize leave: the split, and images already standardized."""
+    write_split(folder, labels, sets)
+    (folder / "data/standardized").mkdir()
+    np.save(folder / "data/standardized/images.npy", images)
+    write_json(folder / "data/standardized/statistics.json", {"mean": mean, "deviation": std})
