@@ -98,7 +98,8 @@ def compare(
         classes = probabilities.argmax(axis=1)
         difference = float(np.abs(probabilities - expected).max())
         correct = classes == labels
-        certainty = probabilities[range(len(labels)), labels]
+        shares = probabilities / probabilities.sum(axis=1, keepdims=True)  # as the app takes int8's
+        certainty = shares[range(len(labels)), labels]
         formats.append(
             {
                 "name": name,
