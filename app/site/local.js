@@ -103,7 +103,9 @@ async function run(model, pixels) {
   try {
     const [output] = await model.run([input]);
     try {
-      return [...output.toTypedArray()];
+      const shares = [...output.toTypedArray()]; // in steps of 1/256, which may not sum to 1
+      const total = shares.reduce((a, b) => a + b);
+      return shares.map((share) => share / total);
     } finally {
       output.delete();
     }
