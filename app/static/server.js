@@ -10,10 +10,11 @@ start(
 );
 
 async function ask(address, picture) {
+  const png = await new Promise((resolve) => picture.toBlob(resolve));
   const request = {
     method: "POST",
     headers: { "Content-Type": "image/png" },
-    body: await new Promise((resolve) => picture.toBlob(resolve)), // a PNG
+    body: await png.arrayBuffer(),
     signal: AbortSignal.timeout(PATIENCE),
   };
   let response;
