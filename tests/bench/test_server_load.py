@@ -4,19 +4,11 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Request
 
 from bench import measuring, server_load
 from tests.app.serving import Server
 from tests.app.visitor import DIGITS, draw, settle
-
-KEEP_SENT = """// Playwright does not see the bytes of a Blob.
-const ask = window.fetch;
-window.fetch = async (address, request) => {
-  if (request?.body) window.sent = [...new Uint8Array(await request.body.arrayBuffer())];
-  return ask(address, request);
-};
-"""
 
 
 def test_the_load_is_measured(model: Path) -> None:
@@ -40,11 +32,13 @@ def test_the_load_is_measured(model: Path) -> None:
 
 @pytest.mark.browser
 def test_the_drawing_is_like_those_of_the_page(server: Server, page: Page) -> None:
-    page.add_init_script(KEEP_SENT)
+    sent: list[Request] = []
+    page.on("request", lambda request: sent.append(request))
     page.goto(server.url)
     draw(page, DIGITS[2])
     settle(page)
-    body = bytes(page.evaluate("window.sent"))
+    body = next(request.post_data_buffer for request in reversed(sent) if request.method == "POST")
+    assert body
     drawing = server_load.DRAWING.read_bytes()
     found, expected = Image.open(BytesIO(body)), Image.open(BytesIO(drawing))
     assert (found.size, found.mode) == (expected.size, expected.mode)
