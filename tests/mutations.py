@@ -49,7 +49,11 @@ FAULTS = [
     Fault("digits/training/range_test.py", "[best] / BELOW_LOWEST", "[best]"),
     Fault("digits/evaluation/metrics.py", '["train"] - bayes_error', '["train"]'),
     Fault("digits/evaluation/metrics.py", '- accuracy["dev"]', '- accuracy["test"]'),
-    Fault("digits/evaluation/statistics.py", 'method="holm"', 'method="fdr_bh"'),
+    Fault(
+        "digits/evaluation/statistics.py",
+        "np.arange(len(given), 0, -1)",
+        "np.full(len(given), len(given))",
+    ),
     Fault(
         "studies/regularization/analysis.py",
         'cov_type="HC3"',

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import binomtest
-from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 SMALLEST_PROBABILITY = 1e-7  # Keras clips at the same
@@ -81,7 +80,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
     corrected value is held against. Holm, S. (1979), A simple sequentially rejective multiple
     test procedure, Scandinavian Journal of Statistics 6, 65-70.
     """
-    return multipletests(p_values, method="holm")[1].tolist() if len(p_values) else []
+    given = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(given, kind="stable")
+    factors = np.arange(len(given), 0, -1)
+    corrected = np.empty_like(given)
+    corrected[order] = np.minimum(np.maximum.accumulate(given[order] * factors), 1)
+    return [float(p) for p in corrected]
 
 
 def compare_pairs(
