@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from app.classifier import MODEL, Classifier
+from app.classifier import MODEL, Classifier, cards
 from app.server import create
 from digits.errors import PipelineError, run_stage
 
@@ -40,6 +40,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end it in the same way
     with suppress(KeyboardInterrupt):
         Classifier(arguments.model)  # a worker could only die of it, and be started again
+        cards(arguments.model)
         with listen(arguments.host, arguments.port) as listener:
             serve(listener, arguments.host, arguments.model, arguments.workers)
     print("The server has ended.")

@@ -19,6 +19,9 @@ def cards(model: Path) -> list[dict[str, Any]]:
 
     Each has a name, the file, the test accuracy in [0, 1] and the kinds of regularization. Best of
     the others comes first.
+
+    Raises:
+        FileNotFoundError: ``model`` has no model card beside it.
     """
     found = [
         {
@@ -28,7 +31,7 @@ def cards(model: Path) -> list[dict[str, Any]]:
             "regularization": card["regularization"],
         }
         for path in model.parent.glob("*.tflite")
-        if path.with_suffix(".json").is_file()
+        if path == model or path.with_suffix(".json").is_file()
     ]
     return sorted(found, key=lambda one: (one["name"] != model.stem, -one["accuracy"]))
 

@@ -33,6 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.export", description=__doc__)
     parser.add_argument("name", help="an architecture of params.yaml")
     name, settings = parser.parse_args().name, config.load()
+    config.architecture(settings, name)
     determinism.pin(settings.seed, settings.threads)
     data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
     metrics = read_json(Path(f"metrics/{name}.json"))

@@ -65,7 +65,7 @@ def add_page(site: Path) -> None:
 def add_networks(model: Path, folder: Path) -> None:
     """Add the network and the others exported beside it, with a list that begins with it."""
     folder.mkdir()
-    listed = cards(model) or [{"name": model.stem, "file": model.name}]
+    listed = cards(model)
     for one in listed:
         shutil.copy(model.with_name(one["file"]), folder)
     write_json(folder / "networks.json", listed)

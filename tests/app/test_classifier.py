@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -6,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from app.classifier import Classifier
+from app.classifier import Classifier, cards
 from digits.errors import PipelineError
 from digits.export import litert
 
@@ -27,6 +28,18 @@ def test_probabilities_are_those_of_keras(
 def test_a_missing_network_is_refused_with_the_command_that_makes_one(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match=r"none\.tflite is missing; `git checkout"):
         Classifier(tmp_path / "none.tflite")
+
+
+def test_a_network_without_its_card_is_named_and_no_other_takes_its_place(
+    model: Path, tmp_path: Path
+) -> None:
+    for path in model.parent.iterdir():
+        shutil.copy(path, tmp_path)
+    (tmp_path / "network.json").unlink()
+    with pytest.raises(FileNotFoundError) as missing:
+        cards(tmp_path / "network.tflite")
+    assert missing.value.filename == tmp_path / "network.json"
+    assert [one["name"] for one in cards(tmp_path / "sevens.tflite")] == ["sevens"]
 
 
 @pytest.mark.parametrize("kept", [0, 5000])
