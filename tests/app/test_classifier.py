@@ -38,7 +38,7 @@ def test_a_network_without_its_card_is_named_and_no_other_takes_its_place(
     (tmp_path / "network.json").unlink()
     with pytest.raises(FileNotFoundError) as missing:
         cards(tmp_path / "network.tflite")
-    assert missing.value.filename == tmp_path / "network.json"
+    assert Path(str(missing.value.filename)) == tmp_path / "network.json"
     assert [one["name"] for one in cards(tmp_path / "sevens.tflite")] == ["sevens"]
 
 
