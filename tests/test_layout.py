@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -33,6 +34,7 @@ def read_yaml(path: str) -> Any:
 
 
 PARAMS = read_yaml("params.yaml")
+KEYS = set(pd.json_normalize(PARAMS))
 STAGES = read_yaml("dvc.yaml")["stages"]
 LOCKS = {folder: read_yaml(f"{folder}dvc.lock")["stages"] for folder in ("", "studies/")}
 
@@ -195,13 +197,16 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), ROOT
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_every_link_of_a_page_and_every_module_that_it_runs_exists(page: Path) -> None:
+def test_every_link_module_and_parameter_of_a_page_exists(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
     assert not [link for link in links if not (page.parent / link).exists()]
     names = re.findall(r"python -m ([a-z_]+(?:\.[a-z_]+)*)", text)
     ours = [name.replace(".", "/") for name in names if name not in ("pytest", "zipfile")]
     assert not [one for one in ours if not list(ROOT.glob(f"{one}.py")) + list(ROOT.glob(one))]
+    # DVC wants a + before a key that params.yaml leaves out, and none before others.
+    for plus, key in re.findall(r"(?:-S|--set-param) '?(\+?)([a-z_.0-9]+)=", text):
+        assert (key in KEYS) != bool(plus), key
 
 
 def test_every_make_target_in_the_readme_exists() -> None:
