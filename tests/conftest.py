@@ -2,10 +2,8 @@
 
 import gzip
 import os
-import shutil
 import signal
 import struct
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -22,6 +20,7 @@ import pytest
 from digits.data import mirrors
 from digits.training import determinism, identity
 from tests import tiny as tiny_network
+from tests.workspace import run, write_params
 
 # A job in the background starts with Ctrl-C ignored, and would hand that on to the stages it runs.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -51,26 +50,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 @pytest.fixture(scope="session")
 def mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the four genuine files, as the download stage leaves it."""
-    root = Path(__file__).parents[1]
     folder = tmp_path_factory.mktemp("mnist")
-    shutil.copy(root / "params.yaml", folder)
-    command = [sys.executable, "-m", "stages.download"]
-    environment = {**os.environ, "PYTHONPATH": str(root)}
-    subprocess.run(command, cwd=folder, env=environment, check=True)
+    write_params(folder)
+    run(folder, "stages.download")
     return folder / "data/raw"
-
-
-@pytest.fixture(scope="session")
-def mapped(tmp_path_factory: pytest.TempPathFactory) -> Callable[[np.ndarray], np.ndarray]:
-    """Return what maps an array from a file, as `digits.data.dataset.load` does."""
-    folder = tmp_path_factory.mktemp("mapped")
-
-    def save_and_map(array: np.ndarray) -> np.ndarray:
-        path = folder / f"{len(list(folder.iterdir()))}.npy"
-        np.save(path, array)
-        return np.lib.format.open_memmap(path, mode="r")
-
-    return save_and_map
 
 
 @pytest.fixture(scope="session")

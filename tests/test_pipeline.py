@@ -8,9 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -19,8 +17,8 @@ import yaml
 from digits import config
 from digits.io import read_json
 from tests.stages.test_convert import assert_lossless
+from tests.workspace import ROOT, write_params
 
-ROOT = Path(__file__).parents[1]
 EPOCHS = {"dense": 3, "lenet5_v2": 8, "lenet5_pen": 1}
 ENVIRONMENT = {
     **os.environ,
@@ -47,18 +45,6 @@ def run(folder: Path, *command: str, status: int = 0) -> str:
     )
     assert done.returncode == status, done.stdout
     return done.stdout
-
-
-def read_yaml(path: Path) -> Any:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
-
-
-def change_params(folder: Path, change: Callable[[Any], None]) -> None:
-    """Change the clone's params.yaml as a person with an editor would."""
-    path = folder / "params.yaml"
-    params = read_yaml(path)
-    change(params)
-    path.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
 
 
 def copy_tree(folder: Path) -> None:
@@ -89,19 +75,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy_tree(folder)
     changes = {
         key: value
-        for key, value in read_yaml(ROOT / "quickstart.yaml").items()
+        for key, value in config.read_yaml(ROOT / "quickstart.yaml").items()
         if not key.startswith("architectures.") or key.split(".")[1] in EPOCHS
     }
     (folder / "quickstart.yaml").write_text(yaml.safe_dump(changes))
-
-    def shorten(params: Any) -> None:
-        params |= config.override(params, changes, "quickstart.yaml") | {"threads": 1}
-        known = params["architectures"]
-        params["architectures"] = {
-            name: known[name] | {"epochs": epochs} for name, epochs in EPOCHS.items()
-        }
-
-    change_params(folder, shorten)
+    known = config.read_yaml(folder / "params.yaml")["architectures"]
+    shorter = {name: known[name] | {"epochs": epochs} for name, epochs in EPOCHS.items()}
+    write_params(folder, {"architectures": shorter, **changes, "threads": 1})
     run(folder, sys.executable, "-m", "digits.repro", "--jobs", "2")  # as `dvc repro`, sooner
     storage = tmp_path_factory.mktemp("storage")
     run(folder, "dvc", "remote", "add", "--default", "storage", str(storage))
@@ -134,7 +114,7 @@ def test_the_pipeline_splits_trains_measures_and_compares(finished: Path) -> Non
         "test_as_published": 719,
         "train_and_test": 0,
     }
-    names = list(read_yaml(finished / "params.yaml")["architectures"])
+    names = list(config.read_yaml(finished / "params.yaml")["architectures"])
     compared = pd.read_csv(finished / "metrics/compare/architectures.csv")
     assert compared["architecture"].tolist() == names
     metrics = {name: read_json(finished / f"metrics/{name}.json") for name in names}
@@ -187,7 +167,7 @@ def test_quickstart_shows_the_comparison_and_leaves_the_workspace_alone(clone: P
     assert "| lenet5_pen" in output
     table = pd.read_csv(clone / "quickstart/metrics/compare/architectures.csv")
     test = dict(zip(table["architecture"], table["test"], strict=True))
-    assert set(test) == set(read_yaml(clone / "params.yaml")["architectures"])
+    assert set(test) == set(config.read_yaml(clone / "params.yaml")["architectures"])
     assert test["lenet5_pen"] > 0.5  # after an epoch, which the clone has
     assert (clone / "quickstart/plots/compare/accuracy.png").is_file()
     assert "quickstart" in run(clone, "dvc", "exp", "list")
@@ -196,11 +176,9 @@ def test_quickstart_shows_the_comparison_and_leaves_the_workspace_alone(clone: P
 
 @pytest.mark.slow
 def test_a_wrong_parameter_ends_in_one_clear_line(clone: Path) -> None:
-    def spoil(params: Any) -> None:
-        params["architectures"]["dense"]["early_stoping"] = 1
-        params["architectures"]["lenet5_v2"]["schedule"]["factor"] = 2
-
-    change_params(clone, spoil)
+    wrong = {"dense.early_stoping": 1, "lenet5_v2.schedule.factor": 2}
+    changes = {f"architectures.{key}": value for key, value in wrong.items()}
+    write_params(clone, changes, clone)
     output = run(clone, "dvc", "repro", status=255)
     assert len(re.findall("^train: ", output, re.M)) == 1
     for complaint in ("dense.early_stoping is not a known", "lenet5_v2.schedule.factor: Input"):
@@ -233,14 +211,10 @@ def test_an_experiment_reruns_only_what_its_parameter_concerns(
 @pytest.mark.mnist
 def test_mnist_gives_the_committed_data_and_a_good_first_epoch(tmp_path: Path) -> None:
     copy_tree(tmp_path)
-    committed = read_yaml(tmp_path / "dvc.lock")["stages"]
-
-    def train_briefly(params: Any) -> None:
-        params["architectures"]["dense"]["epochs"] = 1
-
-    change_params(tmp_path, train_briefly)
+    committed = config.read_yaml(tmp_path / "dvc.lock")["stages"]
+    write_params(tmp_path, {"architectures.dense.epochs": 1})
     run(tmp_path, "dvc", "repro", "evaluate@dense")
-    made = read_yaml(tmp_path / "dvc.lock")["stages"]
+    made = config.read_yaml(tmp_path / "dvc.lock")["stages"]
     for stage in ("download", "convert", "resplit", "standardize"):
         assert made[stage]["outs"] == committed[stage]["outs"]
     assert_lossless(tmp_path)

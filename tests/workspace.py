@@ -45,9 +45,11 @@ def run(
     return output, errors
 
 
-def write_params(folder: Path, changes: Mapping[str, Any] | None = None) -> None:
-    """Write the project's params.yaml into ``folder``, with other values by dotted keys."""
-    content = config.override(config.read_yaml(ROOT / "params.yaml"), changes or {}, "test")
+def write_params(
+    folder: Path, changes: Mapping[str, Any] | None = None, source: Path = ROOT
+) -> None:
+    """Write params.yaml of ``source`` into ``folder``, with other values by dotted keys."""
+    content = config.override(config.read_yaml(source / "params.yaml"), changes or {}, "test")
     (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
 
 

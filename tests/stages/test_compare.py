@@ -77,12 +77,3 @@ def test_stage_compares_the_architectures_of_params_in_their_order(
     stage("compare")
     changed = {path.name for path in written if path.read_bytes() != written[path]}
     assert changed == {"samples.png"}  # drawn by the seed
-
-
-def test_an_architecture_without_predictions_ends_the_stage_before_it_writes(
-    workspace: Path, stage: Stage
-) -> None:
-    (workspace / "data/predictions/dense.npz").unlink()
-    _, errors = stage("compare", status=1)
-    assert errors.startswith("compare: data/predictions/dense.npz is missing; `dvc repro")
-    assert not (workspace / "plots/compare").exists()

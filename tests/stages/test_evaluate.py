@@ -1,7 +1,6 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from digits.evaluation import predictions
@@ -25,21 +24,15 @@ text.color: red
 """
 
 
-@pytest.fixture(autouse=True)
-def path(tmp_path: Path) -> Path:
-    """Write all that the stage reads; return the file of predictions."""
+def test_stage_writes_the_figures_and_the_pictures_whatever_a_users_matplotlibrc_says(
+    tmp_path: Path, stage: Stage
+) -> None:
     write_params(tmp_path, {"datasets.mnist.bayes_error": 0.0025})
     pixels = np.random.default_rng(0).normal(size=(40, 28, 28)).astype(np.float32)
     write_data(tmp_path, pixels, LABELS, SETS)
     probabilities = np.eye(10)[(LABELS + np.isin(np.arange(40), WRONG)) % 10]
     path = tmp_path / "data/predictions/dense.npz"
     predictions.write(path, probabilities, 7850, np.empty((0, 20, 10)), STEPS)
-    return path
-
-
-def test_stage_writes_the_figures_and_the_pictures_whatever_a_users_matplotlibrc_says(
-    tmp_path: Path, stage: Stage
-) -> None:
     assert stage("evaluate", "dense") == (
         "dense: train 90.00%, dev 75.00%, test 66.67% (95 % interval 39.06% to 86.19%), "
         "bias +9.75%, variance +15.00%\n",
@@ -58,18 +51,6 @@ def test_stage_writes_the_figures_and_the_pictures_whatever_a_users_matplotlibrc
     (tmp_path / "matplotlibrc").write_text(USERS)
     run(tmp_path, "stages.evaluate", "dense", env={"MATPLOTLIBRC": str(tmp_path)})
     assert [one.read_bytes() for one in (metrics, *pictures)] == content
-
-
-def test_predictions_of_another_split_end_the_stage_before_it_writes(
-    path: Path, tmp_path: Path, stage: Stage
-) -> None:
-    predictions.write(path, np.zeros((39, 10)), 7850, np.empty((0, 20, 10)), STEPS)
-    _, errors = stage("evaluate", "dense", status=1)
-    assert errors == (
-        "evaluate: data/predictions/dense.npz: expected probabilities as float32 (40, 10), "
-        "found float32 (39, 10)\n"
-    )
-    assert not (tmp_path / "metrics").exists()
 
 
 def test_neither_evaluate_nor_compare_imports_tensorflow() -> None:

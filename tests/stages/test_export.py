@@ -13,9 +13,9 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import pytest
-from ai_edge_litert.interpreter import Interpreter
 
 from digits.evaluation import predictions
+from digits.export import litert
 from digits.io import read_json, write_json
 from tests.stages.conftest import Stage
 from tests.workspace import run, write_data, write_params
@@ -38,43 +38,32 @@ def pixels() -> npt.NDArray[np.uint8]:
     return np.rint(spread).astype(np.uint8)
 
 
-def standardized(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    return ((images.astype(np.float64) - MEAN) / DEVIATION).astype(np.float32)
-
-
-def train(path: Path) -> None:
-    """Train a network on the first 200 images and save it."""
-    keras.utils.set_random_seed(1)
-    model = keras.Sequential(
-        [
-            keras.Input((28, 28, 1)),
-            keras.layers.Conv2D(4, 5, strides=2, use_bias=False),
-            keras.layers.BatchNormalization(momentum=0.5),
-            keras.layers.ReLU(),
-            keras.layers.Dropout(0.5),
-            keras.layers.Flatten(),
-            keras.layers.Dense(10, activation="softmax"),
-        ]
-    )
-    model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
-    inputs = standardized(pixels()[:200])[..., None]
-    model.fit(inputs, LABELS[:200], epochs=15, batch_size=20, shuffle=False, verbose=0)
-    model.save(path)
-
-
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with all that the stage reads."""
+    """Return a folder with all that the stage reads; the network learned the first 200 images."""
     folder = tmp_path_factory.mktemp("inputs")
     export = {"architectures": ["lenet5"], "calibration_images": 100, "largest_drop": 0.02}
     write_params(folder, {"export": export, "threads": 1})
-    write_data(folder, standardized(pixels()), LABELS, SETS, MEAN, DEVIATION)
+    images = ((pixels().astype(np.float64) - MEAN) / DEVIATION).astype(np.float32)
+    write_data(folder, images, LABELS, SETS, MEAN, DEVIATION)
     write_json(folder / "metrics/lenet5.json", {"test": 0.9})
-    path = folder / "models/lenet5/model.keras"
-    path.parent.mkdir(parents=True)
-    train(path)
-    phases = np.empty((0, 200, 10), np.float32)
-    predictions.write(folder / "data/predictions/lenet5.npz", predict(path), 1000, phases, [])
+    keras.utils.set_random_seed(1)
+    layers = [
+        keras.layers.Conv2D(4, 5, strides=2, use_bias=False),
+        keras.layers.BatchNormalization(momentum=0.5),
+        keras.layers.ReLU(),
+        keras.layers.Dropout(0.5),
+        keras.layers.Flatten(),
+        keras.layers.Dense(10, activation="softmax"),
+    ]
+    model = keras.Sequential([keras.Input((28, 28, 1)), *layers])
+    model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
+    given = images[..., None]
+    model.fit(given[:200], LABELS[:200], epochs=15, batch_size=20, shuffle=False, verbose=0)
+    (folder / "models/lenet5").mkdir(parents=True)
+    model.save(folder / "models/lenet5/model.keras")
+    phases, answers = np.empty((0, 200, 10), np.float32), model.predict(given, verbose=0)
+    predictions.write(folder / "data/predictions/lenet5.npz", answers, 1000, phases, [])
     return folder
 
 
@@ -97,51 +86,24 @@ def workspace(inputs: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture(scope="module")
-def trained(inputs: Path) -> npt.NDArray[np.float32]:
-    """Return what the trained network makes of all images, (400, 10)."""
-    return predict(inputs / "models/lenet5/model.keras")
-
-
-def predict(path: Path) -> npt.NDArray[np.float32]:
-    """Return the probabilities that a saved network gives for all images, (400, 10)."""
-    model = keras.models.load_model(path)
-    answers: npt.NDArray[np.float32] = model.predict(standardized(pixels())[..., None], verbose=0)
-    return answers
-
-
-def answer(path: Path, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Return the probabilities that a .tflite file gives for one image."""
-    interpreter = Interpreter(str(path))
-    interpreter.allocate_tensors()
-    [taken], [given] = interpreter.get_input_details(), interpreter.get_output_details()
-    interpreter.set_tensor(taken["index"], image.reshape(1, 28, 28, 1).astype(np.float32))
-    interpreter.invoke()
-    probabilities: npt.NDArray[np.float32] = interpreter.get_tensor(given["index"])[0]
-    return probabilities
-
-
-def test_every_format_answers_raw_pixels_as_the_trained_network_does(
-    exported: Path, trained: npt.NDArray[np.float32]
-) -> None:
+def test_every_format_answers_raw_pixels_as_the_trained_network_does(exported: Path) -> None:
     folder = exported / "models/export/lenet5"
     assert {path.name for path in folder.iterdir()} == FILES
     images = pixels()[UNSEEN]
-    assert 0.6 < (trained[UNSEEN].argmax(axis=1) == LABELS[UNSEEN]).mean() < 1  # it did learn
+    trained = np.load(exported / "data/predictions/lenet5.npz")["probabilities"][UNSEEN]
+    assert 0.6 < (trained.argmax(axis=1) == LABELS[UNSEEN]).mean() < 1  # it did learn
 
     whole = keras.models.load_model(folder / "model.keras", safe_mode=True)
     parts = keras.models.model_from_json((folder / "architecture.json").read_text())
     parts.load_weights(folder / "model.weights.h5")
     for model in (whole, parts):
         assert (model.input_shape, model.output_shape) == ((1, 28, 28, 1), (1, 10))
-        for image, expected in zip(images[:5], trained[UNSEEN], strict=False):
+        for image, expected in zip(images[:5], trained, strict=False):
             np.testing.assert_allclose(model(image[None, ..., None])[0], expected, atol=1e-5)
-    floats, int8 = (
-        np.stack([answer(path, image) for image in images])
-        for path in (folder / "float32.tflite", exported / INT8)
-    )
-    np.testing.assert_allclose(floats, trained[UNSEEN], atol=1e-5)
-    np.testing.assert_allclose(int8, trained[UNSEEN], atol=0.1)
+    paths = folder / "float32.tflite", exported / INT8
+    floats, int8 = (litert.run(path, images, threads=1) for path in paths)
+    np.testing.assert_allclose(floats, trained, atol=1e-5)
+    np.testing.assert_allclose(int8, trained, atol=0.1)
 
     measured = {one["name"]: one for one in read_json(exported / CARD)["formats"]}
     assert list(measured) == ["keras", "weights", "float32", "int8"]

@@ -8,8 +8,6 @@ from digits.io import read_json
 from tests.stages.conftest import Stage
 from tests.workspace import write_params
 
-SIZES = {"split.train": 100, "split.test": 60}
-
 
 @pytest.fixture(autouse=True)
 def _images(tmp_path: Path) -> None:
@@ -21,7 +19,7 @@ def _images(tmp_path: Path) -> None:
 
 
 def test_stage_writes_the_split_and_counts_it(tmp_path: Path, stage: Stage) -> None:
-    write_params(tmp_path, SIZES)
+    write_params(tmp_path, {"split.train": 100, "split.test": 60})
     assert stage("resplit") == ("", "")
     table = splits.read(tmp_path / "data/split.csv")
     assert table["label"].tolist() == (np.arange(140) % 10).tolist()
@@ -36,19 +34,9 @@ def test_stage_writes_the_split_and_counts_it(tmp_path: Path, stage: Stage) -> N
     }
 
 
-def test_the_seed_of_the_split_alone_decides(tmp_path: Path, stage: Stage) -> None:
-    def drawn(changes: dict[str, int]) -> str:
-        write_params(tmp_path, SIZES | changes)
-        stage("resplit")
-        return (tmp_path / "data/split.csv").read_text()
-
-    assert drawn({}) == drawn({"seed": 1}) != drawn({"split.seed": 1})
-
-
 def test_refusal_is_one_line_and_changes_nothing(tmp_path: Path, stage: Stage) -> None:
-    write_params(tmp_path)
+    write_params(tmp_path, {"split.dev": 0})
     _, errors = stage("resplit", status=1)
-    assert errors.startswith("resplit: split: train 48000, ")
-    assert len(errors.splitlines()) == 1
+    assert errors == "resplit: params.yaml: split.dev: expected images to watch, given 0\n"
     assert not (tmp_path / "data/split.csv").exists()
     assert not (tmp_path / "metrics").exists()

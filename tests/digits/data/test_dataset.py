@@ -75,15 +75,6 @@ def test_wrong_statistics_are_refused(files: tuple[Path, Path], content: str) ->
         dataset.load(*files)
 
 
-@pytest.mark.parametrize("name", ["standardized/images.npy", "standardized/statistics.json"])
-def test_missing_file_keeps_its_name(files: tuple[Path, Path], name: str) -> None:
-    path = files[0].parent / name
-    path.unlink()
-    with pytest.raises(FileNotFoundError) as caught:
-        dataset.load(*files)
-    assert caught.value.filename == str(path)
-
-
 def test_the_digest_is_of_what_a_training_sees(files: tuple[Path, Path]) -> None:
     loaded = dataset.load(*files)
 

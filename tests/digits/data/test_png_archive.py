@@ -1,8 +1,6 @@
 import hashlib
 import io
-import struct
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +53,6 @@ def read(*paths: Path) -> Images:
 
 
 def test_bytes_are_the_same_everywhere(training: Path) -> None:
-    with zipfile.ZipFile(training) as file:
-        png = file.read("training/4/00002.png")
-    assert png[8:16] == b"\0\0\0\rIHDR"
-    stored = struct.pack("<BBBHH", 0x78, 1, 1, 28 * 29, 28 * 29 ^ 0xFFFF)  # one block, as it is
-    lines = zlib.decompress(png[41:-16])
-    assert png[37:-16] == b"IDAT" + stored + lines + struct.pack(">I", zlib.adler32(lines))
     digest = hashlib.sha256(training.read_bytes()).hexdigest()
     assert digest == "56171f9ccebc10494c3fea969c76c579a0c90771b4d6a9d80415c466d9501ad4"
 

@@ -1,7 +1,6 @@
 """The pictures: that they can be read back and show what they were given."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,15 +13,6 @@ from PIL import Image
 from digits.evaluation import figures
 
 
-def images() -> Figure:
-    return figures.images(np.full((5, 28, 28), 128), ["a", "b", "c", "d", "e"])
-
-
-def handles(figure: Figure) -> list[Any]:
-    """Return what the legend below the panels explains, lines or bars."""
-    return figure.legends[0].legend_handles
-
-
 def texts(figure: Figure) -> list[str]:
     """Return every piece of text in the panels."""
     return [text.get_text() for axes in figure.axes for text in axes.texts]
@@ -33,12 +23,13 @@ def xy(line: Line2D) -> np.ndarray:
     return np.asarray(line.get_xydata())
 
 
-def test_saved_picture_is_a_png_of_150_dpi(tmp_path: Path) -> None:
-    figures.save(tmp_path / "images.png", images())
+def test_no_image_is_said_in_words_and_saved_as_a_png_of_150_dpi(tmp_path: Path) -> None:
+    figure = figures.images(np.empty((0, 28, 28)), [])
+    assert [text.get_text() for text in figure.texts] == ["no image to show"]
+    figures.save(tmp_path / "images.png", figure)
     with Image.open(tmp_path / "images.png") as picture:
         assert picture.format == "PNG"
         assert picture.info["dpi"] == pytest.approx((150, 150), abs=0.1)
-        assert min(picture.size) > 300
 
 
 def test_curves_show_the_error_of_each_architecture_in_a_panel_of_its_own() -> None:
@@ -63,7 +54,7 @@ def test_curves_show_the_error_of_each_architecture_in_a_panel_of_its_own() -> N
         "b": {"-": [[1, 25]], "--": [[1, 20]]},
     }
     assert {axes.get_yscale() for axes in figure.axes} == {"log"}
-    labels = [handle.get_label() for handle in handles(figure)]
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["dev images", "training images, while training", "next phase"]
 
 
@@ -74,19 +65,10 @@ def test_a_range_test_shows_each_batch_the_smoothed_loss_and_the_suggestion() ->
     (axes,) = figures.range_test(curve, 0.004).axes
     assert axes.get_xscale() == "log"
     batches, smoothed, suggested = axes.get_lines()
-    np.testing.assert_allclose(np.asarray(batches.get_xydata()), curve[["learning_rate", "loss"]])
-    np.testing.assert_allclose(
-        np.asarray(smoothed.get_xydata()), curve[["learning_rate", "smoothed_loss"]]
-    )
+    np.testing.assert_allclose(xy(batches), curve[["learning_rate", "loss"]])
+    np.testing.assert_allclose(xy(smoothed), curve[["learning_rate", "smoothed_loss"]])
     assert np.unique(suggested.get_xdata()).tolist() == [0.004]
     assert suggested.get_label() == "suggested: 0.004"
-
-
-def test_images_keep_their_grey_levels_and_titles() -> None:
-    figure = images()
-    shown = [axes for axes in figure.axes if axes.images]
-    assert [axes.get_title() for axes in shown] == ["a", "b", "c", "d", "e"]
-    assert all(axes.images[0].get_clim() == (0, 255) for axes in shown)
 
 
 def test_errors_are_drawn_in_their_grey_levels_with_both_digits() -> None:
@@ -96,23 +78,24 @@ def test_errors_are_drawn_in_their_grey_levels_with_both_digits() -> None:
     panels = figures.misclassified(pictures, [7, 3], probabilities, [12, 345], "net").axes
     levels = [np.unique(np.asarray(panel.images[0].get_array())).tolist() for panel in panels]
     assert levels == [[100], [25]]
+    assert {panel.images[0].get_clim() for panel in panels} == {(0, 255)}
     assert [panel.get_title() for panel in panels] == [
         "image 12\ntrue 7, predicted 1 (99.90%)",
         "image 345\ntrue 3, predicted 2 (50.00%)",
     ]
 
 
-def test_no_image_at_all_is_said_in_words() -> None:
-    figure = figures.images(np.empty((0, 28, 28)), [])
-    assert [text.get_text() for text in figure.texts] == ["no image to show"]
-
-
-def test_confusion_counts_labels_in_rows() -> None:
-    figure = figures.confusion([0, 1, 1, 9], [0, 1, 7, 9], "four images")
-    counts = np.array(texts(figure), dtype=int).reshape(10, 10)
-    expected = np.zeros((10, 10), dtype=int)
-    expected[0, 0] = expected[1, 1] = expected[1, 7] = expected[9, 9] = 1
-    assert counts.tolist() == expected.tolist()
+def test_confusion_counts_labels_in_rows_and_shades_errors_by_their_share_of_one() -> None:
+    labels, predicted = np.repeat([0, 1], [100, 200]), np.repeat([0, 1, 1, 7], [98, 2, 199, 1])
+    figure = figures.confusion(labels, predicted, "made up")
+    counts = np.zeros((10, 10))
+    counts[0, :2], counts[1, 1], counts[1, 7] = (98, 2), 199, 1
+    np.testing.assert_array_equal(np.array(texts(figure), int).reshape(10, 10), counts)
+    picture = figure.axes[0].images[0]
+    shades = np.zeros((10, 10))
+    shades[0, 1], shades[1, 7] = 2, 0.5
+    np.testing.assert_array_equal(np.asarray(picture.get_array()), shades)
+    assert picture.get_clim() == (0, figures.DARKEST)  # the same scale for all
 
 
 def test_bias_and_variance_are_bars_in_percentage_points() -> None:
@@ -166,11 +149,3 @@ def test_samples_are_in_a_column_for_each_label() -> None:
     figure = figures.samples(np.full((20, 28, 28), labels[:, None, None], np.uint8), labels)
     shown = [int(np.asarray(axes.images[0].get_array())[0, 0]) for axes in figure.axes]
     assert shown == [*range(10), *range(10)]
-
-
-def test_the_shade_of_a_confusion_is_the_share_of_the_row_on_the_same_scale_for_all() -> None:
-    labels, predicted = np.repeat([0, 1], [100, 200]), np.repeat([0, 1, 1, 0], [98, 2, 199, 1])
-    picture = figures.confusion(labels, predicted, "made up").axes[0].images[0]
-    errors = np.asarray(picture.get_array())
-    assert (errors[0, 1], errors[1, 0], errors[0, 0]) == (2, 0.5, 0)
-    assert picture.get_clim() == (0, figures.DARKEST)

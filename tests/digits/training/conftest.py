@@ -1,6 +1,5 @@
 """A small data set and recipes that a test trains in a second."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,10 +31,6 @@ def recipe(**changes: Any) -> Architecture:
 
 
 @pytest.fixture(scope="session")
-def data(
-    noisy: tuple[np.ndarray, np.ndarray], mapped: Callable[[np.ndarray], np.ndarray]
-) -> Dataset:
+def data(noisy: tuple[np.ndarray, np.ndarray]) -> Dataset:
     """Return 320 images to train on and 80 for dev."""
-    images, labels = noisy
-    rows = {"train": np.arange(0, 320), "dev": np.arange(320, 400)}
-    return Dataset(mapped(images), labels, 33.0, 78.0, rows)
+    return Dataset(*noisy, 33.0, 78.0, {"train": np.arange(320), "dev": np.arange(320, 400)})

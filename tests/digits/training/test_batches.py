@@ -1,5 +1,4 @@
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,17 +10,16 @@ from digits.config import Architecture
 from digits.data.dataset import Dataset
 from digits.training.batches import TrainingBatches, dev_batches
 from tests.digits.training.conftest import ARCHITECTURES, recipe
-from tests.workspace import ROOT, run
 
 BLACK, WHITE = np.float32(-33 / 78), np.float32((255 - 33) / 78)
 
 
 @pytest.fixture
-def data(mapped: Callable[[np.ndarray], np.ndarray]) -> Dataset:
+def data() -> Dataset:
     """300 images, each filled with its own number; 250 to train on, 20 for dev."""
     images = np.tile(np.arange(300, dtype=np.float32)[:, None, None], (1, 28, 28))
     rows = {"train": np.arange(0, 250), "dev": np.arange(260, 280)}
-    return Dataset(mapped(images), (np.arange(300) % 10).astype(np.uint8), 33.0, 78.0, rows)
+    return Dataset(images, (np.arange(300) % 10).astype(np.uint8), 33.0, 78.0, rows)
 
 
 def drawn(count: int, rows: slice, columns: slice) -> Dataset:
@@ -50,7 +48,11 @@ def epoch(batches: TrainingBatches, number: int) -> tuple[np.ndarray, np.ndarray
 
 
 def test_an_epoch_has_every_training_image_once_with_its_label(data: Dataset) -> None:
-    images, labels = epoch(TrainingBatches(data, settings(), seed=1), 0)
+    batches = TrainingBatches(data, settings(7), seed=1)
+    sizes = [len(labels) for _, labels in batches.dataset().as_numpy_iterator()]
+    assert sizes == [7] * 35 + [5]
+    assert batches.per_epoch == 36
+    images, labels = epoch(batches, 0)
     assert images.shape == (250, 28, 28, 1)
     assert sorted(images[:, 0, 0, 0]) == list(range(250))
     np.testing.assert_array_equal(images[:, 0, 0, 0] % 10, labels)
@@ -63,13 +65,6 @@ def test_the_order_follows_from_seed_and_epoch(data: Dataset) -> None:
     for seed, number in ((1, 4), (2, 3)):
         other = epoch(TrainingBatches(data, settings(), seed), number)[0]
         assert (other[:, 0, 0, 0] != first[:, 0, 0, 0]).mean() > 0.9
-
-
-def test_the_last_batch_holds_what_is_left(data: Dataset) -> None:
-    batches = TrainingBatches(data, settings(7), seed=1)
-    sizes = [len(labels) for _, labels in batches.dataset().as_numpy_iterator()]
-    assert sizes == [7] * 35 + [5]
-    assert batches.per_epoch == 36
 
 
 def test_pen_strokes_reach_their_labels_alone_and_come_before_the_pose() -> None:
@@ -167,33 +162,17 @@ def test_dev_images_come_as_they_are(data: Dataset) -> None:
     assert np.concatenate(labels).tolist() == [row % 10 for row in range(260, 280)]
 
 
-EPOCH = """
-import sys
-import numpy as np
-from digits import config
-from digits.training import determinism
-from digits.training.batches import TrainingBatches
-from digits.data.dataset import Dataset
-
-def memory():  # of the process alone, in KiB: mapped files do not count
-    status = open("/proc/self/status").read()
-    return int(status.split("RssAnon:")[1].split()[0])
-
-determinism.pin(0, 1)
-images = np.lib.format.open_memmap(sys.argv[1], mode="r")
-rows = {"train": np.arange(len(images)), "dev": np.arange(0)}
-data = Dataset(images, np.zeros(len(images), np.uint8), 33.0, 78.0, rows)
-settings = config.load().architectures["dense"]
-before = memory()
-for _ in TrainingBatches(data, settings, seed=1).dataset():
-    pass
-print(memory() - before)
-"""
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_an_epoch_holds_no_copy_of_all_images(tmp_path: Path) -> None:
-    path = tmp_path / "images.npy"
-    images = np.lib.format.open_memmap(path, "w+", np.float32, (100_000, 28, 28))
-    output, _ = run(ROOT, "-c", EPOCH, path)
-    assert int(output) * 1024 < images.nbytes / 2
+    def memory() -> int:  # of the process alone, in bytes: mapped files do not count
+        status = Path("/proc/self/status").read_text()
+        return 1024 * int(status.split("RssAnon:")[1].split()[0])
+
+    images = np.lib.format.open_memmap(tmp_path / "a.npy", "w+", np.float32, (100_000, 28, 28))
+    rows = {"train": np.arange(len(images)), "dev": np.arange(0)}
+    data = Dataset(images, np.zeros(len(images), np.uint8), 33.0, 78.0, rows)
+    before = memory()
+    batches = TrainingBatches(data, settings(128), seed=1).dataset()
+    for _ in batches:
+        pass
+    assert memory() - before < images.nbytes / 2

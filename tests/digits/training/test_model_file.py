@@ -18,19 +18,14 @@ def trained() -> keras.Model:
     return model
 
 
-def test_equal_networks_give_equal_bytes_at_any_time(tmp_path: Path) -> None:
-    keep = trained()
-    model_file.save(keep, tmp_path / "first.keras")
+def test_equal_networks_give_equal_bytes_at_any_time_and_come_back(tmp_path: Path) -> None:
+    model, folder = trained(), tmp_path / "models"
+    model_file.save(model, folder / "first.keras")
     time.sleep(2.1)  # ZIP entries tell two seconds apart
-    model_file.save(trained(), tmp_path / "second.keras")
-    assert (tmp_path / "first.keras").read_bytes() == (tmp_path / "second.keras").read_bytes()
-
-
-def test_the_file_gives_back_the_same_network_without_its_optimizer(tmp_path: Path) -> None:
-    model = trained()
-    model_file.save(model, tmp_path / "models/a.keras")
-    loaded = keras.saving.load_model(tmp_path / "models/a.keras", safe_mode=True)
+    model_file.save(trained(), folder / "second.keras")
+    assert (folder / "first.keras").read_bytes() == (folder / "second.keras").read_bytes()
+    assert {path.name for path in folder.iterdir()} == {"first.keras", "second.keras"}
+    loaded = keras.saving.load_model(folder / "first.keras", safe_mode=True)
     images = np.random.default_rng(0).normal(size=(4, 28, 28, 1)).astype(np.float32)
     np.testing.assert_array_equal(loaded(images), model(images))
-    assert not loaded.compiled
-    assert [file.name for file in (tmp_path / "models").iterdir()] == ["a.keras"]
+    assert not loaded.compiled  # it comes without its optimizer

@@ -66,16 +66,6 @@ def test_rates_by_group_refuse_what_needs_all_weights_at_once(tiny: str) -> None
         optimizers.build(settings, PHASE, rates, 8, network, tiny)
 
 
-def test_a_frozen_kernel_gets_no_step(tiny: str) -> None:
-    network = model(recipe(**PHASES))
-    layer_groups.set_trainable(network, tiny, "head")
-    optimizer = optimizers.build(ADAM, PHASE, 0.1, 8, network, tiny)
-    names = {v.path for v in network.trainable_variables}
-    assert "stem_conv/kernel" not in names
-    assert {"stem_norm/gamma", "probabilities/kernel"} <= names
-    assert len(optimizer.variables) == 1 + 2 * len(names)  # steps, means, squares
-
-
 def test_arguments_are_those_of_keras() -> None:
     settings = Optimizer.model_validate({"name": "sgd", "momentum": 0.9, "nesterov": True})
     config = optimizers.make(settings, 0.1).get_config()

@@ -9,7 +9,7 @@ from digits.config import Architecture
 from digits.data.dataset import Dataset
 from digits.errors import PipelineError
 from digits.training import fit, range_test
-from tests.digits.training.conftest import ARCHITECTURES, PHASES, recipe
+from tests.digits.training.conftest import PHASES, recipe
 
 TEST = {"lowest": 1e-5, "highest": 10, "batches": 61, "smoothing": 0.9, "divergence": 4}
 SUGGESTED = {"optimizer": {"name": "adam", "learning_rate": "suggested"}}
@@ -20,14 +20,6 @@ def run(data: Dataset, settings: Architecture, **test: Any) -> pd.DataFrame:
     how = config.check(config.RangeTest, {**TEST, **test}, "test")
     settings = settings.model_copy(update={"range_test": how})
     return range_test.run(fit.build("mine", settings, data, 1, 1), settings, data, 1)
-
-
-def test_an_architecture_of_the_project_can_be_tested(data: Dataset) -> None:
-    settings = ARCHITECTURES["lenet5_v2"]
-    asking = settings.optimizer.model_copy(update={"learning_rate": "suggested"})
-    curve = run(data, settings.model_copy(update={"batch_size": 32, "optimizer": asking}))
-    assert TEST["lowest"] < range_test.suggest(curve) <= TEST["highest"] / 10
-    assert curve["smoothed_loss"].min() < 0.9 * curve["smoothed_loss"].iloc[0]
 
 
 def test_the_rate_rises_by_the_same_factor_until_the_loss_diverges(data: Dataset) -> None:
