@@ -29,11 +29,12 @@ def main() -> None:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address; 0.0.0.0 for every network")
     parser.add_argument("--port", type=int, default=8000, help="0: a free one")
-    parser.add_argument(
-        "--workers", type=int, choices=range(1, 65), default=1, metavar="N", help="processes"
-    )
+    parser.add_argument("--workers", type=int, default=1, help="processes, 1 to 64")
     parser.add_argument("--model", type=Path, default=MODEL, help="a .tflite of the export stage")
     arguments = parser.parse_args()
+    for name, least, most in (("port", 0, 65535), ("workers", 1, 64)):
+        if not least <= (given := getattr(arguments, name)) <= most:
+            parser.error(f"--{name}: expected {least} to {most}, given {given}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end it in the same way
     with suppress(KeyboardInterrupt):
         create(arguments.model)  # a worker could only die of its errors, and be started again
@@ -50,7 +51,7 @@ def serve(host: str, port: int, model: Path, workers: int) -> None:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise PipelineError(f"cannot listen on {host}, port {port}: {error}") from None
     address, port = listener.getsockname()[:2]
     name = f"[{host}]" if ":" in host else host

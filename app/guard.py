@@ -26,6 +26,7 @@ HEADERS = {
     b"cache-control": b"no-cache",  # files may be kept, and are asked for with their ETag
 }
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)  # s
+ROUTES = {"/", "/classify", "/compare", "/docs", "/healthz", "/metrics", "/openapi.json"}
 PURPOSE = "Time from a request's head to the first byte of its answer"
 
 prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -43,14 +44,14 @@ def guarded(app: ASGIApp, hosts: frozenset[str] | None) -> ASGIApp:
         began, deadline = time.perf_counter(), asyncio.get_running_loop().time() + SECONDS
         headers = Headers(scope=scope)
         announced = int(headers.get("content-length", 0))  # h11 has checked that it is a number
-        received = 0
+        received, more = 0, True
 
         async def receive_within_limits() -> Message:
-            nonlocal received
+            nonlocal received, more
             if announced > MOST_BYTES:
                 raise HTTPException(413, TOO_LARGE)
             try:
-                async with asyncio.timeout_at(deadline):
+                async with asyncio.timeout_at(deadline if more else None):
                     message = await receive()
             except TimeoutError:
                 sentence = f"The body did not arrive within {SECONDS} seconds."
@@ -58,11 +59,13 @@ def guarded(app: ASGIApp, hosts: frozenset[str] | None) -> ASGIApp:
             received += len(message.get("body", b""))
             if received > MOST_BYTES:
                 raise HTTPException(413, TOO_LARGE)
+            more = message.get("more_body", False)
             return message
 
         async def count_and_send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                route = getattr(scope.get("route"), "path", "other")  # as Starlette found it
+                other = "/static" if scope["path"].startswith("/static/") else "other"
+                route = scope["path"] if scope["path"] in ROUTES else other
                 requests.labels(route, message["status"]).inc()
                 times.labels(route).observe(time.perf_counter() - began)
                 message["headers"] = [*message.get("headers", ()), *HEADERS.items()]
