@@ -13,11 +13,9 @@ from tempfile import TemporaryDirectory
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from app.classifier import MODEL, Classifier, cards
+from app.classifier import MODEL
 from app.server import create
 from digits.errors import PipelineError, run_stage
-
-LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 
 
 def main() -> None:
@@ -39,15 +37,13 @@ def main() -> None:
             parser.error(f"--{name}: expected {least} to {most}, given {given}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end it in the same way
     with suppress(KeyboardInterrupt):
-        Classifier(arguments.model)  # a worker could only die of it, and be started again
-        cards(arguments.model)
-        with listen(arguments.host, arguments.port) as listener:
-            serve(listener, arguments.host, arguments.model, arguments.workers)
+        create(arguments.model)  # a worker could only die of its errors, and be started again
+        serve(arguments.host, arguments.port, arguments.model, arguments.workers)
     print("The server has ended.")
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens.
+def serve(host: str, port: int, model: Path, workers: int) -> None:
+    """Answer requests until the process is told to end.
 
     Raises:
         PipelineError: the address is taken, forbidden, or none.
@@ -56,23 +52,19 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family)
     except OSError as error:
-        raise PipelineError(f"cannot listen on {host}, port {port}: {error.strerror}") from None
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # which asyncio would forget
-    return listener
-
-
-def serve(listener: socket.socket, host: str, model: Path, workers: int) -> None:
-    """Answer requests until the process is told to end."""
+        raise PipelineError(f"cannot listen on {host}, port {port}: {error}") from None
     address, port = listener.getsockname()[:2]
     name = f"[{host}]" if ":" in host else host
     # A page elsewhere on the web must not reach this machine's server by giving it a name of its
     # own (DNS rebinding).
-    hosts = frozenset(LOOPBACK | {name.lower()}) if ip_address(address).is_loopback else None
+    local = frozenset({"localhost", "127.0.0.1", "[::1]", name.lower()})
+    hosts = local if ip_address(address).is_loopback else None
     config = uvicorn.Config(
         partial(create, model, hosts),
         factory=True,
         http="h11",  # httptools, which is faster, takes heads of any size
         ws="none",
+        lifespan="off",
         workers=workers,
         log_level="error",
         access_log=False,
@@ -84,7 +76,7 @@ def serve(listener: socket.socket, host: str, model: Path, workers: int) -> None
         timeout_graceful_shutdown=10,  # seconds for the requests under way at the end
         timeout_worker_healthcheck=60,  # seconds for a worker to load all it needs
     )
-    with TemporaryDirectory() as folder:
+    with listener, TemporaryDirectory() as folder:
         if workers > 1:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # where workers share their counts
         print(f"Draw a digit at http://{name}:{port}/ (Ctrl-C ends the server)", flush=True)

@@ -11,7 +11,7 @@ from digits.errors import PipelineError
 from digits.io import read_json
 
 MODEL = Path("models/litert/lenet5_pen.tflite")
-EXPECTED = [((1, 28, 28, 1), "float32"), ((1, 10), "float32")]  # goes in, comes out
+EXPECTED = ["float32 [1, 28, 28, 1]", "float32 [1, 10]"]  # goes in, comes out
 
 
 def cards(model: Path) -> list[dict[str, Any]]:
@@ -59,14 +59,11 @@ class Classifier:
         except (RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
             raise PipelineError(f"{path} is no LiteRT model, or a damaged one: {reason}") from None
-        (given,) = self._interpreter.get_input_details()
-        (taken,) = self._interpreter.get_output_details()
-        found = [
-            (tuple(item["shape"].tolist()), np.dtype(item["dtype"]).name) for item in (given, taken)
-        ]
+        ends = (*self._interpreter.get_input_details(), *self._interpreter.get_output_details())
+        found = [f"{one['dtype'].__name__} {one['shape'].tolist()}" for one in ends]
         if found != EXPECTED:
             raise PipelineError(f"{path}: expected a network from {EXPECTED}, got one from {found}")
-        self._input, self._output = given["index"], taken["index"]
+        self._input, self._output = (one["index"] for one in ends)
 
     def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return how likely the image shows each of the ten digits, (10,), in all 1.
@@ -74,7 +71,7 @@ class Classifier:
         Args:
             image: (28, 28), white ink (255) on black (0).
         """
-        self._interpreter.set_tensor(self._input, image.astype(np.float32).reshape(EXPECTED[0][0]))
+        self._interpreter.set_tensor(self._input, image.astype(np.float32)[None, ..., None])
         self._interpreter.invoke()
         shares: NDArray[np.float32] = self._interpreter.get_tensor(self._output)[0]
         probabilities: NDArray[np.float32] = shares / shares.sum()  # int8's are in steps of 1/256

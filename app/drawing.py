@@ -11,7 +11,6 @@ both give the same pixels.
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,17 +26,12 @@ BOX = 20  # the digit's longer side
 CONTRAST = 32  # grey levels from paper to ink; with less a picture is blank
 EDGE = 4  # the digit ends where the ink falls below this part of the strongest
 NOISE = 10  # ink below this part of the strongest counts as none
-PLACES = np.arange(BOX)
 # Of photographs:
 REDUCED = 400  # pixels of the longer side that are looked at, at most
 UNEVEN = 10  # of a hundred border pixels, so many may differ from paper; with more, light is uneven
 DRAWN = 66  # of a hundred border pixels are the same to two grey levels; with fewer it is a photo
 SHEET = 60  # of a hundred pixels where the ink is; with more it is a sheet of paper on a table
 EIGHT = np.ones((3, 3), np.uint8)  # neighbours
-NOTHING = (
-    "no digit stands out from its background; more light, or a picture from closer up, may help"
-)
-SEVERAL = "there is more than one digit; show one at a time"
 
 
 def normalise(picture: Image.Image) -> NDArray[np.uint8]:
@@ -88,24 +82,24 @@ def _ink(levels: NDArray[np.uint8]) -> NDArray[np.int16] | None:
     strongest = max(darker, lighter)
     if strongest < CONTRAST:
         return None
-    ink = levels.astype(np.int16) - paper
-    if lighter <= darker:
-        ink = -ink
+    ink = (levels.astype(np.int16) - paper) * (1 if lighter > darker else -1)
     digit = ink * EDGE >= strongest
-    rows, columns = (np.flatnonzero(digit.any(axis=axis)) for axis in (1, 0))
-    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    away = np.abs(border - paper)
-    spans = 2 * np.ptp(rows) >= len(levels) and 2 * np.ptp(columns) >= levels.shape[1]
-    sheet = spans and 100 * np.count_nonzero(digit[box]) > SHEET * digit[box].size
+    (box,) = ndimage.find_objects(digit.view(np.uint8))
+    digit, ink, away = digit[box], ink[box], np.abs(border - paper)
+    spans = all(np.multiply(2, digit.shape) >= np.add(levels.shape, 2))
+    sheet = spans and 100 * np.count_nonzero(digit) > SHEET * digit.size
     uneven = sheet or 100 * np.count_nonzero(2 * away > CONTRAST) > UNEVEN * len(away)
     drawn = 100 * np.count_nonzero(away <= 2) > DRAWN * len(away)
     if uneven or not drawn:
         if (found := _photographed(levels)) is not None:
             return found
         if uneven and not drawn:
-            raise PipelineError(NOTHING)
-    _digit(ndimage.label(digit[box], EIGHT)[0].astype(np.int64), ink[box].astype(np.int64))
-    return np.where(ink[box] * NOISE >= strongest, ink[box], 0)
+            raise PipelineError(
+                "no digit stands out from its background; more light, or a picture from closer up, "
+                "may help"
+            )
+    _digit(digit, ink)
+    return np.where(ink * NOISE >= strongest, ink, 0)
 
 
 def _photographed(levels: NDArray[np.uint8]) -> NDArray[np.int16] | None:
@@ -119,60 +113,49 @@ def _photographed(levels: NDArray[np.uint8]) -> NDArray[np.int16] | None:
     cut = levels[: height * factor, : width * factor].astype(np.int64)
     small = cut.reshape(height, factor, width, factor).sum(axis=(1, 3)) // factor**2
     window = max(small.shape) // 8 | 1
-    light = ndimage.maximum_filter(small, window, mode="nearest")
-    light = ndimage.minimum_filter(light, window, mode="nearest")
+    light = ndimage.grey_closing(small, (window, window), mode="nearest")
     ink = (light - small) * 256 // np.maximum(light, 1)
     margin = max(small.shape) // 20
-    strongest = int(ink[margin : height - margin, margin : width - margin].max(initial=0))
-    outside = np.zeros(ink.shape, bool)
+    strongest = ink[margin : height - margin, margin : width - margin].max(initial=0)
+    inside = np.ones(ink.shape, bool)
     for share in (2, 3):
-        parts = ndimage.label((ink * share >= strongest) & ~outside, EIGHT)[0].astype(np.int64)
-        touching = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
-        outside |= np.isin(parts, touching) & (parts > 0)
-        parts[outside] = 0
-        strongest = int(ink[parts > 0].max(initial=0))
+        dark = np.pad(inside & (ink * share >= strongest), 1, constant_values=True)
+        parts = ndimage.label(dark, EIGHT)[0][1:-1, 1:-1]  # 1: what hangs together with the frame
+        inside &= parts != 1
+        strongest = ink[parts > 1].max(initial=0)
         if strongest < CONTRAST:
             return None
-    rows, columns, chosen = _digit(parts, ink)
-    digit = ndimage.binary_dilation(chosen, EIGHT) & (ink * NOISE >= strongest)
-    return np.where(digit, ink, 0)[rows, columns].astype(np.int16)
+    digit = _digit(parts > 1, ink)
+    (box,) = ndimage.find_objects(digit.view(np.uint8))
+    digit = ndimage.binary_dilation(digit, EIGHT) & (ink * NOISE >= strongest)
+    return np.where(digit, ink, 0)[box].astype(np.int16)
 
 
-def _digit(
-    parts: NDArray[np.int64], ink: NDArray[np.int64]
-) -> tuple[slice, slice, NDArray[np.bool_]]:
-    """Return where the digit is, of parts numbered from 1: the largest and what is close to it.
+def _digit(dark: NDArray[np.bool_], ink: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Return which of the dark pixels are the digit: the largest part and what is close to it.
 
     Raises:
         PipelineError: another part is as tall beside it, or almost as large elsewhere.
     """
-    mass = np.bincount(parts.ravel(), ink.ravel()).astype(np.int64)
-    mass[0] = 0
-    boxes = ndimage.find_objects(parts)
-    order = np.argsort(-mass, kind="stable")
-    rows, columns = boxes[order[0] - 1]
-    first_rows, first_columns = rows, columns
-    near = max(rows.stop - rows.start, columns.stop - columns.start) // 4
-    chosen = parts == order[0]
-    for number in order[1:]:
-        if 50 * mass[number] < mass[order[0]]:  # a speck
+    parts, _ = ndimage.label(dark, EIGHT)
+    mass = np.bincount(parts.ravel(), ink.ravel())[1:]
+    boxes = [[(side.start, side.stop) for side in box] for box in ndimage.find_objects(parts)]
+    low, high = np.moveaxis(np.array(boxes), 2, 0)  # rows and columns of the parts' corners
+    first, *others = np.argsort(-mass, kind="stable").tolist()
+    chosen, top, end = np.arange(len(mass)) == first, low[first], high[first]
+    near = (end - top).max() // 4
+    for other in others:
+        if 50 * mass[other] < mass[first]:  # a speck
             break
-        down, across = boxes[number - 1]
-        close = (
-            down.start <= rows.stop + near
-            and down.stop >= rows.start - near
-            and across.start <= columns.stop + near
-            and across.stop >= columns.start - near
-        )
-        heights = sorted((down.stop - down.start, first_rows.stop - first_rows.start))
-        beside = across.start >= first_columns.stop or across.stop <= first_columns.start
+        close = all(low[other] <= end + near) and all(high[other] >= top - near)
+        heights = sorted((high - low)[[first, other], 0])
+        beside = low[other, 1] >= high[first, 1] or high[other, 1] <= low[first, 1]
         if close and not (beside and 10 * heights[0] >= 7 * heights[1]):
-            chosen |= parts == number
-            rows = slice(min(rows.start, down.start), max(rows.stop, down.stop))
-            columns = slice(min(columns.start, across.start), max(columns.stop, across.stop))
-        elif close or 3 * mass[number] >= mass[order[0]]:
-            raise PipelineError(SEVERAL)
-    return rows, columns, chosen
+            chosen[other] = True
+            top, end = np.minimum(top, low[other]), np.maximum(end, high[other])
+        elif close or 3 * mass[other] >= mass[first]:
+            raise PipelineError("there is more than one digit; show one at a time")
+    return np.append(False, chosen)[parts]
 
 
 def _fit(ink: NDArray[np.int16]) -> NDArray[np.int64]:
@@ -183,17 +166,12 @@ def _fit(ink: NDArray[np.int16]) -> NDArray[np.int64]:
     65,000 pixels: sums over rows are at most 255 times as many, below 2^24.
     """
     longer = max(ink.shape)
-    down, across = (_overlaps(longer)[: -(-BOX * size // longer), :size] for size in ink.shape)
-    rows = (down @ ink).astype(np.float64)
-    return (rows @ across.T).astype(np.int64)
-
-
-@lru_cache(maxsize=32)  # of at most 160 KB each, for the 2,000 pixels that the server allows
-def _overlaps(longer: int) -> NDArray[np.float32]:
-    """Return how many twentieths of each of ``longer`` pixels each of 20 new ones covers."""
     old, new = np.arange(longer) * BOX, np.arange(BOX)[:, None] * longer
-    shared = np.minimum(old + BOX, new + longer) - np.maximum(old, new)
-    return shared.clip(0).astype(np.float32)
+    shared = np.minimum(old + BOX, new + longer) - np.maximum(old, new)  # twentieths of each pixel
+    parts = shared.clip(0).astype(np.float32)
+    down, across = (parts[: -(-BOX * size // longer), :size] for size in ink.shape)
+    digit: NDArray[np.int64] = ((down @ ink).astype(np.float64) @ across.T).astype(np.int64)
+    return digit
 
 
 def _place(digit: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -208,6 +186,6 @@ def _place(digit: NDArray[np.int64]) -> NDArray[np.uint8]:
 
 def _offset(weights: NDArray[np.int64]) -> int:
     """Return the shift that brings the centre of mass to 14 +- 0.5, as far as there is room."""
-    total, moment = int(weights.sum()), int(weights @ PLACES[: weights.size])
+    total, moment = int(weights.sum()), int(weights @ np.arange(weights.size))
     shift = -((2 * moment - (SIZE - 1) * total) // (2 * total))
     return min(max(shift, 0), SIZE - weights.size)

@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from app.classifier import MODEL, Classifier
@@ -15,7 +14,7 @@ IMAGES = 28_000  # in Kaggle's test.csv
 
 
 def main() -> None:
-    """Write the submission."""
+    """Write the submission: ImageId, from 1, and Label."""
     parser = argparse.ArgumentParser(
         prog="python -m app.kaggle",
         description="Classify the images in the test.csv of Kaggle's digit-recognizer competition "
@@ -26,29 +25,20 @@ def main() -> None:
     parser.add_argument("target", type=Path, help="the submission, a CSV file")
     parser.add_argument("--model", type=Path, default=MODEL, help="a .tflite of the export stage")
     arguments = parser.parse_args()
-    submission = classify(arguments.source, arguments.model)
-    write_csv(arguments.target, submission)
-    print(f"{arguments.target}: {len(submission):,} images classified")
-
-
-def classify(source: Path, model: Path) -> pd.DataFrame:
-    """Return the submission for a test.csv: ImageId, from 1, and Label.
-
-    Raises:
-        PipelineError: the file or the network is not what it should be.
-    """
-    classifier = Classifier(model)
+    classifier = Classifier(arguments.model)
     labels = [
         int(classifier.probabilities(row.reshape(28, 28)).argmax())
-        for rows in kaggle.read(source, kaggle.TEST_COLUMNS)
+        for rows in kaggle.read(arguments.source, kaggle.TEST_COLUMNS)
         for row in rows
     ]
     if len(labels) != IMAGES:
         raise PipelineError(
-            f"{source}: expected {IMAGES:,} images, found {len(labels):,}; "
+            f"{arguments.source}: expected {IMAGES:,} images, found {len(labels):,}; "
             "Kaggle takes no submission of another length"
         )
-    return pd.DataFrame({"ImageId": np.arange(1, len(labels) + 1), "Label": labels})
+    submission = pd.DataFrame({"ImageId": range(1, IMAGES + 1), "Label": labels})
+    write_csv(arguments.target, submission)
+    print(f"{arguments.target}: {IMAGES:,} images classified")
 
 
 if __name__ == "__main__":

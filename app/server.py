@@ -11,12 +11,14 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from numpy.typing import NDArray
+from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp
 
-from app import drawing, guard, metrics, picture
+from app import drawing, guard, picture
 from app.classifier import Classifier, cards
 from digits.errors import PipelineError
 
@@ -26,18 +28,17 @@ SENTENCES = {
     404: "There is nothing at this address.",
     405: "This address does not accept that method.",
 }
-PIXELS = "The 28 x 28 picture the network saw, row by row, white (255) on black (0)"
-UNKNOWN_TYPE = "Send a PNG, JPEG or WebP picture, or a multipart/form-data form with one."
-FILE = {"type": "string", "format": "binary"}
-FORM = {"type": "object", "required": ["file"], "properties": {"file": FILE}}
-SCHEMAS = dict.fromkeys(picture.MEDIA_TYPES, FILE) | {"multipart/form-data": FORM}
-BODY = {"required": True, "content": {kind: {"schema": SCHEMAS[kind]} for kind in SCHEMAS}}
 WHY = {
     408: f"The body took more than {guard.SECONDS} seconds",
     413: f"More than {guard.MOST_BYTES:,} bytes, or {picture.LARGEST_SIZE:,} pixels on a side",
     415: "Neither a PNG, JPEG or WebP nor a form",
     422: "No picture, a damaged one, or a blank one",
 }
+PIXELS = "The 28 x 28 picture the network saw, row by row, white (255) on black (0)"
+FILE = {"type": "string", "format": "binary"}
+FORM = {"type": "object", "required": ["file"], "properties": {"file": FILE}}
+CONTENT = {kind: {"schema": FILE} for kind in picture.MEDIA_TYPES}
+BODY = {"required": True, "content": {**CONTENT, "multipart/form-data": {"schema": FORM}}}
 
 Probability = Annotated[float, Field(ge=0, le=1, description="Of the digits 0 to 9 in turn")]
 Level = Annotated[int, Field(ge=0, le=255)]
@@ -75,7 +76,7 @@ class Refusal(BaseModel):
     detail: str = Field(description="A sentence for people")
 
 
-def create(model: Path, hosts: frozenset[str] | None = None) -> guard.Guard:
+def create(model: Path, hosts: frozenset[str] | None = None) -> ASGIApp:
     """Make the app, for ASGI.
 
     Args:
@@ -111,29 +112,25 @@ def create(model: Path, hosts: frozenset[str] | None = None) -> guard.Guard:
         # In one step, so that no decoded pictures wait.
         return await loop.run_in_executor(pool, lambda: drawing.normalise(picture.decode(data)))
 
-    @api.post("/classify", response_model=Answer, response_description="The digit", **described)
-    async def classify(request: Request) -> Response:
+    @api.post("/classify", response_description="The digit", **described)
+    async def classify(request: Request) -> Answer:
         """Classify a handwritten digit.
 
         It may be dark on light, light on dark or on nothing, of any size, anywhere in the picture.
         """
         pixels = await see(request)
-        probabilities = classifier.probabilities(pixels)
-        answer = Answer(
-            digit=int(probabilities.argmax()),
-            probabilities=probabilities.tolist(),
-            pixels=pixels.ravel().tolist(),
-        )
-        return Response(answer.model_dump_json(), media_type="application/json")
+        probabilities = classifier.probabilities(pixels).tolist()
+        digit = probabilities.index(max(probabilities))
+        return Answer(digit=digit, probabilities=probabilities, pixels=pixels.ravel().tolist())
 
     @api.post("/compare", response_description="Their digits", **described)
     async def compare(request: Request) -> Comparison:
         """Classify a handwritten digit by every exported network."""
         pixels, found = await see(request), []
         for card, other in others:
-            probabilities = other.probabilities(pixels)
-            digit = int(probabilities.argmax())
-            found.append(Prediction(**card, digit=digit, probability=float(probabilities[digit])))
+            probabilities = other.probabilities(pixels).tolist()
+            best = max(probabilities)
+            found.append(Prediction(**card, digit=probabilities.index(best), probability=best))
         return Comparison(networks=found)
 
     @api.get("/healthz", response_description="Always the same")
@@ -144,12 +141,12 @@ def create(model: Path, hosts: frozenset[str] | None = None) -> guard.Guard:
     @api.get("/metrics", response_class=PlainTextResponse, response_description="The counts")
     async def numbers() -> Response:
         """Count the requests and their times, for Prometheus."""
-        return Response(metrics.text(), media_type=metrics.MEDIA_TYPE)
+        return Response(guard.counts(), media_type=CONTENT_TYPE_LATEST)
 
     api.add_route("/", lambda _: FileResponse(STATIC / "index.html"))
     api.add_route("/docs", lambda _: FileResponse(STATIC / "docs.html"))
     api.mount("/static", StaticFiles(directory=STATIC))
-    return guard.Guard(api, hosts)
+    return guard.guarded(api, hosts)
 
 
 async def read(request: Request) -> bytes:
@@ -162,7 +159,8 @@ async def read(request: Request) -> bytes:
     if kind in picture.MEDIA_TYPES:
         return await request.body()
     if kind != "multipart/form-data":
-        raise HTTPException(415, UNKNOWN_TYPE)
+        sentence = "Send a PNG, JPEG or WebP picture, or a multipart/form-data form with one."
+        raise HTTPException(415, sentence)
     try:
         async with request.form(max_files=1, max_fields=0) as form:
             (file,) = (value for value in form.values() if isinstance(value, UploadFile))
@@ -177,13 +175,11 @@ async def read(request: Request) -> bytes:
 
 async def refuse(_request: Request, error: Exception) -> Response:
     """Return the response to a request that was refused, failed, or was given up."""
-    status, headers = 500, None
-    detail = "The server has a defect; its log says where."
-    if isinstance(error, StarletteHTTPException):
-        status, headers = error.status_code, error.headers
-        detail = SENTENCES.get(status, error.detail)
-    elif isinstance(error, PipelineError):  # of a blank picture
-        status, detail = 422, f"{str(error)[0].upper()}{str(error)[1:]}."
+    if isinstance(error, PipelineError):  # of a blank picture
+        error = HTTPException(422, f"{str(error)[0].upper()}{str(error)[1:]}.")
     elif isinstance(error, ClientDisconnect):
-        status = 400  # for the counts; nobody is there
-    return JSONResponse({"detail": detail}, status, headers)
+        error = HTTPException(400)  # for the counts; nobody is there
+    elif not isinstance(error, StarletteHTTPException):
+        error = HTTPException(500, "The server has a defect; its log says where.")
+    detail = SENTENCES.get(error.status_code, error.detail)
+    return JSONResponse({"detail": detail}, error.status_code, error.headers)

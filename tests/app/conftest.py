@@ -13,7 +13,7 @@ from keras import layers
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from app import drawing
-from app.site.build import build
+from app.site.__main__ import build
 from bench import strokes
 from digits.export import litert
 from digits.io import write_json
@@ -33,17 +33,21 @@ def images() -> np.ndarray:
     return np.stack([drawing.normalise(strokes.draw(digit, pen)) for digit in written])
 
 
+def linear(weights: np.ndarray, bias: np.ndarray) -> keras.Model:
+    """Return a network of one layer."""
+    pixels, layer = keras.Input((28, 28, 1), batch_size=1), layers.Dense(10, "softmax")
+    network = keras.Model(pixels, layer(layers.Flatten()(layers.Rescaling(1 / 255)(pixels))))
+    layer.set_weights([weights, bias])
+    return network
+
+
 @pytest.fixture(scope="session")
 def network(images: np.ndarray) -> keras.Model:
     """Return a network that classifies clear digits: by ridge regression, which takes no time."""
     inputs = np.column_stack([images.reshape(-1, 784) / 255, np.ones(len(images))])
     classes = np.eye(10)[np.arange(len(images)) % 10]
     weights = 10 * np.linalg.solve(inputs.T @ inputs + 10 * np.eye(785), inputs.T @ classes)
-    pixels = keras.Input((28, 28, 1), batch_size=1)
-    linear = layers.Dense(10, "softmax")
-    network = keras.Model(pixels, linear(layers.Flatten()(layers.Rescaling(1 / 255)(pixels))))
-    linear.set_weights([weights[:-1], weights[-1]])
-    return network
+    return linear(weights[:-1], weights[-1])
 
 
 @pytest.fixture(scope="session")
@@ -52,15 +56,14 @@ def model(
 ) -> Path:
     """Return the network as the export stage leaves it, beside one that always predicts 7."""
     folder = tmp_path_factory.mktemp("export")
-    pixels = keras.Input((28, 28, 1), batch_size=1)
-    constant = layers.Dense(10, "softmax")
-    sevens = keras.Model(pixels, constant(layers.Flatten()(pixels)))
-    constant.set_weights([np.full((784, 10), 1e-6), 9 * np.eye(10)[7]])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of TensorFlow's converter
-        litert.write_int8(network, folder / "network.tflite", images)
-        litert.write_int8(sevens, folder / "sevens.tflite", images)
-    for name, accuracy, kinds in (("network", 0.9, ["L2", "dropout"]), ("sevens", 0.95, [])):
+    sevens = linear(np.full((784, 10), 1e-4), 9 * np.eye(10)[7])
+    for name, one, accuracy, kinds in (
+        ("network", network, 0.9, ["L2", "dropout"]),
+        ("sevens", sevens, 0.95, []),
+    ):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of TensorFlow's converter
+            litert.write_int8(one, folder / f"{name}.tflite", images)
         card = {"metrics": {"test": accuracy}, "regularization": kinds}
         write_json(folder / f"{name}.json", card)
     return folder / "network.tflite"
@@ -78,19 +81,17 @@ def browser() -> Iterator[Browser]:
     """Return the system's Chromium, without a window."""
     if not CHROMIUM["executable_path"] and "CI" not in os.environ:
         pytest.skip("there is no chromium or google-chrome on the PATH")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**CHROMIUM)
+    with sync_playwright() as playwright, playwright.chromium.launch(**CHROMIUM) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """Return a page on a desktop. At the end, nothing may have been complained about."""
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
-    complaints = watch(page)
-    yield page
-    page.context.close()
+    with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
+        page = context.new_page()
+        complaints = watch(page)
+        yield page
     assert complaints == []
 
 
@@ -104,11 +105,16 @@ def site(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session", params=["server", "site"])
-def either(request: pytest.FixtureRequest) -> Iterator[str]:
+@pytest.fixture(scope="session")
+def address(site: Path) -> Iterator[str]:
+    """Return the address of the site on a web server."""
+    with hosted(site) as address:
+        yield address
+
+
+@pytest.fixture(params=["server", "site"])
+def either(request: pytest.FixtureRequest) -> str:
     """Return the address of the server's page or of the site."""
-    if request.param == "server":
-        yield request.getfixturevalue("server").url
-    else:
-        with hosted(request.getfixturevalue("site")) as address:
-            yield address
+    if request.param == "site":
+        return str(request.getfixturevalue("address"))
+    return str(request.getfixturevalue("server").url)

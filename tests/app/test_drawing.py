@@ -1,17 +1,23 @@
 import io
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from app import drawing
+from app.picture import decode
+from bench import photos, strokes
 from digits.data import idx
 from digits.errors import PipelineError
+from tests.app.visitor import DIGITS
+from tests.workspace import ROOT
 
 # Its centre of mass is well inside a pixel: a small change does not move the image by a whole one.
 SEVEN = [(70, 60), (200, 60), (120, 240)]
+WHITE, BLACK, NOTHING = (255, 255, 255, 255), (0, 0, 0, 255), (0, 0, 0, 0)
 
 
 def paper() -> Image.Image:
@@ -21,19 +27,38 @@ def paper() -> Image.Image:
     return picture
 
 
-def coloured(ink: tuple[int, ...], ground: tuple[int, ...]) -> Image.Image:
-    mode = "RGBA" if len(ink) == 4 else "RGB"
-    picture = Image.new(mode, (280, 280), ground)
-    picture.paste(ink, mask=ImageOps.invert(paper()))
+def coloured(
+    ink: tuple[int, ...], ground: tuple[int, ...], shape: Image.Image | None = None
+) -> Image.Image:
+    picture = Image.new("RGBA" if len(ink) == 4 else "RGB", (shape or paper()).size, ground)
+    picture.paste(ink, mask=ImageOps.invert(shape or paper()))
     return picture
 
 
-def area_average(ink: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Scale a square to 20x20 the slow and plain way: repeat every pixel, then average blocks."""
-    size = len(ink)
-    fine = ink.repeat(20, axis=0).repeat(20, axis=1).astype(np.float64)
-    averages: NDArray[np.float64] = fine.reshape(20, size, 20, size).mean(axis=(1, 3))
-    return averages
+def reread(picture: Image.Image, kind: str, **options: object) -> Image.Image:
+    """Return the picture as its file has it."""
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return Image.open(file)
+
+
+def elsewhere() -> Image.Image:
+    larger = Image.new("L", (700, 400), 255)
+    larger.paste(paper().crop((40, 40, 240, 260)), (480, 11))
+    return larger
+
+
+def spotted() -> Image.Image:
+    """Return chalk on a board that has darker spots."""
+    board = coloured((250, 250, 250), (70, 70, 70))
+    board.paste((40, 40, 40), (100, 100, 110, 110))
+    return board
+
+
+def photograph() -> Image.Image:
+    noise = np.random.default_rng(0).normal(0, 8, (280, 280))
+    levels = np.asarray(paper()) * 0.6 + 60 + noise + np.linspace(-10, 10, 280)
+    return Image.fromarray(levels.clip(0, 255).astype(np.uint8))
 
 
 def centre_of_mass(image: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -47,12 +72,10 @@ def seven() -> NDArray[np.uint8]:
 
 
 def test_the_digit_fills_20_pixels_and_its_mass_is_in_the_middle(seven: NDArray[np.uint8]) -> None:
-    assert seven.shape == (28, 28)
-    assert seven.dtype == np.uint8
-    assert seven.max() == 255
-    rows, columns = np.flatnonzero(seven.any(axis=1)), np.flatnonzero(seven.any(axis=0))
-    assert rows[-1] - rows[0] + 1 == 20
-    assert columns[-1] - columns[0] + 1 == 15  # 130 of 180 pixels, and the width of the pen
+    assert (seven.shape, seven.dtype.name, int(seven.max())) == ((28, 28), "uint8", 255)
+    box = Image.fromarray(seven).getbbox()
+    assert box
+    assert np.subtract(box[2:], box[:2]).tolist() == [15, 20]  # 130 of 180 pixels, and the pen
     assert np.abs(centre_of_mass(seven) - 14).max() <= 0.5
 
 
@@ -61,120 +84,75 @@ def test_pixels_are_averages_over_their_areas(size: int) -> None:
     ink = np.random.default_rng(size).integers(120, 256, (size, size), dtype=np.uint8)
     ink[size // 2, size // 2] = 255
     image = drawing.normalise(Image.fromarray(np.pad(ink, size)))
-    rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
-    averages = area_average(ink)
-    np.testing.assert_array_equal(
-        image[np.ix_(rows, columns)], np.floor(255 * averages / averages.max() + 0.5)
-    )
+    fine = ink.repeat(20, axis=0).repeat(20, axis=1)  # the slow and plain way
+    averages = fine.reshape(20, size, 20, size).mean(axis=(1, 3))
+    box = np.ix_(np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0)))
+    np.testing.assert_array_equal(image[box], np.floor(255 * averages / averages.max() + 0.5))
 
 
-def test_neither_place_nor_size_matters(seven: NDArray[np.uint8]) -> None:
-    cut = paper().crop((40, 40, 240, 260))
-    elsewhere = Image.new("L", (700, 400), 255)
-    elsewhere.paste(cut, (480, 11))
-    np.testing.assert_array_equal(drawing.normalise(elsewhere), seven)
-    larger = paper().resize((840, 840), Image.Resampling.NEAREST)
-    np.testing.assert_array_equal(drawing.normalise(larger), seven)
-
-
-def test_a_line_keeps_its_aspect_and_is_no_box() -> None:
+def test_lines_haze_and_a_mass_far_off() -> None:
     picture = Image.new("L", (300, 300), 255)
     picture.paste(0, (200, 20, 210, 120))
     expected = np.zeros((28, 28), np.uint8)
-    expected[4:24, 13:15] = 255
+    expected[4:24, 13:15] = 255  # keeps its aspect
     np.testing.assert_array_equal(drawing.normalise(picture), expected)
-
-
-def test_a_digit_stays_whole_however_far_off_its_mass_is() -> None:
     picture = Image.new("L", (300, 300), 255)
     picture.paste(0, (10, 10, 50, 210))
     picture.paste(0, (50, 10, 210, 12))
-    image = drawing.normalise(picture)
+    image = drawing.normalise(picture)  # stays whole
     assert np.flatnonzero(image.any(axis=0)).tolist() == list(range(8, 28))
+    for level, darkest in ((255 - 25, 0), (255 - 26, 26)):  # below a tenth of the ink it is none
+        ring = Image.new("L", (200, 200), 255)
+        ring.paste(0, (40, 40, 140, 140))
+        ring.paste(level, (50, 50, 130, 130))
+        assert drawing.normalise(ring)[13:15, 13:15].tolist() == [[darkest, darkest]] * 2
 
 
 @pytest.mark.parametrize(
     "picture",
     [
         pytest.param(ImageOps.invert(paper()), id="light on dark"),
-        pytest.param(paper().convert("1"), id="1"),
-        pytest.param(paper().convert("RGB"), id="RGB"),
+        *(pytest.param(paper().convert(mode), id=mode) for mode in ("1", "CMYK", "YCbCr", "F")),
+        *(pytest.param(paper().convert(mode), id=mode) for mode in ("RGB", "LA", "RGBA")),
         pytest.param(paper().convert("RGB").quantize(2), id="palette"),
-        pytest.param(paper().convert("CMYK"), id="CMYK"),
-        pytest.param(paper().convert("YCbCr"), id="YCbCr"),
-        pytest.param(paper().convert("F"), id="F"),
-        pytest.param(paper().convert("LA"), id="LA, opaque"),
-        pytest.param(paper().convert("RGBA"), id="RGBA, opaque"),
-        pytest.param(coloured((0, 0, 0, 255), (0, 0, 0, 0)), id="black on nothing"),
-        pytest.param(coloured((255, 255, 255, 255), (0, 0, 0, 0)), id="white on nothing"),
+        pytest.param(Image.fromarray(np.asarray(paper()).astype(np.uint16) * 257), id="16 bits"),
+        pytest.param(Image.fromarray(np.asarray(paper()).astype(np.int32) * 257), id="32 bits"),
+        pytest.param(coloured(BLACK, NOTHING), id="black on nothing"),
+        pytest.param(coloured(WHITE, NOTHING), id="white on nothing"),
         pytest.param(coloured((255, 230, 0, 255), (9, 9, 9, 0)), id="yellow on nothing"),
-        pytest.param(coloured((0, 0, 200, 90), (0, 0, 0, 0)), id="half transparent ink"),
-        pytest.param(coloured((0, 0, 0, 0), (40, 90, 200, 255)), id="a hole in blue"),
+        pytest.param(coloured((0, 0, 200, 90), NOTHING), id="half transparent ink"),
+        pytest.param(coloured(NOTHING, (40, 90, 200, 255)), id="a hole in blue"),
         pytest.param(coloured((200, 0, 0), (250, 240, 200)), id="red on cream"),
         pytest.param(coloured((250, 250, 90), (10, 60, 30)), id="chalk on a blackboard"),
+        pytest.param(spotted(), id="chalk on a board with spots"),
         pytest.param(coloured((150, 150, 150), (190, 190, 190)), id="faint"),
+        *(  # black, which is the ground here, is declared to be nothing
+            pytest.param(
+                reread(ImageOps.invert(paper()).convert(mode), "PNG", transparency=nothing),
+                id=f"transparency in {mode}",
+            )
+            for mode, nothing in (("L", 0), ("RGB", (0, 0, 0)), ("P", 0))
+        ),
+        pytest.param(elsewhere(), id="elsewhere"),
+        pytest.param(paper().resize((840, 840), Image.Resampling.NEAREST), id="larger"),
+        pytest.param(paper().crop(ImageOps.invert(paper()).getbbox()), id="no paper around it"),
     ],
 )
-def test_neither_mode_nor_colour_matters(picture: Image.Image, seven: NDArray[np.uint8]) -> None:
+def test_neither_mode_nor_colour_place_or_size_matters(
+    picture: Image.Image, seven: NDArray[np.uint8]
+) -> None:
     np.testing.assert_array_equal(drawing.normalise(picture), seven)
-
-
-@pytest.mark.parametrize("kind", [np.uint16, np.int32])
-def test_all_levels_of_16_bits_count(kind: type[np.integer]) -> None:
-    levels = np.asarray(paper())
-    deep = drawing.normalise(Image.fromarray(levels.astype(kind) * 257))
-    np.testing.assert_array_equal(deep, drawing.normalise(Image.fromarray(levels)))
-
-
-@pytest.mark.parametrize("mode", ["L", "RGB", "P"])
-def test_a_colour_declared_transparent_is_no_ink(mode: str, seven: NDArray[np.uint8]) -> None:
-    picture = ImageOps.invert(paper()).convert(mode)  # white on black, and now black is nothing
-    file = io.BytesIO()
-    picture.save(file, "PNG", transparency=(0, 0, 0) if mode == "RGB" else 0)
-    reread = Image.open(file)
-    assert reread.has_transparency_data
-    np.testing.assert_array_equal(drawing.normalise(reread), seven)
-
-
-def photograph() -> Image.Image:
-    noise = np.random.default_rng(0).normal(0, 8, (280, 280))
-    levels = np.asarray(paper()) * 0.6 + 60 + noise + np.linspace(-10, 10, 280)
-    return Image.fromarray(levels.clip(0, 255).astype(np.uint8))
-
-
-def jpeg(quality: int) -> Image.Image:
-    file = io.BytesIO()
-    paper().save(file, "JPEG", quality=quality)
-    return Image.open(file)
 
 
 @pytest.mark.parametrize(
     ("picture", "most"),
-    [(jpeg(20), 3), (jpeg(50), 3), (jpeg(90), 3), (photograph(), 3), (paper().reduce(3), 4)],
+    [(reread(paper(), "JPEG", quality=quality), 3) for quality in (20, 50, 90)]
+    + [(photograph(), 3), (paper().reduce(3), 4)],
 )
 def test_what_a_camera_changes_hardly_shows(
     picture: Image.Image, most: float, seven: NDArray[np.uint8]
 ) -> None:
     assert np.abs(drawing.normalise(picture).astype(int) - seven).mean() < most
-
-
-def test_chalk_is_ink_though_the_board_has_darker_spots(seven: NDArray[np.uint8]) -> None:
-    board = coloured((250, 250, 250), (70, 70, 70))
-    board.paste((40, 40, 40), (100, 100, 110, 110))
-    np.testing.assert_array_equal(drawing.normalise(board), seven)
-
-
-@pytest.mark.parametrize(("level", "darkest"), [(255 - 25, 0), (255 - 26, 26)])
-def test_haze_below_a_tenth_of_the_ink_is_no_ink(level: int, darkest: int) -> None:
-    ring = Image.new("L", (200, 200), 255)
-    ring.paste(0, (40, 40, 140, 140))
-    ring.paste(level, (50, 50, 130, 130))
-    assert drawing.normalise(ring)[13:15, 13:15].tolist() == [[darkest, darkest]] * 2
-
-
-def test_a_digit_needs_no_paper_around_it(seven: NDArray[np.uint8]) -> None:
-    cut = ImageOps.invert(ImageOps.invert(paper()).crop(ImageOps.invert(paper()).getbbox()))
-    np.testing.assert_array_equal(drawing.normalise(cut), seven)
 
 
 @pytest.mark.parametrize(
@@ -206,35 +184,90 @@ def test_two_digits_are_refused(seven: NDArray[np.uint8]) -> None:
     assert np.abs(drawing.normalise(bar).astype(int) - seven).mean() < 15
 
 
-@pytest.fixture(scope="module")
-def mnist_images(mnist: Path) -> NDArray[np.uint8]:
-    return idx.read(mnist / "t10k-images-idx3-ubyte.gz")
-
-
 @pytest.mark.mnist
-def test_mnist_is_as_the_docstring_says(mnist_images: NDArray[np.uint8]) -> None:
-    assert mnist_images.max(axis=(1, 2)).min() >= 254
-    offsets = [np.abs(centre_of_mass(image) - 14).max() for image in mnist_images]
-    assert max(offsets) < 0.51
-    heights, widths = (mnist_images.any(axis=axis).sum(axis=1) for axis in (2, 1))
+def test_mnist_is_as_the_docstring_says_and_comes_back_from_anywhere(mnist: Path) -> None:
+    images = idx.read(mnist / "t10k-images-idx3-ubyte.gz")
+    assert images.max(axis=(1, 2)).min() >= 254
+    assert max(np.abs(centre_of_mass(image) - 14).max() for image in images) < 0.51
+    heights, widths = (images.any(axis=axis).sum(axis=1) for axis in (2, 1))
     assert (np.maximum(heights, widths) == 20).mean() > 0.99
+    for factor, ink, ground in ((1, 255, 0), (3, 0, 255), (10, 40, 250)):
+        random = np.random.default_rng(factor)
+        differences = []
+        for image in images[:1000]:
+            size = 28 * factor
+            picture = np.full((2 * size, 3 * size), ground, np.uint8)
+            top, left = random.integers(0, size, 2)
+            levels = (ground + image / 255 * (ink - ground)).round().astype(np.uint8)
+            large = levels.repeat(factor, axis=0).repeat(factor, axis=1)
+            picture[top : top + size, left : left + size] = large
+            normalised = drawing.normalise(Image.fromarray(picture))
+            differences.append(np.abs(normalised.astype(int) - image).mean())
+        assert np.mean(differences) < 1
+        assert np.mean(np.array(differences) > 4) < 0.05  # these moved by a pixel
 
 
-@pytest.mark.mnist
-@pytest.mark.parametrize(("factor", "ink", "ground"), [(1, 255, 0), (3, 0, 255), (10, 40, 250)])
-def test_an_mnist_image_comes_back_from_anywhere_at_any_size(
-    mnist_images: NDArray[np.uint8], factor: int, ink: int, ground: int
-) -> None:
-    random = np.random.default_rng(factor)
-    differences = []
-    for image in mnist_images[:1000]:
-        size = 28 * factor
-        picture = np.full((2 * size, 3 * size), ground, np.uint8)
-        top, left = random.integers(0, size, 2)
-        levels = ground + image / 255 * (ink - ground)
-        large = levels.round().astype(np.uint8).repeat(factor, axis=0).repeat(factor, axis=1)
-        picture[top : top + size, left : left + size] = large
-        normalised = drawing.normalise(Image.fromarray(picture))
-        differences.append(np.abs(normalised.astype(int) - image).mean())
-    assert np.mean(differences) < 1
-    assert np.mean(np.array(differences) > 4) < 0.05  # these moved by a pixel
+# ---- the same in JavaScript
+
+
+def drawn() -> Iterator[Image.Image]:
+    """Yield digits of any size, place, pen, colours and transparency, half of them with noise."""
+    random = np.random.default_rng(0)
+    for number in range(200):
+        size, left, top, pen = random.uniform((0.05, 0.3, 0.3, 0.01), (0.95, 0.7, 0.7, 0.2))
+        shape = strokes.draw(DIGITS[number % 10], strokes.Placement(size, (left, top), pen))
+        shape = shape.resize(random.integers(1, 400, 2).tolist(), Image.Resampling.BILINEAR)
+        ink, ground = random.integers(0, 256, (2, 4))
+        if number % 3:  # most are opaque, or on nothing
+            ink[3], ground[3] = 255, 255 * (number % 3 - 1)
+        picture = coloured(tuple(ink.tolist()), tuple(ground.tolist()), shape)
+        noise = random.integers(-9, 10, (*picture.size[::-1], 4)) * (number % 2)
+        yield Image.fromarray((np.asarray(picture) + noise).clip(0, 255).astype(np.uint8))
+
+
+def odd() -> Iterator[Image.Image]:
+    """Yield pictures at the edges of what there can be."""
+    random = np.random.default_rng(1)
+    for shape in ((1, 1), (9, 1), (1, 9), (2, 2), (20, 19), (3, 1000), (4, 2000), (1200, 1500)):
+        yield Image.new("RGBA", shape[::-1], WHITE)
+        for channels in (3, 4):
+            yield Image.fromarray(random.integers(0, 256, (*shape, channels), dtype=np.uint8))
+    blurred = Image.new("RGBA", (280, 280))
+    ImageDraw.Draw(blurred).ellipse((50, 90, 180, 250), outline=(9, 9, 9, 255), width=30)
+    yield blurred.filter(ImageFilter.GaussianBlur(20))
+    for ink in ((0, 0, 0), (255, 255, 255), (200, 60, 100)):  # every level of alpha
+        levels = np.empty((256, 256, 4), np.uint8)
+        levels[..., :3], levels[..., 3] = ink, np.arange(256)
+        yield Image.fromarray(levels)
+    lopsided = Image.new("RGBA", (90, 90), (100, 100, 100, 255))
+    lopsided.paste(BLACK, (10, 10, 30, 80))
+    yield from (lopsided, *map(lopsided.transpose, Image.Transpose))
+    lopsided.paste((200, 200, 200, 255), (30, 10, 80, 11))  # as far from the ground as black
+    yield from (lopsided, *map(lopsided.transpose, Image.Transpose))
+    for contrast in range(28, 36):  # around the limit of what is blank
+        yield coloured((100 + contrast,) * 3, (100,) * 3)
+
+
+def photographed() -> Iterator[Image.Image]:
+    """Yield photographs of every kind, of a digit that is drawn here."""
+    ink = 255 - np.asarray(strokes.draw(DIGITS[5], strokes.PLACEMENTS["large, centred"]).reduce(4))
+    digits = np.pad(ink, ((1, 2), (1, 2)))[None, :28, :28]
+    for number, kind in enumerate(photos.KINDS):
+        count = 2 if kind == "two" else 1
+        file = photos.photograph(digits.repeat(count, axis=0), kind, np.random.default_rng(number))
+        yield decode(file).convert("RGBA")
+
+
+@pytest.mark.parametrize("pictures", [drawn, odd, photographed])
+def test_javascript_gives_the_same_pixels(pictures: Callable[[], Iterator[Image.Image]]) -> None:
+    cases, blank = list(pictures()), 0
+    for picture, javascript in zip(cases, strokes.normalise_in_javascript(cases), strict=True):
+        try:
+            expected = drawing.normalise(picture)
+        except PipelineError:
+            expected = np.zeros((28, 28), np.uint8)
+            blank += 1
+        np.testing.assert_array_equal(javascript, expected)
+    assert 0 < blank < len(cases) - 10
+    script = (ROOT / "app/static/drawing.js").read_text()
+    assert f"PEN_WIDTH = {drawing.PEN_WIDTH * 280:.0f} / 280;" in script

@@ -1,6 +1,5 @@
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +22,11 @@ def command(
 
     def run(*arguments: object, model: Path = model) -> str:
         monkeypatch.setattr(sys, "argv", ["", *map(str, arguments), "--model", str(model)])
-        with suppress(SystemExit):
+        try:
             run_stage("kaggle", kaggle.main)
-        output = capsys.readouterr()
-        return output.out + output.err
+        except SystemExit:
+            return capsys.readouterr().err
+        return capsys.readouterr().out
 
     return run
 

@@ -1,18 +1,13 @@
 """What a person has and does: a browser, a handwriting, a mouse, and eyes for what goes wrong."""
 
-import gzip
-import json
-import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from math import cos, inf, pi, sin
-from pathlib import Path
+from math import cos, pi, sin
 from typing import Any
 
 import numpy as np
-import pytest
-from playwright.sync_api import ConsoleMessage, Page, expect
+from playwright.sync_api import Page, expect
 
 Point = tuple[float, float]  # from the left and from above, in shares of the paper's side
 Strokes = Sequence[Sequence[Point]]
@@ -28,17 +23,14 @@ CHROMIUM: Any = {  # what Playwright is to start
     ],
 }
 
-REAL = Path(os.environ.get("STROKES", ""))  # pen strokes, as `make strokes` reads them
-needs_real = pytest.mark.skipif(not REAL.is_file(), reason="needs STROKES, a file of pen strokes")
 
-# Notes the time of each movement, and of the frame with the last change of the bars after it.
+# Notes the milliseconds from each movement to the frame with the change of the bars after it.
 STOPWATCH = """() => {
-    window.moves = [];
-    const note = (event) => moves.push({ moved: event.timeStamp });
-    document.getElementById("pad").addEventListener("pointermove", note, { capture: true });
-    const show = (move) => requestAnimationFrame(() => { move.read = performance.now(); });
-    const changed = () => { if (moves.length) show(moves.at(-1)); };
-    new MutationObserver(changed).observe(document.getElementById("bars"), {
+    window.times = [];
+    let moved;
+    document.addEventListener("pointermove", (event) => { moved = event.timeStamp; }, true);
+    const note = (from) => requestAnimationFrame(() => times.push(performance.now() - from));
+    new MutationObserver(() => note(moved)).observe(document.getElementById("bars"), {
         subtree: true, childList: true, attributes: true, characterData: true,
     });
 }"""
@@ -47,12 +39,7 @@ STOPWATCH = """() => {
 def watch(page: Page) -> list[str]:
     """Return a list that fills with the page's errors, broken rules of the CSP among them."""
     complaints: list[str] = []
-
-    def note(message: ConsoleMessage) -> None:
-        if message.type == "error":
-            complaints.append(message.text)
-
-    page.on("console", note)
+    page.on("console", lambda line: complaints.extend([line.text] * (line.type == "error")))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     return complaints
 
@@ -84,26 +71,6 @@ DIGITS: dict[int, Strokes] = {
     9: [arc(0.5, 0.37, 0.16, 0.16, 0, -2) + line((0.66, 0.37), (0.58, 0.82))],
 }
 ALL_OVER: Strokes = [[(0.01, 0.02 + 0.06 * row), (1.1, 0.02 + 0.06 * row)] for row in range(17)]
-
-
-def real(count: int) -> Iterator[tuple[int, Strokes]]:
-    """Yield labels and strokes that people wrote, from all through the file, large and centred.
-
-    Of long strokes some 12 points are taken, as the mouse needs a frame for each.
-    """
-    digits = json.loads(gzip.decompress(REAL.read_bytes()))
-    for digit in digits[:: len(digits) // count][:count]:
-        points = np.concatenate([np.array(stroke) for stroke in digit["strokes"]])
-        low, high = points.min(axis=0), points.max(axis=0)
-        scale = 0.7 / max(high - low)
-        yield (
-            digit["label"],
-            [
-                [(x, y) for x, y in 0.5 + scale * (np.array(points) - (low + high) / 2)]
-                for stroke in digit["strokes"]
-                for points in [[*stroke[:: 1 + len(stroke) // 12], stroke[-1]]]
-            ],
-        )
 
 
 def on_screen(page: Page, points: Sequence[Point]) -> list[Point]:
@@ -146,23 +113,6 @@ def wait(page: Page, condition: str) -> None:
         }}"""
     )
     assert met, condition
-
-
-def latencies(page: Page, stroke: Sequence[Point]) -> list[float]:
-    """Draw a stroke in no hurry; return milliseconds from each movement to its final answer."""
-    page.evaluate(STOPWATCH)
-    path = on_screen(page, stroke)
-    page.mouse.move(*path[0])
-    page.mouse.down()
-    page.wait_for_timeout(500)
-    page.evaluate("() => { window.moves = []; }")
-    for point in path[1:]:
-        page.mouse.move(*point)
-        page.wait_for_timeout(100)
-    page.mouse.up()
-    moves = page.evaluate("() => window.moves.slice(0, -1)")  # the last one ends with the button
-    assert len(moves) > 0.8 * len(path)
-    return [move.get("read", inf) - move["moved"] for move in moves]
 
 
 def seen(page: Page) -> np.ndarray:
