@@ -172,7 +172,7 @@ def saved(chance: Random) -> Case:
     """Return a picture in any format and mode, with metadata or frames, then rearranged."""
     kind, split, modes, options = chance.choice(FORMATS)
     image = picture(chance.choice((28, 100, 300)), chance.choice(modes))
-    if chance.random() < 0.3:
+    if kind != "JPEG" and chance.random() < 0.3:
         options = options | {"save_all": True, "append_images": [image.rotate(90)] * 3}
     body = encoded(image, kind, exif=EXIF, icc_profile=bytes(200), **options)
     if kind != "PNG":
@@ -224,8 +224,8 @@ EXIF.update({0x112: 6, 0x8769: {0x9000: b"0232"}, 0xB001: 2, 0xB002: bytes(32), 
 INFO = PngImagePlugin.PngInfo()
 INFO.add_text("a", "b" * 99, zip=True)
 INFO.add_itxt("a", "b" * 99, zip=True)
-for _kind in (b"cHRM", b"gAMA", b"acTL", b"fcTL", b"fdAT"):
-    INFO.add(_kind, bytes(32))
+INFO.add(b"cHRM", bytes(32))
+INFO.add(b"gAMA", bytes(4))
 FORMATS: list[tuple[str, bytes, tuple[str, ...], dict[str, Any]]] = [
     ("PNG", b"", ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"), {"pnginfo": INFO, "dpi": (9, 9)}),
     ("JPEG", rb"(?=\xff[\xc0-\xfe])", ("L", "RGB", "CMYK"), {"progressive": True, "comment": "a"}),
