@@ -65,9 +65,7 @@ verify: setup ## Did this computer reproduce the project? Images, the app's netw
 
 bench: setup ## Measure speed and memory for docs/performance.md, after make repro; hours
 	$(BIN)/python -m bench.pipeline
-	$(BIN)/python -m bench.training_speed
-	$(BIN)/python -m bench.time_to_accuracy
-	$(BIN)/python -m bench.growth
+	$(BIN)/python -m bench.training
 	$(BIN)/python -m bench.report
 
 docs: setup ## Put the figures of the last runs into README.md and docs/

@@ -5,75 +5,50 @@ import datetime
 import importlib.metadata
 import os
 import platform
-import resource
 import statistics
+import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-import numpy as np
+import pandas as pd
 import psutil
 
-from digits import config
-from digits.config import Architecture, Params, Phase
-from digits.data import dataset
-from digits.data.dataset import Dataset
 from digits.errors import PipelineError
 from digits.git import git
-from digits.io import read_json, write_json
+from digits.io import write_csv
 from digits.training import identity
 
 ROOT = Path(__file__).parents[1]
-RAW = Path("data/raw")
-RESULTS = ROOT / "bench/results"
-PACKAGES = ("dvc", "keras", "numpy", "pillow", "tensorflow")
+RESULTS = ROOT / "bench/results.csv"
+# The commit that is measured, with a + where Python files or parameters are not as it has them.
+# Asked at once, since another may come meanwhile.
+CODE = git("rev-parse", "--short", "HEAD", cwd=ROOT)
+CODE += "+" * bool(git("status", "--porcelain", "*.py", "*.yaml", cwd=ROOT))
+PACKAGES = ("dvc", "keras", "numpy", "pillow", "tensorflow", "torch")
 LOOK = 0.02  # seconds between looks at a process's memory
-# Whichever a figure has tell it from others. A "note", such as a version, does not.
-KEYS = ("what", "stage", "times")
-RATE = 0.001  # learning rate; the speed does not depend on it
-DEV = 256  # images watched, so few that an epoch is one of learning
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Used:
-    """What a process took.
+class Used(NamedTuple):
+    """What a process took."""
 
-    Attributes:
-        seconds: from its start to its end.
-        cpu: seconds that CPU cores worked for it and what it started; waiting does not count.
-        memory: the most that was its own, in bytes, without pages of mapped files: the system takes
-            them back when it wants to.
-        output: what it printed.
-    """
-
-    seconds: float
-    cpu: float
-    memory: int
-    output: str
-
-    def __str__(self) -> str:
-        """Write what counts in one line."""
-        return f"{self.seconds:.1f} s, CPU {self.cpu:.1f} s, {self.memory / 1e6:,.0f} MB"
+    seconds: float  # from its start to its end
+    megabytes: float  # that were its own at most, without pages of mapped files
+    output: str  # what it printed
 
 
-def parser(module: str, doc: str | None, rounds: int = 0) -> argparse.ArgumentParser:
-    """Return the parser of a benchmark's command line, with ``--rounds`` if it has any."""
-    made = argparse.ArgumentParser(
+def parser(module: str, doc: str | None) -> argparse.ArgumentParser:
+    """Return the parser of a benchmark's command line."""
+    return argparse.ArgumentParser(
         prog=f"python -m bench.{module}",
         description=doc,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    if rounds:
-        what = f"measurements of each ({rounds})"
-        made.add_argument("--rounds", type=count, default=rounds, help=what)
-    return made
 
 
 def count(text: str) -> int:
@@ -83,49 +58,33 @@ def count(text: str) -> int:
     return number
 
 
-def require(maker: str, *paths: str) -> None:
-    """Raise PipelineError where something is missing that the command ``maker`` writes."""
-    for path in paths:
-        if not Path(path).exists():
-            raise PipelineError(f"{path} is missing; `{maker}` makes it")
-
-
-def run(command: Sequence[str | Path], folder: Path = Path(), **environment: str) -> Used:
+def run(command: Sequence[object], folder: Path = Path(), **environment: str) -> Used:
     """Run what follows ``python -m`` in ``folder``, with other variables, and say what it took.
 
     Raises:
         PipelineError: it failed; the last it wrote is in the message.
     """
+    words = [str(word) for word in command]
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
-    before, began, memory = _cpu(), time.perf_counter(), 0
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        process = psutil.Popen(
-            [sys.executable, "-m", *map(str, command)],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "PATH": path, **environment},
-            stdout=output,
-            stderr=errors,
-        )
-        while process.poll() is None:
-            with suppress(psutil.Error):  # it works on, or has just ended
-                info = process.memory_info()
-                # macOS does not tell pages that are shared.
-                memory = max(memory, info.rss - getattr(info, "shared", 0))
-                process.wait(LOOK)
-        seconds = time.perf_counter() - began
-        written = []
-        for file in (output, errors):
-            file.seek(0)
-            written.append(file.read().decode(errors="replace"))
+    began, memory = time.perf_counter(), 0
+    process = psutil.Popen(
+        [sys.executable, "-m", *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PATH": path, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while True:
+        with suppress(psutil.Error):  # it has just ended
+            info = process.memory_info()
+            memory = max(memory, info.rss - getattr(info, "shared", 0))  # macOS does not tell it
+        with suppress(subprocess.TimeoutExpired):
+            output, errors = process.communicate(timeout=LOOK)
+            break
     if process.returncode:
-        raise PipelineError(f"{' '.join(map(str, command))} failed: {''.join(written)[-2000:]}")
-    return Used(seconds, _cpu() - before, memory, written[0])
-
-
-def _cpu() -> float:
-    """Return the seconds that CPU cores worked for processes that we started and that ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+        raise PipelineError(f"{' '.join(words)} failed: {(output + errors)[-2000:]}")
+    return Used(time.perf_counter() - began, memory / 1e6, output)
 
 
 def take_turns(kinds: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
@@ -134,108 +93,70 @@ def take_turns(kinds: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, l
     What slows the machine for a while so meets all kinds.
     """
     found: dict[str, list[T]] = {kind: [] for kind in kinds}
-    for number in range(1, rounds + 1):
-        for kind in list(kinds)[:: 1 if number % 2 else -1]:
+    for number in range(rounds):
+        for kind in list(kinds)[:: -1 if number % 2 else 1]:
             found[kind].append(kinds[kind]())
-            print(f"round {number}: {kind}: {found[kind][-1]}", flush=True)
+            print(f"round {number + 1}: {kind}: {found[kind][-1]}", flush=True)
     return found
 
 
 def figure(
-    what: str,
-    unit: str,
-    wanted: str,
-    ours: Sequence[float],
-    other: Sequence[float] = (),
-    **more: Any,
-) -> dict[str, Any]:
-    """Describe what was measured in rounds, each by median, lowest and highest.
+    what: str, unit: str, wanted: str, ours: Sequence[float], other: Sequence[float] = ()
+) -> dict[str, str]:
+    """Describe what was measured in rounds, as a row of the results.
 
     Args:
-        what: was measured.
+        what: was measured; tells a figure from others.
         unit: of it.
-        wanted: of the ratio, ours by the other's in the same round; else of ours.
+        wanted: of the ratio, ours by the other's in the same round; with a unit, of ours.
         ours: in each round.
         other: what ours is compared with, if anything.
-        more: besides.
     """
-    content = {"what": what, "unit": unit, "wanted": wanted, "ours": spread(ours), **more}
-    if other:
-        ratio = [a / b for a, b in zip(ours, other, strict=True)]
-        content |= {"other": spread(other), "ratio": spread(ratio)}
-    return content
+    ratio = [a / b for a, b in zip(ours, other, strict=True)] if other else ()
+    sides = {"ours": spread(ours), "other": spread(other), "ratio": spread(ratio)}
+    return {"what": what, "unit": unit, **sides, "wanted": wanted}
 
 
-def spread(values: Sequence[float]) -> dict[str, float]:
-    """Return the median, the lowest and the highest, to four significant digits."""
-    kinds = {"median": statistics.median(values), "lowest": min(values), "highest": max(values)}
-    return {name: float(f"{value:.4g}") for name, value in kinds.items()}
+def spread(values: Sequence[float]) -> str:
+    """Write the median, the lowest and the highest, to four significant digits."""
+    if not values:
+        return ""
+    three = statistics.median(values), min(values), max(values)
+    median, lowest, highest = (f"{float(f'{value:.4g}'):,.10g}" for value in three)
+    return median if lowest == highest else f"{median} [{lowest}, {highest}]"
 
 
-def write(name: str, figures: Sequence[Mapping[str, Any]]) -> None:
-    """Write figures to bench/results/NAME.json, with the machine, the day and the code they are of.
+def write(figures: Sequence[dict[str, str]]) -> None:
+    """Write figures to the results, with the machine, the day and the code they are of.
 
-    Others that are there stay, if they are of the same machine: of a part of a benchmark only that
-    part is new.
+    Each takes the place of the older one of what it tells; the others stay.
     """
-    path, here = RESULTS / f"{name}.json", machine()
-    there = read_json(path) if path.exists() else {"machine": here, "figures": []}
-    kept = there["figures"] if there["machine"] == here else []
-    if dropped := len(there["figures"]) - len(kept):
-        print(f"{path.relative_to(ROOT)}: {dropped} figures of another machine make way")
-    of = {"day": datetime.date.today().isoformat(), "code": CODE}
-    merged = {
-        tuple(one[key] for key in KEYS if key in one): one
-        for one in [*kept, *({**one, **of} for one in figures)]
-    }
-    write_json(path, {"machine": here, "figures": list(merged.values())})
-    print(f"wrote {path.relative_to(ROOT)}")
+    of = {"day": datetime.date.today().isoformat(), "code": CODE, "machine": machine()}
+    older: list[Any] = read().to_dict("records")
+    rows = {row["what"]: row for row in [*older, *(figure | of for figure in figures)]}
+    write_csv(RESULTS, pd.DataFrame(list(rows.values())))
+    print(f"wrote {RESULTS.name}")
 
 
-def code() -> str:
-    """Return the commit, with a + where Python files or parameters are not as it has them."""
-    changes = git("status", "--porcelain", "*.py", "*.yaml", cwd=ROOT)
-    return git("rev-parse", "--short", "HEAD", cwd=ROOT) + "+" * bool(changes)
+def read() -> pd.DataFrame:
+    """Return all results, as text."""
+    return pd.read_csv(RESULTS, dtype=str, keep_default_na=False)
 
 
-def machine() -> dict[str, Any]:
-    """Return the CPU, its cores, the memory in GB, the system, and versions.
+def machine() -> str:
+    """Write the CPU, its cores, the memory, the system, and versions.
 
     And the newest instructions that oneDNN may use, where ``ONEDNN_MAX_CPU_ISA`` limits them.
     """
-    limit = os.environ.get("ONEDNN_MAX_CPU_ISA")
-    return {
-        "processor": identity.processor(),
-        "processors": os.cpu_count(),
-        "memory_gb": round(psutil.virtual_memory().total / 1e9),
-        "system": f"{platform.system()} {platform.release().partition('-')[0]}",  # any build of it
-        "python": platform.python_version(),
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
-        **({"onednn_max_cpu_isa": limit} if limit else {}),
-    }
-
-
-def short_training(
-    name: str, epochs: int, images: int | None = None
-) -> tuple[Params, Architecture, Dataset]:
-    """Return the parameters, and a recipe and images for measuring how fast training is.
-
-    The recipe is that of params.yaml with all trained in one phase of so many ``epochs``. Only the
-    first ``images`` are learned; None for all.
-    """
-    values = config.load()
-    recipe = config.architecture(values, name)
-    schedule = list(recipe.phases.values())[-1].schedule if recipe.phases else recipe.schedule
-    phases = {"all": Phase(epochs=epochs, learning_rate=RATE, schedule=schedule)}
-    data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
-    data.rows["train"] = data.rows["train"][:images]
-    data.rows["dev"] = data.rows["dev"][:DEV]
-    return values, recipe.model_copy(update={"phases": phases}), data
-
-
-def images_a_second(data: Dataset, ends: Sequence[float]) -> float:
-    """Return the speed of the median epoch but the first, of when the epochs ended, in seconds."""
-    return len(data.rows["train"]) / float(np.median(np.diff(ends)))
-
-
-CODE = code()  # that is measured; a commit may come meanwhile
+    found = []
+    for name in PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found.append(f"{name} {importlib.metadata.version(name)}")
+    if limit := os.environ.get("ONEDNN_MAX_CPU_ISA"):
+        found.append(f"oneDNN with {limit} at most")
+    memory = psutil.virtual_memory().total / 1e9
+    system = f"{platform.system()} {platform.release().partition('-')[0]}"  # any build of it
+    return (
+        f"{identity.processor()}, {os.cpu_count()} CPU cores, {memory:.0f} GB; "
+        f"{system}, Python {platform.python_version()}; {', '.join(found)}"
+    )

@@ -218,15 +218,11 @@ def train(name: str) -> dict[str, Any]:
 
 def _arrays(content: bytes) -> list[bytes]:
     """Return all arrays of an HDF5 file, in the order of their names."""
-    found: list[bytes] = []
-
-    def keep(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
-            found.append(name.encode() + np.asarray(item).tobytes())
-
+    found: dict[str, Any] = {}
     with h5py.File(io.BytesIO(content)) as file:
-        file.visititems(keep)
-    return found
+        file.visititems(found.__setitem__)
+        arrays = {name: one for name, one in found.items() if isinstance(one, h5py.Dataset)}
+        return [name.encode() + np.asarray(one).tobytes() for name, one in arrays.items()]
 
 
 def _predictions(name: str) -> list[bytes]:

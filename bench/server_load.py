@@ -6,7 +6,7 @@ before it sends again. Client and server share the machine's cores; CPU time and
 server's.
 
     python -m bench.server_load --connections 1 8 --seconds 10
-    python -m bench.server_load --connections 8 --seconds 600 --rounds 2
+    python -m bench.server_load --connections 8 8 --seconds 600
 """
 
 import asyncio
@@ -14,12 +14,12 @@ import re
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import psutil
 import uvloop
 
 from app.classifier import MODEL
@@ -31,51 +31,40 @@ DRAWING = Path(__file__).with_name("drawing.png")
 
 def main() -> None:
     """Start the server, load it, and end it."""
-    parser = measuring.parser("server_load", __doc__, rounds=1)
+    parser = measuring.parser("server_load", __doc__)
     parser.add_argument("--model", type=Path, default=MODEL, help="a .tflite of the export stage")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 8], help="at once")
     parser.add_argument("--seconds", type=float, default=10, help="for each number of connections")
     arguments = parser.parse_args()
     body = DRAWING.read_bytes()
-    with running(arguments.model) as (port, _):
+    with running(arguments.model) as (port, server):
         uvloop.run(load(port, body, 1, 1))  # so that everything is loaded
-        print(f"{len(body):,} bytes a drawing; memory {usage(port)[1]:.1f} MB")
-        for connections in arguments.connections * arguments.rounds:
-            before, _ = usage(port)
+        print(f"{len(body):,} bytes a drawing; memory {server.memory_info().rss / 2**20:.1f} MB")
+        for connections in arguments.connections:
+            before = server.cpu_times()
             times = uvloop.run(load(port, body, connections, arguments.seconds))
-            after, megabytes = usage(port)
+            cpu = sum(np.subtract(server.cpu_times(), before)[:2])  # by us and by the system for us
             p50, p99, slowest = np.percentile(times, (50, 99, 100)) * 1000
             print(
                 f"connections: {connections}; requests/s: {len(times) / arguments.seconds:,.0f}; "
                 f"ms: p50 {p50:.2f}, p99 {p99:.2f}, slowest {slowest:.1f}; CPU us a request: "
-                f"{(after - before) / len(times) * 1e6:.0f}; memory {megabytes:.1f} MB",
+                f"{cpu / len(times) * 1e6:.0f}; memory {server.memory_info().rss / 2**20:.1f} MB",
                 flush=True,
             )
 
 
 @contextmanager
-def running(model: Path) -> Iterator[tuple[int, int]]:
-    """Start the server, yield its port and process id, and end it."""
+def running(model: Path) -> Iterator[tuple[int, psutil.Popen]]:
+    """Start the server, yield its port and its process, and end it."""
     command = [sys.executable, "-m", "app", "--port", "0", "--model", str(model)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603
+    with psutil.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
-            greeting = server.stdout.readline() if server.stdout else ""
-            if not (address := re.search(r"http://[\d.]+:(\d+)/", greeting)):
+            if not (address := re.search(r"http://[\d.]+:(\d+)/", server.stdout.readline())):
                 raise PipelineError("the server did not start")
-            yield int(address[1]), server.pid
+            yield int(address[1]), server
         finally:
             server.terminate()
             server.communicate()
-
-
-def usage(port: int) -> tuple[float, float]:
-    """Return the server's CPU time in seconds and its memory in megabytes."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-        numbers = dict(line.rsplit(" ", 1) for line in answer.read().decode().splitlines())
-    cpu, memory = (
-        float(numbers[f"process_{name}"]) for name in ("cpu_seconds_total", "resident_memory_bytes")
-    )
-    return cpu, memory / 2**20
 
 
 async def load(port: int, body: bytes, connections: int, seconds: float) -> list[float]:

@@ -112,10 +112,9 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_both_normalisations_see_the_same_pictures() -> None:
     digit = strokes.Digit.model_validate_json(json.dumps(SEVEN))
-    images = strokes.normalise_both_ways([digit, digit])
-    assert images.shape == (2, 3, 2, 28, 28)
-    np.testing.assert_array_equal(images[:, :, 0], images[:, :, 1])
-    for image, placement in zip(images[1, :, 0], strokes.PLACEMENTS.values(), strict=True):
+    python, javascript = strokes.normalise_both_ways([digit, digit])
+    np.testing.assert_array_equal(python, javascript)
+    for image, placement in zip(python[3:], strokes.PLACEMENTS.values(), strict=True):
         expected = drawing.normalise(strokes.draw(digit.strokes, placement))
         np.testing.assert_array_equal(image, expected)
 
