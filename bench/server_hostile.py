@@ -1,9 +1,9 @@
 """Send the server bodies made to hurt: none may end in a defect, a crash or a wait for the others.
 
-PNG, JPEG and WebP files of every mode, with metadata and frames, whose parts are repeated, dropped,
-cut, changed or exchanged, PNG's then with right checksums; bombs of pixels, texts, profiles, chunks
-and scans; odd forms; megabytes; half a body and silence. The same seed sends the same bodies.
-Meanwhile a well-behaved client asks on. Linux only, which knows a process's peak of memory.
+PNG, JPEG and WebP files whose parts are right by themselves (checksums, lengths) and wrong
+together; bombs of pixels, texts, profiles, chunks and scans; odd EXIF; odd forms; megabytes; half
+a body and silence. The same seed sends the same bodies. Meanwhile a well-behaved client asks on.
+Linux only, which knows a process's peak of memory.
 
     python -m bench.server_hostile --bodies 20000
 """
@@ -23,7 +23,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from PIL import Image, ImageDraw, PngImagePlugin
+from PIL import Image, ImageDraw
 
 from app.classifier import MODEL
 from bench import measuring
@@ -43,10 +43,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="another one sends others")
     arguments = parser.parse_args()
     with running(arguments.model) as (port, server):
-        before = peak_memory(server.pid)
+        before, began = peak_memory(server.pid), time.monotonic()
         statuses, good, slowest = attack(port, arguments.bodies, arguments.seed)
         told = ", ".join(f"{status}: {count:,}" for status, count in sorted(statuses.items()))
-        print(f"{arguments.bodies:,} bodies answered, {told}")
+        print(f"{arguments.bodies:,} bodies in {time.monotonic() - began:.0f} s, answered {told}")
         print(f"{good:,} good requests meanwhile, all answered rightly, slowest {slowest:.2f} s")
         print(f"peak of memory: {before:.0f} MB before, {peak_memory(server.pid):.0f} MB after")
 
@@ -119,24 +119,26 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     return file.getvalue()
 
 
-def chunk(content: bytes) -> bytes:
-    """Return a chunk of a PNG from its type and content, with length and checksum."""
-    return max(len(content) - 4, 0).to_bytes(4) + content + zlib.crc32(content).to_bytes(4)
+def chunk(kind: bytes, content: bytes) -> bytes:
+    """Return a chunk of a PNG, with its length and checksum."""
+    checksum = zlib.crc32(kind + content).to_bytes(4)
+    return struct.pack(">I4s", len(content), kind) + content + checksum
 
 
 def header(width: int, height: int, depth: int = 8, colour: int = 0, interlace: int = 0) -> bytes:
     """Return the first chunk of a PNG."""
-    return chunk(b"IHDR" + struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlace))
+    return chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlace))
 
 
 def zeros(size: int, kind: bytes = b"IDAT", before: bytes = b"") -> bytes:
     """Return a chunk that inflates to so many zeros."""
-    return chunk(kind + before + zlib.compress(bytes(size), 9))
+    return chunk(kind, before + zlib.compress(bytes(size), 9))
 
 
 GOOD = encoded(picture(mode="RGB"))
 PLAIN, PIXELS = header(28, 28), zeros(812)
-FAKE = chunk(b"tEXt" + struct.pack(">II", 1, 1))  # a text as long as a size
+FAKE = chunk(b"tEXt", struct.pack(">II", 1, 1))  # a text as long as a size
+FRAME = chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, 28, 28, 0, 0, 1, 1, 0, 0))
 BOMBS = [
     [header(50_000, 50_000), zeros(10**8)],
     [PLAIN, header(50_000, 50_000), zeros(10**8)],
@@ -148,16 +150,16 @@ BOMBS = [
     [PLAIN, zeros(2**22, b"iTXt", b"a\0\1\0\0\0"), PIXELS],
     [PLAIN, *[zeros(2**19, b"zTXt", b"a\0\0")] * 900, PIXELS],
     [PLAIN, PIXELS, *[zeros(2**19, b"zTXt", b"a\0\0")] * 900],
-    [PLAIN, *[chunk(b"IDAT")] * 80_000, PIXELS],
-    [PLAIN, chunk(b"acTL" + struct.pack(">II", 2**31, 0)), PIXELS],
-    [header(28, 28, 8, 3), chunk(b"PLTE" + bytes(900_000)), PIXELS],
+    [PLAIN, *[chunk(b"IDAT", b"")] * 80_000, PIXELS],
+    [PLAIN, chunk(b"acTL", struct.pack(">II", 2**31, 0)), PIXELS],
+    [header(28, 28, 8, 3), chunk(b"PLTE", bytes(900_000)), PIXELS],
     [header(0, 0), PIXELS],
 ]
 
 
 def bomb(chance: Random) -> Case:
     """Return a PNG that is much larger inside, or slow, as it is or rearranged."""
-    parts = [*chance.choice(BOMBS), chunk(b"IEND")]
+    parts = [*chance.choice(BOMBS), chunk(b"IEND", b"")]
     return SIGNATURE + rearranged(chance, parts, 0.5), "image/png"
 
 
@@ -168,25 +170,57 @@ def scans(chance: Random) -> Case:
     return body[:-2] + scan * chance.choice((10, 40, 1000, 70_000)) + body[-2:], "image/jpeg"
 
 
+def assembled(chance: Random) -> Case:
+    """Return a PNG of any header and random pixels, with chunks that belong there or do not."""
+    colour, depths = chance.choice(((0, "1248G"), (2, "8G"), (3, "1248"), (4, "8G"), (6, "8G")))
+    top = header(20, 20, int(chance.choice(depths), 17), colour, chance.randrange(2))
+    pixels = zlib.compress(bytes(chance.choices(range(5), k=chance.choice((9999, 99)))))
+    more = [
+        chunk(b"tRNS", chance.randbytes(chance.choice((2, 6, 200)))),
+        chunk(b"eXIf", exif(chance)),
+        chunk(b"acTL", struct.pack(">II", chance.randrange(4), 0)) + FRAME,
+        chunk(b"fdAT", bytes(4) + pixels),
+        chunk(chance.choice((b"gAMA", b"cHRM", b"pHYs", b"iCCP", b"iTXt")), pixels[:32]),
+        FAKE,
+    ]
+    chance.shuffle(more)
+    first = [top, chunk(b"PLTE", chance.randbytes(768)), *more[: chance.randrange(4)]]
+    middle = [chunk(b"IDAT", part) for part in (pixels[:40], pixels[40:])]
+    parts = [*first, *middle, *more[: chance.randrange(2)], chunk(b"IEND", b"")]
+    return SIGNATURE + rearranged(chance, parts, 0.3), "image/png"
+
+
 def saved(chance: Random) -> Case:
-    """Return a picture in any format and mode, with metadata or frames, then rearranged."""
-    kind, split, modes, options = chance.choice(FORMATS)
+    """Return a picture in any format and mode, with odd EXIF, maybe cut, changed or rearranged."""
+    kind, split, modes = chance.choice(FORMATS)
+    options: dict[str, Any] = {"exif": b"Exif\0\0" + exif(chance)} if chance.random() < 0.7 else {}
     image = picture(chance.choice((28, 100, 300)), chance.choice(modes))
-    if kind != "JPEG" and chance.random() < 0.3:
-        options = options | {"save_all": True, "append_images": [image.rotate(90)] * 3}
-    body = encoded(image, kind, exif=EXIF, icc_profile=bytes(200), **options)
-    if kind != "PNG":
-        media = "image/webp" if kind == "WEBP" else "image/jpeg"
-        return rearranged(chance, re.split(split, body), 0.7), media
-    parts, at = [], len(SIGNATURE)  # types and contents of the chunks
-    while at < len(body):
-        end = at + 8 + int.from_bytes(body[at : at + 4])
-        parts.append(body[at + 4 : end])
-        at = end + 4
-    if chance.random() < 0.5:
-        depth, colour = chance.choice((1, 2, 4, 8, 16)), chance.choice((0, 2, 3, 4, 6))
-        parts[0] = header(*image.size, depth, colour, chance.randrange(2))[4:-4]
-    return SIGNATURE + rearranged(chance, parts, 0.7, into=chunk), "image/png"
+    if kind == "JPEG":
+        options |= {"progressive": chance.random() < 0.5, "quality": chance.choice((1, 100))}
+    elif chance.random() < 0.3:
+        options |= {"save_all": True, "append_images": [image.rotate(90)] * 3}
+    body = rearranged(chance, re.split(split, encoded(image, kind, **options)), 0.7)
+    if kind == "JPEG":  # one segment more
+        content = chance.choice((b"MPF\0", b"ICC_PROFILE\0\1\1", b"Adobe\0")) + exif(chance)
+        mark = chance.choice((0xFFE2, 0xFFED, 0xFFEE))
+        body = body[:2] + struct.pack(">HH", mark, len(content) + 2) + content + body[2:]
+    elif kind == "WEBP" and chance.random() < 0.5:  # another size of the canvas
+        canvas = chance.choice((1999, 16_382, 2**24 - 1)).to_bytes(3, "little") * 2
+        body = body[:24] + canvas + body[30:]
+    return body, f"image/{kind.lower()}"
+
+
+def exif(chance: Random) -> bytes:
+    """Return EXIF with an orientation, maybe more tags of random types and values, maybe cut."""
+    order, mark = chance.choice((("<", b"II*\0"), (">", b"MM\0*")))
+    tags = [(0x112, 3, 1, chance.randrange(10) << (16 if order == ">" else 0))]
+    for _ in range(chance.choice((0, 0, 3))):
+        name = chance.choice((0x112, 0x8769, 0xB001, 0xB002, chance.randrange(2**16)))
+        count = chance.choice((1, 2, 9, 2**32 - 1))
+        tags.append((name, chance.randrange(14), count, chance.randrange(200)))
+    entries = b"".join(struct.pack(order + "HHII", *tag) for tag in tags)
+    content = mark + struct.pack(order + "IH", 8, len(tags)) + entries + bytes(60)
+    return content[: chance.choice((999, 999, chance.randrange(99)))]
 
 
 def other(chance: Random) -> Case:
@@ -204,9 +238,7 @@ def other(chance: Random) -> Case:
     return start + chance.randbytes(size), kind
 
 
-def rearranged(
-    chance: Random, parts: list[bytes], often: float, into: Callable[[bytes], bytes] = bytes
-) -> bytes:
+def rearranged(chance: Random, parts: list[bytes], often: float) -> bytes:
     """Join parts; some are repeated, dropped, cut, changed or replaced by another before that."""
     parts = list(parts)
     while chance.random() < often:
@@ -216,23 +248,15 @@ def rearranged(
         parts[place : place + 1] = chance.choice(
             ([part, part], [b""], [part[:at]], [changed], [another], [another, part])
         )
-    return b"".join(map(into, parts))
+    return b"".join(parts)
 
 
-EXIF = Image.Exif()
-EXIF.update({0x112: 6, 0x8769: {0x9000: b"0232"}, 0xB001: 2, 0xB002: bytes(32), 0x9C9B: b"a\0"})
-INFO = PngImagePlugin.PngInfo()
-INFO.add_text("a", "b" * 99, zip=True)
-INFO.add_itxt("a", "b" * 99, zip=True)
-INFO.add(b"cHRM", bytes(32))
-INFO.add(b"gAMA", bytes(4))
-FORMATS: list[tuple[str, bytes, tuple[str, ...], dict[str, Any]]] = [
-    ("PNG", b"", ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"), {"pnginfo": INFO, "dpi": (9, 9)}),
-    ("JPEG", rb"(?=\xff[\xc0-\xfe])", ("L", "RGB", "CMYK"), {"progressive": True, "comment": "a"}),
-    ("MPO", rb"(?=\xff[\xc0-\xfe])", ("L", "RGB", "CMYK"), {"quality": 1}),
-    ("WEBP", rb"(?=VP8|ANMF|EXIF|ICCP)", ("RGB", "RGBA"), {}),
+FORMATS = [
+    ("PNG", rb"(?=....(?:IDAT|PLTE|tRNS|eXIf|fcTL|IEND))", ("1", "L", "LA", "P", "RGBA", "I;16")),
+    ("JPEG", rb"(?=\xff[\xc0-\xfe])", ("L", "RGB", "CMYK")),
+    ("WEBP", rb"(?=VP8|ANMF|EXIF)", ("RGB", "RGBA")),
 ]
-KINDS: list[Callable[[Random], Case]] = [bomb, scans, saved, saved, saved, other]
+KINDS: list[Callable[[Random], Case]] = [bomb, scans, assembled, saved, saved, other]
 
 
 if __name__ == "__main__":
