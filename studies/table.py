@@ -57,7 +57,8 @@ def write(path: Path, table: pd.DataFrame) -> None:
 def of_run(table: pd.DataFrame, key: Mapping[str, Any]) -> pd.Series:
     """Return which rows are of a run, by the columns `KEY`; ``fold`` may be None."""
     same = (table[name].isna() if key[name] is None else table[name] == key[name] for name in KEY)
-    return pd.concat(same, axis=1).all(axis=1)
+    found: pd.Series = pd.concat(same, axis=1).all(axis=1)
+    return found
 
 
 def put(table: pd.DataFrame, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
