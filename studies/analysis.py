@@ -4,7 +4,7 @@ Pure: rows in, `Findings` out, without TensorFlow. A study with questions of its
 analysis.py in its folder, with `analyse` as here.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,14 +36,8 @@ class Findings:
 
 
 def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
-    """Compare the settings of a study, each with its base.
-
-    Args:
-        study: as study.yaml has it.
-        table: its rows.
-        folder: of the study.
-    """
-    described = describe(with_gaps(table, study), study.base_of)
+    """Compare the settings of a study, each with its base; ``table`` has its rows."""
+    described = describe(with_gaps(table, study), study.pairs)
     figures = {}
     if described["differences"]:
         figures["gaps.png"] = pictures.gaps(described)
@@ -52,60 +46,48 @@ def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
     return Findings(described, {"tables.md": markdown(described)}, figures)
 
 
-def older(table: pd.DataFrame) -> str:
-    """Say how many rows are from before the processor was recorded, if there are such."""
-    count = int(table["processor"].isna().sum())
-    text = f"\n\n{count} of {len(table)} rows do not say on which processor they were made."
-    return text if count else ""
-
-
 def with_gaps(table: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Return the rows with bias (train error - Bayes error) and variance (dev - train error)."""
     bayes_error = config.load().datasets[study.dataset].bayes_error
     train, dev = table["train_accuracy"], table["dev_accuracy"]
-    gaps = {"bias": (1 - train - bayes_error).round(6), "variance": (train - dev).round(6)}
-    return table.assign(**gaps)
+    return table.assign(bias=(1 - train - bayes_error).round(6), variance=(train - dev).round(6))
 
 
-def describe(table: pd.DataFrame, base_of: Callable[[str], str | None]) -> dict[str, Any]:
+def describe(
+    table: pd.DataFrame,
+    pairs: Collection[tuple[str, str]],
+    metrics: Sequence[str] = METRICS,
+    compared: Sequence[str] = COMPARED,
+) -> dict[str, Any]:
     """Return what the runs show of each setting, for every number of images.
 
     Args:
-        table: columns setting, images, seed and `METRICS`.
-        base_of: the setting that one is compared with, if any.
+        table: columns setting, images, seed and ``metrics``.
+        pairs: settings, each with one that it is compared with.
+        metrics: shares that are described.
+        compared: those of them that are compared.
 
     Returns:
-        ``settings``: a list with setting, images, seeds, and of each of `METRICS` mean, std over
+        ``settings``: a list with setting, images, seeds, and of each of ``metrics`` mean, std over
         the seeds, and the ends ``low`` and ``high`` of the mean's 95 % interval (Student's t).
         ``differences``: a list with setting, base, images, metric, and of the setting's metric
         minus its base's, paired by seed, mean, low, high, p (of the paired t-test) and p_corrected
         (Holm, over all settings of that metric with as many images). All accuracies are shares, to
         six decimals; p has four digits; what too few seeds do not show is null.
     """
-    groups = [
-        (group["setting"].iloc[0], int(group["images"].iloc[0]), group)
+    settings = [
+        {"setting": group["setting"].iloc[0], "images": int(group["images"].iloc[0])}
+        | {"seeds": len(group)}
+        | {metric: mean_and_interval(group[metric].to_numpy()) for metric in metrics}
         for _, group in table.groupby(["setting", "images"], sort=False)
     ]
-    settings = [
-        {
-            "setting": setting,
-            "images": images,
-            "seeds": len(group),
-            **{metric: mean_and_interval(group[metric].to_numpy()) for metric in METRICS},
-        }
-        for setting, images, group in groups
-    ]
     differences = [
-        {
-            "setting": setting,
-            "base": base,
-            "images": images,
-            "metric": metric,
-            **difference(table, setting, base, images, metric),
-        }
-        for setting, images, _ in groups
-        if (base := base_of(setting))
-        for metric in COMPARED
+        {"setting": setting, "base": base, "images": one["images"], "metric": metric}
+        | difference(table[table["images"] == one["images"]], setting, base, metric)
+        for one in settings
+        for setting, base in pairs
+        if setting == one["setting"]
+        for metric in compared
     ]
     return {"settings": settings, "differences": corrected(differences)}
 
@@ -118,11 +100,9 @@ def mean_and_interval(values: NDArray[np.floating]) -> dict[str, float | None]:
     return {name: rounded(value) for name, value in found.items()}
 
 
-def difference(
-    table: pd.DataFrame, setting: str, base: str, images: int, metric: str
-) -> dict[str, float | None]:
+def difference(table: pd.DataFrame, setting: str, base: str, metric: str) -> dict[str, Any]:
     """Return what a setting's metric gains over its base's, paired by seed."""
-    wide = table[table["images"] == images].pivot(index="seed", columns="setting", values=metric)
+    wide = table.pivot(index="seed", columns="setting", values=metric)
     gains = (wide[setting] - wide[base]).round(6) if base in wide else pd.Series(dtype=float)
     return paired(gains.dropna().to_numpy())
 
@@ -131,24 +111,20 @@ def paired(gains: NDArray[np.floating]) -> dict[str, float | None]:
     """Return mean, 95 % interval and p (t-test against 0) of differences paired by seed."""
     if not len(gains):
         return dict.fromkeys(("mean", "low", "high", "p"))
-    of_gains = mean_and_interval(gains)
-    del of_gains["std"]
-    if len(gains) < 2 or np.ptp(gains) == 0:  # no spread to hold the mean against
-        return {**of_gains, "p": None}
-    return {**of_gains, "p": float(f"{stats.ttest_1samp(gains, 0).pvalue:.4g}")}
+    found = mean_and_interval(gains) | {"p": None}
+    del found["std"]
+    if len(gains) > 1 and np.ptp(gains):  # else there is no spread to hold the mean against
+        found["p"] = float(f"{stats.ttest_1samp(gains, 0).pvalue:.4g}")
+    return found
 
 
 def corrected(differences: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Add p_corrected: by Holm's method over all settings, whatever their base."""
-    families: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for one in differences:
-        one["p_corrected"] = None
-        if one["p"] is not None:
-            families.setdefault((one["images"], one["metric"]), []).append(one)
-    for family in families.values():
-        for one, p in zip(family, statistics.holm([one["p"] for one in family]), strict=True):
-            one["p_corrected"] = float(f"{p:.4g}")
-    return differences
+    table = pd.DataFrame(differences, columns=["images", "metric", "p"]).dropna()
+    families = table.groupby(["images", "metric"])["p"]
+    holm = families.transform(lambda p: statistics.holm(list(p)))
+    found = {number: float(f"{p:.4g}") for number, p in holm.items()}
+    return [one | {"p_corrected": found.get(number)} for number, one in enumerate(differences)]
 
 
 def rounded(value: float) -> float | None:
@@ -156,42 +132,32 @@ def rounded(value: float) -> float | None:
     return round(float(value), 6) if np.isfinite(value) else None
 
 
+def share(name: str, count: int, of: int) -> dict[str, float]:
+    """Return a share by its name, and the ends of its 95 % interval (Wilson) as _low and _high."""
+    low, high = statistics.wilson_interval(count, of)
+    found = {name: count / of, f"{name}_low": low, f"{name}_high": high}
+    return {key: round(value, 6) for key, value in found.items()}
+
+
 def markdown(described: Mapping[str, Any]) -> str:
     """Write both parts as tables, in percent and percentage points."""
-    parts = [
-        pd.DataFrame(
-            {
-                "setting": one["setting"],
-                "images": f"{one['images']:,}",
-                "seeds": one["seeds"],
-                **{
-                    metric.replace("_accuracy", ", %"): mean_and_std(one[metric])
-                    for metric in METRICS
-                },
-            }
-            for one in described["settings"]
-        )
+    settings = [
+        {"setting": one["setting"], "images": f"{one['images']:,}", "seeds": one["seeds"]}
+        | {metric.replace("_accuracy", ", %"): mean_and_std(one[metric]) for metric in METRICS}
+        for one in described["settings"]
     ]
-    if described["differences"]:
-        parts.append(pd.DataFrame(_rows_of_differences(described["differences"])))
-    return "\n\n".join(as_markdown(part, ("setting", "against")) for part in parts)
+    differences: dict[tuple[str, int], dict[str, str]] = {}
+    for one in described["differences"]:
+        row = {"setting": one["setting"], "against": one["base"], "images": f"{one['images']:,}"}
+        row = differences.setdefault((one["setting"], one["images"]), row)
+        row[one["metric"].replace("_accuracy", "")] = estimate(one, "+.2f") + star(one)
+    parts = [settings, list(differences.values())]
+    return "\n\n".join(as_markdown(part, ("setting", "against")) for part in parts if part)
 
 
-def _rows_of_differences(differences: list[dict[str, Any]]) -> list[dict[str, str]]:
-    rows: dict[tuple[Any, ...], dict[str, str]] = {}
-    for one in differences:
-        row = rows.setdefault(
-            (one["setting"], one["images"]),
-            {"setting": one["setting"], "against": one["base"], "images": f"{one['images']:,}"},
-        )
-        name = one["metric"].replace("_accuracy", "")
-        star = "*" if one["p_corrected"] is not None and one["p_corrected"] < SIGNIFICANT else ""
-        row[name] = f"{percent(one['mean'], '+')} {interval(one, '+')}{star}"
-    return list(rows.values())
-
-
-def as_markdown(table: pd.DataFrame, left: Sequence[str] = ()) -> str:
-    """Write a table of text, numbers to the right but for the columns ``left``."""
+def as_markdown(rows: pd.DataFrame | Iterable[dict[str, Any]], left: Sequence[str] = ()) -> str:
+    """Write rows of text as a table, numbers to the right but for the columns ``left``."""
+    table = pd.DataFrame(rows)
     align = ["left" if column in left else "right" for column in table.columns]
     return str(table.to_markdown(index=False, disable_numparse=True, colalign=align))
 
@@ -202,14 +168,26 @@ def mean_and_std(one: Mapping[str, Any]) -> str:
     return mean if one["std"] is None else f"{mean} ± {percent(one['std'])}"
 
 
-def interval(one: Mapping[str, Any], sign: str = "") -> str:
+def estimate(
+    one: Mapping[str, Any], form: str = ".2f", key: str = "mean", scale: float = 100
+) -> str:
+    """Write an estimate and its interval, in percent unless ``scale`` says otherwise."""
+    return f"{percent(one[key], form, scale)} {interval(one, form, scale)}"
+
+
+def interval(one: Mapping[str, Any], form: str = ".2f", scale: float = 100) -> str:
     """Write the interval from low to high in brackets, in percent."""
-    return f"[{percent(one['low'], sign)}, {percent(one['high'], sign)}]"
+    return f"[{percent(one['low'], form, scale)}, {percent(one['high'], form, scale)}]"
 
 
-def percent(share: float | None, sign: str = "", decimals: int = 2) -> str:
+def percent(value: float | None, form: str = ".2f", scale: float = 100) -> str:
     """Write a share in percent, or a dash."""
-    return "-" if share is None else f"{100 * share:{sign}.{decimals}f}"
+    return "-" if value is None else f"{scale * value:{form}}"
+
+
+def star(one: Mapping[str, Any]) -> str:
+    """Return the mark of a significant effect, or nothing."""
+    return "*" if one["p_corrected"] is not None and one["p_corrected"] < SIGNIFICANT else ""
 
 
 def kept(path: Path, name: str, shape: tuple[int, ...]) -> NDArray[Any]:

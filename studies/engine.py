@@ -105,7 +105,11 @@ def attempt(one: Run, images: Images, folder: Path) -> Outcome:
     ):
         print(f"{one.name}, on {platform.node()}, process {os.getpid()}")
         try:
-            own = _own_folder(folder)
+            states = folder.glob("attempt-*/state")
+            latest = max(states, key=lambda path: path.stat().st_mtime, default=None)
+            own = Path(tempfile.mkdtemp(prefix="attempt-", dir=folder))
+            if latest:
+                shutil.copytree(latest, own / "state")
             rows = one.execute(images, own)
             write_json(own / "rows.json", rows)
             for name in ("kept.npz", "rows.json"):
@@ -119,16 +123,6 @@ def attempt(one: Run, images: Images, folder: Path) -> Outcome:
     for path in folder.glob("attempt-*"):
         shutil.rmtree(path, ignore_errors=True)
     return "done", rows
-
-
-def _own_folder(folder: Path) -> Path:
-    """Return a new folder for an attempt, with the latest state of those before it."""
-    states = folder.glob("attempt-*/state")
-    latest = max(states, key=lambda path: path.stat().st_mtime, default=None)
-    own = Path(tempfile.mkdtemp(prefix="attempt-", dir=folder))
-    if latest:
-        shutil.copytree(latest, own / "state")
-    return own
 
 
 def _with_ray(
@@ -215,14 +209,8 @@ def _places(nodes: list[dict[str, Any]], threads: int, unfit: Mapping[str, str],
     Raises:
         PipelineError: not one does, and none is under way whose machine may come back.
     """
-    places = [
-        min(
-            node["Resources"].get("CPU", 0) // threads,
-            node["Resources"].get("memory", 0) // MEMORY,
-        )
-        for node in nodes
-        if node["Alive"] and node["NodeID"] not in unfit
-    ]
+    fit = [one["Resources"] for one in nodes if one["Alive"] and one["NodeID"] not in unfit]
+    places = [min(one.get("CPU", 0) // threads, one.get("memory", 0) // MEMORY) for one in fit]
     if not any(places) and not busy:
         raise PipelineError(
             "; ".join(unfit.values())

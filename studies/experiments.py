@@ -8,6 +8,7 @@ difference to the base, paired by seed, with the 95 % interval and Holm's correc
 """
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
@@ -24,13 +25,6 @@ from digits.io import read_json, write_csv
 from studies import analysis, pictures
 
 SEED = "seed"
-MEASURED = {  # a metric, and its name in the table of a study
-    "train": "train_accuracy",
-    "dev": "dev_accuracy",
-    "test": "test_accuracy",
-    "bias": "bias",
-    "variance": "variance",
-}
 ENTRY = "architectures."
 RESPLIT = Path("metrics/resplit.json")
 DATA = ("data/split.csv", "data/standardized")
@@ -64,11 +58,12 @@ def main() -> None:
     architecture = arguments.architecture or architecture_of(changed)
     images = read_json(RESPLIT)["images"]["train"]
     table = tabulate(experiments, changed, architecture, images)
-    base = arguments.base or str(table["setting"].iloc[0])
-    if base not in set(table["setting"]):
-        known = "; ".join(dict.fromkeys(table["setting"]))
+    settings = list(table["setting"].unique())
+    base = arguments.base or settings[0]
+    if base not in settings:
+        known = "; ".join(settings)
         raise PipelineError(f"--base: expected one of: {known}; given {base}")
-    described = analysis.describe(table, lambda setting: None if setting == base else base)
+    described = analysis.describe(table, [(one, base) for one in settings if one != base])
     print(analysis.markdown(described))
     for warning in warnings(table, experiments, changed):
         print(f"warning: {warning}", file=sys.stderr)
@@ -88,26 +83,12 @@ def read(names: Sequence[str]) -> list[Experiment]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise PipelineError(f"dvc exp show: {done.stderr.strip()}")
-    found = []
-    for commit in json.loads(done.stdout):
-        for entry in commit.get("experiments") or []:
-            (state,) = entry["revs"][:1]
-            content = state["data"]
-            if not content or "metrics" not in content:  # it failed, or runs yet
-                continue
-            found.append(
-                Experiment(
-                    state["name"] or state["rev"][:7],
-                    flat(content["params"]["params.yaml"]["data"]),
-                    {Path(path).stem: one["data"] for path, one in content["metrics"].items()},
-                    {
-                        path: content["deps"][path]["hash"]
-                        for path in DATA
-                        if path in content["deps"]
-                    },
-                )
-            )
-    chosen = [one for one in found if not names or one.name in names]
+    commits = json.loads(done.stdout)
+    entries = itertools.chain(*(commit.get("experiments") or [] for commit in commits))
+    states = [entry["revs"][0] for entry in entries]
+    # What has no metrics failed, or runs yet.
+    finished = [state for state in states if "metrics" in (state["data"] or {})]
+    chosen = [one for one in map(recorded, finished) if not names or one.name in names]
     if missing := set(names) - {one.name for one in chosen}:
         raise PipelineError(f"no finished experiment is called {', '.join(sorted(missing))}")
     if len(chosen) < 2:
@@ -115,19 +96,22 @@ def read(names: Sequence[str]) -> list[Experiment]:
     return sorted(chosen, key=lambda one: one.name)
 
 
-def flat(content: dict[str, Any]) -> dict[str, Any]:
-    """Return nested parameters by dotted key."""
-    return {str(key): value for key, value in pd.json_normalize(content).iloc[0].items()}
+def recorded(state: dict[str, Any]) -> Experiment:
+    """Return a finished experiment of what DVC shows of it."""
+    content, params = state["data"], state["data"]["params"]["params.yaml"]["data"]
+    deps = content["deps"]
+    return Experiment(
+        state["name"] or state["rev"][:7],
+        {str(key): value for key, value in pd.json_normalize(params).iloc[0].items()},
+        {Path(path).stem: one["data"] for path, one in content["metrics"].items()},
+        {path: deps[path]["hash"] for path in DATA if path in deps},
+    )
 
 
 def differing(experiments: Sequence[Experiment]) -> list[str]:
     """Return the keys, but the seed, that do not have one value in all experiments."""
-    keys = dict.fromkeys(key for one in experiments for key in one.params)
-    return [
-        key
-        for key in keys
-        if key != SEED and len({repr(one.params.get(key)) for one in experiments}) > 1
-    ]
+    keys = dict.fromkeys(key for one in experiments for key in one.params if key != SEED)
+    return [key for key in keys if len({repr(one.params.get(key)) for one in experiments}) > 1]
 
 
 def architecture_of(changed: Sequence[str]) -> str:
@@ -163,15 +147,9 @@ def tabulate(
             f"{key.removeprefix(f'{ENTRY}{architecture}.')}={one.params.get(key)}"
             for key in changed
         )
-        measured = {MEASURED[name]: one.metrics[architecture][name] for name in MEASURED}
-        rows.append(
-            {
-                "setting": ", ".join(shown) or "all",
-                "images": images,
-                SEED: one.params[SEED],
-                **measured,
-            }
-        )
+        row = {"setting": ", ".join(shown) or "all", "images": images, SEED: one.params[SEED]}
+        measured = one.metrics[architecture]
+        rows.append(row | {name: measured[name.split("_")[0]] for name in analysis.METRICS})
     table = pd.DataFrame(rows).sort_values(["setting", SEED], ignore_index=True)
     return table.drop_duplicates(["setting", SEED], ignore_index=True)
 
@@ -180,15 +158,16 @@ def warnings(
     table: pd.DataFrame, experiments: Sequence[Experiment], changed: Sequence[str]
 ) -> list[str]:
     """Return what speaks against the comparison."""
-    found = []
-    for setting, rows in table.groupby("setting", sort=False):
-        if len(rows) == 1:
-            found.append(f"{setting} has one seed, so no interval; add seeds: -S 'seed=range(1,6)'")
+    seeds = table.groupby("setting", sort=False)[SEED].agg(set)
+    found = [
+        f"{setting} has one seed, so no interval; add seeds: -S 'seed=range(1,6)'"
+        for setting, own in seeds.items()
+        if len(own) == 1
+    ]
     if other := [key for key in changed if not key.startswith(ENTRY)]:
         found.append(f"more than a recipe differs: {', '.join(other)}")
     if len({tuple(sorted(one.data.items())) for one in experiments}) > 1:
         found.append("the experiments were trained on different data")
-    seeds = [set(rows[SEED]) for _, rows in table.groupby("setting")]
     if shared := set.union(*seeds) - set.intersection(*seeds):
         listed = ", ".join(map(str, sorted(shared)))
         found.append(f"differences are paired by seed; not every setting has seed {listed}")

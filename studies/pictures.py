@@ -1,18 +1,22 @@
-"""Pictures of a study's summary."""
+"""Pictures of a study's summary, and what those of single studies have in common."""
 
-import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from digits.evaluation.figures import COLOURS
 
-TITLES = {
+GAPS = {
     "bias": "bias (train error - Bayes error)",
     "variance": "variance (dev error - train error)",
-    "test": "error on test images",
+    "test_accuracy": "error on test images",
+}
+ERRORS = {
+    "train_accuracy": "error on the training images",
+    "test_accuracy": "error on test images",
 }
 MARKERS = "osD^vP*X<>h"
 
@@ -23,65 +27,40 @@ def gaps(described: Mapping[str, Any]) -> Figure:
     One marker for each number of images.
     """
     names = list(dict.fromkeys(one["setting"] for one in described["settings"]))
-    sizes = sorted({one["images"] for one in described["settings"]})
     figure = Figure(figsize=(10, 0.36 * len(names) + 1.7), layout="constrained")
-    panels = figure.subplots(1, len(TITLES), sharey=True)
-    for (kind, title), panel in zip(TITLES.items(), panels, strict=True):
-        styles = zip(sizes, itertools.cycle(COLOURS), itertools.cycle(MARKERS), strict=False)
-        for number, (size, colour, marker) in enumerate(styles):
-            found = [one for one in described["settings"] if one["images"] == size]
-            means, low, high = _error(found, kind) if kind == "test" else _share(found, kind)
-            rows = [names.index(one["setting"]) + _offset(number, len(sizes)) for one in found]
-            panel.errorbar(
-                means,
-                rows,
-                xerr=np.abs(np.stack([low, high]) - means),
-                fmt=marker,
-                color=colour,
-                markersize=5,
-                capsize=3,
-                label=f"{size:,} training images",
-            )
+    panels = figure.subplots(1, len(GAPS), sharey=True)
+    for panel, (metric, title) in zip(panels, GAPS.items(), strict=True):
+        by_size = _percent(described, metric).groupby("images")
+        for number, (size, found) in enumerate(by_size):
+            aside = 0.5 * (number - (len(by_size) - 1) / 2) / max(len(by_size), 2)
+            rows = found["setting"].map(names.index) + aside
+            sides, label = found[["below", "above"]].to_numpy().T, f"{size:,} training images"
+            means, style = found["mean"].to_numpy(), _style(number, "")
+            panel.errorbar(means, rows, xerr=sides, label=label, markersize=5, **style)
         panel.set_title(title, fontsize=10)
-        panel.set_xlabel("percentage points" if kind != "test" else "% of images")
-        panel.grid(axis="x", alpha=0.3)
+        panel.set_xlabel("% of images" if metric in ERRORS else "percentage points")
+        name_rows(panel, names)
         panel.grid(axis="y", alpha=0.15)
         panel.axvline(0, color="black", linewidth=0.8)
-    panels[0].set_yticks(range(len(names)), names)
-    panels[0].set_ylim(len(names) - 0.5, -0.5)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    _legend(figure)
     return figure
 
 
 def sizes(described: Mapping[str, Any]) -> Figure:
     """Show the error on train and unseen test images by the number of training images."""
     figure = Figure(figsize=(10, 4.6), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
-    names = list(dict.fromkeys(one["setting"] for one in described["settings"]))
+    panels = figure.subplots(1, len(ERRORS), sharey=True)
     counts = sorted({one["images"] for one in described["settings"]})
-    for (kind, title), panel in zip(
-        (("train", "error on the training images"), ("test", "error on test images")),
-        panels,
-        strict=True,
-    ):
-        styles = zip(names, itertools.cycle(COLOURS), itertools.cycle(MARKERS), strict=False)
-        for number, (name, colour, marker) in enumerate(styles):
-            aside = 1.04 ** (number - (len(names) - 1) / 2)  # so that intervals do not hide others
-            found = sorted(
-                (one for one in described["settings"] if one["setting"] == name),
-                key=lambda one: one["images"],
-            )
-            means, low, high = _error(found, kind)
-            panel.errorbar(
-                [one["images"] * aside for one in found],
-                means,
-                yerr=np.abs(np.stack([low, high]) - means),
-                fmt=f"{marker}-",
-                color=colour,
-                capsize=3,
-                label=name,
-            )
+    for panel, (metric, title) in zip(panels, ERRORS.items(), strict=True):
+        by_name = _percent(described, metric).groupby("setting", sort=False)
+        for number, (name, rows) in enumerate(by_name):
+            aside = 1.04 ** (
+                number - (len(by_name) - 1) / 2
+            )  # so that intervals do not hide others
+            found = rows.sort_values("images")
+            sides = found[["below", "above"]].to_numpy().T
+            places, means = found["images"] * aside, found["mean"].to_numpy()
+            panel.errorbar(places, means, sides, label=name, **_style(number, "-"))
         panel.set_xscale("log")
         panel.set_xticks(counts, [f"{count:,}" for count in counts])
         panel.minorticks_off()
@@ -89,25 +68,33 @@ def sizes(described: Mapping[str, Any]) -> Figure:
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("% of images")
     panels[0].set_ylim(bottom=0)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    _legend(figure)
     return figure
 
 
-def _share(found: list[dict[str, Any]], kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return means and ends of intervals in percent; no interval where there is one seed."""
-    means = np.array([one[kind]["mean"] for one in found])
-    ends = [
-        np.array([one[kind]["mean"] if one[kind][end] is None else one[kind][end] for one in found])
-        for end in ("low", "high")
-    ]
-    return 100 * means, 100 * ends[0], 100 * ends[1]
+def name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Name the rows of a picture, the first on top."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.grid(axis="x", alpha=0.3)
 
 
-def _error(found: list[dict[str, Any]], kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    means, low, high = _share(found, f"{kind}_accuracy")
-    return 100 - means, 100 - high, 100 - low
+def _percent(described: Mapping[str, Any], metric: str) -> pd.DataFrame:
+    """Return setting, images, mean and the interval's sides, 0 of one seed, all in %."""
+    table = pd.json_normalize(described["settings"])
+    shares = (table[f"{metric}.{name}"].astype(float) for name in ("mean", "low", "high"))
+    mean, low, high = (100 * share for share in shares)
+    if metric in ERRORS:
+        mean, low, high = 100 - mean, 100 - high, 100 - low
+    sides = {"below": (mean - low).fillna(0), "above": (high - mean).fillna(0)}
+    return table[["setting", "images"]].assign(mean=mean, **sides)
 
 
-def _offset(number: int, count: int) -> float:
-    return 0.5 * (number - (count - 1) / 2) / max(count, 2)
+def _style(number: int, line: str) -> dict[str, Any]:
+    marker, colour = MARKERS[number % len(MARKERS)], COLOURS[number % len(COLOURS)]
+    return {"fmt": f"{marker}{line}", "color": colour, "capsize": 3}
+
+
+def _legend(figure: Figure) -> None:
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)

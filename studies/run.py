@@ -11,7 +11,6 @@ side, on this machine or on the Ray cluster that RAY_ADDRESS names (docs/cluster
 import argparse
 import os
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,10 @@ from digits.io import replacing
 from digits.training import determinism
 from studies import engine, runs, study, table
 from studies.images import PNG, read_images
+from studies.runs import Run
 from studies.study import STUDIES
+
+Runs = dict[str, Run]  # by identity
 
 
 def main() -> None:
@@ -43,62 +45,59 @@ def main() -> None:
     one = study.read(arguments.name)
     images = read_images(one.dataset)
     determinism.pin(0, one.threads)  # before the check, which builds every network
-    by_identity = {run.identity(images): run for run in runs.expand(one, arguments.name, images)}
+    # One seed of every setting first: what is there can be compared before all is.
+    every = sorted(
+        runs.expand(one, arguments.name, images),
+        key=lambda run: (run.recipe.epochs or 0, run.seed),
+    )
+    by_identity = {run.identity(images): run for run in every}
     path = folder / "runs/runs.csv"
     rows = table.read(path)
     if arguments.commit is not None:
         named = arguments.commit or one.settings
         chosen = {key: run for key, run in by_identity.items() if run.setting in named}
         rows = commit(rows, chosen, images)
-    # One seed of every setting first: what is there can be compared before all is.
-    order = sorted(by_identity.items(), key=lambda one: (one[1].recipe.epochs or 0, one[1].seed))
-    by_identity = dict(order)
     missing, older = compare(rows, by_identity, images)
     if older:
-        print(f"{path}: {older} runs are of older code, data or recipe; see --help", flush=True)
+        print(
+            f"{path}: {len(older)} runs are of older code, data or recipe; see --help", flush=True
+        )
     if arguments.renew:
-        missing = {key: run for key, run in by_identity.items() if key not in set(rows["identity"])}
+        missing |= older
     if arguments.commit is None:
         print(f"{len(by_identity)} runs, {len(missing)} to train", flush=True)
         store = Path(os.environ.get("STUDY_STORE") or "checkpoints/studies")
         for identity, found in engine.run(missing, images, store):
-            keep(folder / "runs" / f"{missing[identity].name}.npz", store / identity / "kept.npz")
-            rows = table.put(rows, described(found, missing[identity], images, identity))
+            run = missing[identity]
+            with replacing(folder / f"runs/{run.name}.npz") as temporary:
+                shutil.copyfile(store / identity / "kept.npz", temporary)
+            of_run = key(run, images) | {"data": images.digest[:12], "recipe": run.digest}
+            of_run["identity"] = identity
+            rows = table.put(rows, [row | of_run for row in found])
             table.write(path, table.sort(rows, list(one.settings)))
     table.write(path, table.sort(rows, list(one.settings)))
     print(f"wrote {path}: {len(rows)} rows")
 
 
-def key(run: runs.Run, images: Images) -> dict[str, Any]:
+def key(run: Run, images: Images) -> dict[str, Any]:
     """Return what tells a run from the others of its study, by the columns of the table."""
     count = run.images or len(run.rows(images)["train"])
     return {"setting": run.setting, "images": count, "fold": run.fold, "seed": run.seed}
 
 
-def described(
-    found: list[runs.Row], run: runs.Run, images: Images, identity: str
-) -> list[dict[str, Any]]:
-    """Return the rows of a run as the table has them."""
-    of_run = key(run, images) | {"data": images.digest[:12], "recipe": run.digest}
-    of_run["identity"] = identity
-    return [{**row, **of_run} for row in found]
-
-
-def compare(
-    rows: pd.DataFrame, by_identity: Mapping[str, runs.Run], images: Images
-) -> tuple[dict[str, runs.Run], int]:
-    """Return the runs that have no row, and the number of those that have one of older code."""
+def compare(rows: pd.DataFrame, by_identity: Runs, images: Images) -> tuple[Runs, Runs]:
+    """Return the runs that have no row, and those that have one of older code."""
     current = set(rows["identity"])
     others = {identity: run for identity, run in by_identity.items() if identity not in current}
-    missing = {
+    older = {
         identity: run
         for identity, run in others.items()
-        if not table.of_run(rows, key(run, images)).any()
+        if table.of_run(rows, key(run, images)).any()
     }
-    return missing, len(others) - len(missing)
+    return {one: others[one] for one in others if one not in older}, older
 
 
-def commit(rows: pd.DataFrame, by_identity: Mapping[str, runs.Run], images: Images) -> pd.DataFrame:
+def commit(rows: pd.DataFrame, by_identity: Runs, images: Images) -> pd.DataFrame:
     """Return the rows with today's identity for each run that has one of older code.
 
     Raises:
@@ -113,12 +112,6 @@ def commit(rows: pd.DataFrame, by_identity: Mapping[str, runs.Run], images: Imag
             raise PipelineError(f"{run.name} was trained by another recipe; --renew trains it anew")
         rows.loc[same, ["identity", "data", "recipe"]] = identity, digest, run.digest
     return rows
-
-
-def keep(target: Path, source: Path) -> None:
-    """Copy what a run keeps to where git has it."""
-    with replacing(target) as temporary:
-        shutil.copyfile(source, temporary)
 
 
 if __name__ == "__main__":

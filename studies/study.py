@@ -134,6 +134,11 @@ class Study(Section):
         """Return the setting that ``name`` is held against; None for the study's base itself."""
         return self.settings[name].base or (self.base if self.base != name else None)
 
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Settings, each with the one that it is held against."""
+        return [(name, base) for name in self.settings if (base := self.base_of(name))]
+
     def architecture_of(self, name: str) -> str | None:
         """Return the architecture of a setting: its own, or its base's, or the study's."""
         setting = self.settings[name]
@@ -163,11 +168,11 @@ def _cross(
     for present in itertools.product((True, False), repeat=len(factors)):
         if kind == "half" and present.count(False) % 2:
             continue
-        states = list(zip(factors, present, strict=True))
-        initials = "".join(factor[0] for factor, is_in in states if is_in)
-        without = [factors[factor].items() for factor, is_in in states if not is_in]
-        changes = dict(itertools.chain.from_iterable(without))
-        found[f"{name}_{initials or 'none'}"] = own | changes
+        initials = "".join(factor[0] for factor in itertools.compress(factors, present))
+        changes = own
+        for factor, is_in in zip(factors, present, strict=True):
+            changes = changes if is_in else changes | factors[factor]
+        found[f"{name}_{initials or 'none'}"] = changes
     return found
 
 

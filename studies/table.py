@@ -56,10 +56,8 @@ def write(path: Path, table: pd.DataFrame) -> None:
 
 def of_run(table: pd.DataFrame, key: Mapping[str, Any]) -> pd.Series:
     """Return which rows are of a run, by the columns `KEY`; ``fold`` may be None."""
-    found = pd.Series(True, table.index)
-    for name in KEY:
-        value = key[name]
-        found &= table[name].isna() if value is None else table[name] == value
+    same = (table[name].isna() if key[name] is None else table[name] == key[name] for name in KEY)
+    found: pd.Series = pd.concat(same, axis=1).all(axis=1)
     return found
 
 
@@ -73,8 +71,7 @@ def put(table: pd.DataFrame, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 def sort(table: pd.DataFrame, settings: Sequence[str]) -> pd.DataFrame:
     """Return the rows in the order of the settings, then images, fold, seed and phase."""
-    order = {name: place for place, name in enumerate(settings)}
-    place = table["setting"].map(order).fillna(len(order))
+    place = table["setting"].map({name: place for place, name in enumerate(settings)})
     by = ["place", *KEY[1:], "phase"]
     return table.assign(place=place).sort_values(by, kind="stable").drop(columns="place")
 
@@ -85,16 +82,13 @@ def chosen(table: pd.DataFrame, study: Study, path: Path) -> pd.DataFrame:
     Raises:
         PipelineError: there is none.
     """
-    kept = pd.Series(False, table.index)
-    for name, setting in study.settings.items():
-        seeds = setting.seeds or study.seeds
-        kept |= (table["setting"] == name) & table["seed"].isin(seeds)
+    seeds = {name: one.seeds or study.seeds for name, one in study.settings.items()}
+    runs = zip(table["setting"], table["seed"], strict=True)
+    found = table[np.array([seed in seeds.get(setting, ()) for setting, seed in runs], bool)]
     if "all" not in study.images:
-        kept &= table["images"].isin(study.images)
-    found = table[kept].reset_index(drop=True)
+        found = found[found["images"].isin(study.images)]
     if found.empty:
-        name = path.parts[-3]
-        raise PipelineError(
-            f"{path} has no run yet; `dvc repro studies/dvc.yaml:analyse@{name}` trains"
-        )
+        address = f"studies/dvc.yaml:analyse@{path.parts[-3]}"
+        raise PipelineError(f"{path} has no run yet; `dvc repro {address}` trains")
+    found = found.reset_index(drop=True)
     return found.astype({"images": np.int64, "seed": np.int64, "phase": np.int64})

@@ -10,44 +10,39 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from digits.data.dataset import Images
-from digits.evaluation import figures, statistics
-from studies import analysis
-from studies.analysis import Findings, interval, percent
-from studies.images import TESTING, read_images
-from studies.label_errors import LABEL_ERRORS
+from digits.evaluation import figures, metrics, statistics
+from studies import analysis, pictures
+from studies.analysis import Findings, as_markdown, estimate, interval, mean_and_std, percent
+from studies.images import LABEL_ERRORS, read_images, testing, unconfirmed
 from studies.study import Study
 
 DEV = 10_000  # images, of MNIST's 60,000 for training, that choose
+MEASURED = ("dev_accuracy", "dev_loss", "dev_tta_accuracy", "dev_tta_loss")
 TRAINING = 3  # times the work of a prediction: forward, and back for activations and weights
 
 
 def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
     """Describe what was tried, and the chosen recipes: settings that are measured on test."""
     images = read_images(study.dataset, table)
-    testing = np.flatnonzero(images.sources == TESTING)
-    labels = images.labels[testing]
-    chosen = {
-        name: (str(setting.base), str(setting.sets[0]))  # the recipe, and the set it is measured on
-        for name, setting in study.settings.items()
-        if setting.sets and setting.sets[0].startswith("test")
-    }
-    tried = describe_tried(table[~table["setting"].isin(chosen)])
-    probabilities = {
-        name: read_runs(table[table["setting"] == name], folder, measured, len(labels))
-        for name, (_, measured) in chosen.items()
-    }
-    described = {
-        name: describe(probabilities[name], labels, recipe) for name, (recipe, _) in chosen.items()
-    }
-    tta = {recipe: measured.endswith("_tta") for recipe, measured in chosen.values()}
+    tests = testing(images)
+    labels = images.labels[tests]
+    described, ensembles, tta = {}, {}, {}
+    for name, setting in study.settings.items():
+        kind, recipe = setting.sets[0] if setting.sets else "", str(setting.base)
+        if kind.startswith("test"):
+            seeds = table["seed"][table["setting"] == name]
+            paths = [folder / f"runs/{name}-all-{seed}.npz" for seed in seeds]
+            each = np.stack([analysis.probabilities(path, kind, len(labels)) for path in paths])
+            described[name] = describe(each, labels, recipe)
+            ensembles[name], tta[recipe] = each.mean(axis=0), kind.endswith("_tta")
+    tried = describe_tried(table[~table["setting"].isin(described)])
     best = max(described, key=lambda name: described[name]["single"]["mean"])
-    mean = probabilities[best].mean(axis=0)
     return Findings(
         {"tried": tried, "chosen": described},
         {"tables.md": markdown(tried, described)},
         {
             "tried.png": draw_tried(tried, tta),
-            "misclassified.png": draw_misclassified(images, testing, mean, study.shown),
+            "misclassified.png": draw_misclassified(images, tests, ensembles[best], study.shown),
         },
     )
 
@@ -56,34 +51,14 @@ def describe_tried(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Return what each recipe reached on dev: means over its seeds, in the order of the recipes."""
     found = []
     for name, rows in table.groupby("setting", sort=False):
-        first = rows.iloc[0]
-        work = TRAINING * first["macs"] * first["epochs"] * first["images"] / 1e12
-        sets = ("dev", "dev_tta")
+        counts = rows[["epochs", "parameters", "macs", "images"]].iloc[0].astype(int)
+        work = TRAINING * counts["macs"] * counts["epochs"] * counts["images"] / 1e12
         found.append(
-            {
-                "recipe": name,
-                "seeds": len(rows),
-                **{
-                    f"{one}_{kind}": round(float(rows[f"{one}_{kind}"].mean()), 6)
-                    for one in sets
-                    for kind in ("accuracy", "loss")
-                },
-                "epochs": int(first["epochs"]),
-                "parameters": int(first["parameters"]),
-                "work": round(float(work), 1),
-            }
+            {"recipe": name, "seeds": len(rows), "work": round(float(work), 1)}
+            | counts[["epochs", "parameters"]].to_dict()
+            | rows[[*MEASURED]].mean().round(6).to_dict()
         )
     return found
-
-
-def read_runs(table: pd.DataFrame, folder: Path, name: str, count: int) -> NDArray[np.float64]:
-    """Return the probabilities on a set of each seed that was trained, (seeds, count, 10)."""
-    return np.stack(
-        [
-            analysis.probabilities(folder / f"runs/{row.setting}-all-{row.seed}.npz", name, count)
-            for row in table.itertuples()
-        ]
-    )
 
 
 def describe(
@@ -91,10 +66,7 @@ def describe(
 ) -> dict[str, Any]:
     """Return the accuracies on test, of single networks and of their ensemble.
 
-    Args:
-        probabilities: (networks, n, 10).
-        labels: (n,).
-        recipe: they were trained by.
+    ``probabilities`` are (networks, n, 10), of networks that one ``recipe`` trained, labels (n,).
 
     Returns:
         recipe; ``single``: mean, std and the mean's 95 % interval, the accuracies by seed, and the
@@ -105,7 +77,7 @@ def describe(
     correct = probabilities.argmax(axis=2) == labels
     together = probabilities.mean(axis=0).argmax(axis=1) == labels
     sound = np.ones(len(labels), bool)
-    sound[[number for number in LABEL_ERRORS if number < len(labels)]] = False
+    sound[unconfirmed(len(labels))] = False
     low, high = statistics.wilson_interval(int(together.sum()), len(labels))
     return {
         "recipe": recipe,
@@ -128,20 +100,21 @@ def describe(
 
 def markdown(tried: list[dict[str, Any]], chosen: Mapping[str, Any]) -> str:
     """Write the tables: of what was chosen, on test; of what was tried, on dev."""
-    tests = pd.DataFrame(
+    tests = [
         {
             "": purpose,
             "recipe": one["recipe"],
-            "seeds": one["ensemble"]["networks"],
-            "single, %": f"{analysis.mean_and_std(one['single'])} {interval(one['single'])}",
-            "without label errors, %": percent(one["single"]["without_label_errors"]),
-            "ensemble, %": f"{percent(one['ensemble']['accuracy'])} {interval(one['ensemble'])}",
-            "misclassified": f"{one['ensemble']['misclassified']}, "
-            f"{one['ensemble']['label_errors_among_them']} of them label errors",
+            "seeds": ensemble["networks"],
+            "single, %": f"{mean_and_std(single)} {interval(single)}",
+            "without label errors, %": percent(single["without_label_errors"]),
+            "ensemble, %": estimate(ensemble, key="accuracy"),
+            "misclassified": f"{ensemble['misclassified']}, "
+            f"{ensemble['label_errors_among_them']} of them label errors",
         }
         for purpose, one in chosen.items()
-    )
-    tries = pd.DataFrame(
+        for single, ensemble in [(one["single"], one["ensemble"])]
+    ]
+    tries = [
         {
             "recipe": one["recipe"],
             "dev, %": percent(one["dev_accuracy"]),
@@ -154,9 +127,9 @@ def markdown(tried: list[dict[str, Any]], chosen: Mapping[str, Any]) -> str:
             "MACs, 10^12": f"{one['work']:,.0f}",
         }
         for one in tried
-    )
+    ]
     left = ["", "recipe", "misclassified"]
-    return f"{analysis.as_markdown(tests, left)}\n\n{analysis.as_markdown(tries, left)}"
+    return f"{as_markdown(tests, left)}\n\n{as_markdown(tries, left)}"
 
 
 def draw_tried(tried: list[dict[str, Any]], tta: Mapping[str, bool]) -> Figure:
@@ -178,24 +151,20 @@ def draw_tried(tried: list[dict[str, Any]], tta: Mapping[str, bool]) -> Figure:
                 capsize=3,
             )
         panel.set(title=f"{title} test-time augmentation", xlabel="error on dev, %")
-        panel.grid(axis="x", alpha=0.3)
-    panels[0].set_yticks(range(len(tried)), [one["recipe"] for one in tried])
-    panels[0].set_ylim(len(tried) - 0.5, -0.5)
+        pictures.name_rows(panel, [one["recipe"] for one in tried])
     figure.supxlabel(f"{DEV:,} dev images, 95 % intervals; a diamond is chosen", fontsize=9)
     return figure
 
 
 def draw_misclassified(
-    images: Images, testing: NDArray[np.int64], probabilities: NDArray[np.float64], shown: int
+    images: Images, tests: NDArray[np.int64], probabilities: NDArray[np.float64], shown: int
 ) -> Figure:
     """Show the images that an ensemble misclassifies, those it is surest of first."""
-    predicted = probabilities.argmax(axis=1)
-    labels = images.labels[testing]
-    wrong = np.flatnonzero(predicted != labels)
-    wrong = wrong[np.argsort(-probabilities[wrong, predicted[wrong]])][:shown]
+    labels, predicted = images.labels[tests], probabilities.argmax(axis=1)
+    wrong = metrics.worst_errors(labels, probabilities.astype(np.float32), shown)
     titles = [
         f"label {labels[number]}{'*' if number in LABEL_ERRORS else ''}\n"
         f"{predicted[number]}? {probabilities[number, predicted[number]]:.0%}"
         for number in wrong
     ]
-    return figures.images(images.pixels[testing[wrong]], titles)
+    return figures.images(images.pixels[tests[wrong]], titles)

@@ -13,8 +13,8 @@ from scipy import stats
 from digits import config
 from digits.config import Section
 from digits.errors import PipelineError
-from digits.evaluation import figures
-from studies import analysis
+from digits.evaluation.figures import COLOURS
+from studies import analysis, pictures
 from studies.analysis import Findings
 from studies.study import Study
 
@@ -25,6 +25,10 @@ METRICS = {
     "test_loss": "test loss",
 }
 INCONCLUSIVE = "inconclusive"
+SHORT = ["source", "network", "figure", "published", "ours", "verdict"]
+ALL = 70_000
+# Of ALL; S3 drew its own.
+IMAGES = {"train_accuracy": 39_900, "dev_accuracy": 2_100, "test_accuracy": 28_000}
 
 
 class Claim(Section):
@@ -60,15 +64,13 @@ def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
     path = folder / "claims.yaml"
     claims = config.check(Claims, config.read_yaml(path), str(path)).claims
     verdicts = [judge(claim, table) for claim in claims]
-    return Findings(
-        verdicts,
-        {
-            "tables.md": markdown(verdicts),
-            "runs.md": analysis.analyse(study, table, folder).tables["tables.md"],
-            "short.md": short(verdicts),
-        },
-        {"verdicts.png": draw(verdicts)},
-    )
+    rows = tabulate(verdicts)
+    texts = {
+        "tables.md": analysis.as_markdown(rows, left=list(map(str, rows))),
+        "short.md": analysis.as_markdown(rows[SHORT], left=SHORT),
+        "runs.md": analysis.analyse(study, table, folder).tables["tables.md"],
+    }
+    return Findings(verdicts, texts, {"verdicts.png": draw(verdicts)})
 
 
 def judge(claim: Claim, runs: pd.DataFrame) -> dict[str, Any]:
@@ -80,22 +82,10 @@ def judge(claim: Claim, runs: pd.DataFrame) -> dict[str, Any]:
     has the standard deviation of the difference between two such draws too.
     """
     values = runs[claim.metric][runs["setting"] == claim.setting].to_numpy()
-    interval = predict(values, sampling(claim, float(values.mean())) if len(values) else 0)
-    if interval["high"] is not None and claim.metric != "test_loss":
-        interval["high"] = min(interval["high"], 1.0)
-    verdict, reason = decide(claim, interval, len(values))
-    return {
-        **claim.model_dump(exclude={"inconclusive"}),
-        **interval,
-        "seeds": len(values),
-        "verdict": verdict,
-        "reason": reason,
-    }
-
-
-ALL = 70_000
-# Of ALL; S3 drew its own.
-IMAGES = {"train_accuracy": 39_900, "dev_accuracy": 2_100, "test_accuracy": 28_000}
+    found = predict(values, claim)
+    verdict, reason = decide(claim, found, len(values))
+    own = claim.model_dump(exclude={"inconclusive"})
+    return own | found | {"seeds": len(values), "verdict": verdict, "reason": reason}
 
 
 def sampling(claim: Claim, share: float) -> float:
@@ -110,17 +100,19 @@ def sampling(claim: Claim, share: float) -> float:
     return float(np.sqrt(2 * share * (1 - share) / count * (1 - count / ALL)))
 
 
-def predict(values: NDArray[np.floating], sampling: float) -> dict[str, float | None]:
+def predict(values: NDArray[np.floating], claim: Claim) -> dict[str, float | None]:
     """Return mean and standard deviation of the runs and the ends of the interval for one more."""
     if not len(values):
         return dict.fromkeys(("mean", "std", "low", "high"))
-    of_mean = analysis.mean_and_interval(values)
-    if len(values) < 2:
-        return {**of_mean, "low": None, "high": None}
-    std = values.std(ddof=1) * np.sqrt(1 + 1 / len(values))
-    half = np.hypot(stats.t.ppf(0.975, len(values) - 1) * std, stats.norm.ppf(0.975) * sampling)
-    ends = {"low": values.mean() - half, "high": values.mean() + half}
-    return of_mean | {name: analysis.rounded(end) for name, end in ends.items()}
+    found = analysis.mean_and_interval(values)
+    if len(values) > 1:
+        mean, std = values.mean(), values.std(ddof=1) * np.sqrt(1 + 1 / len(values))
+        drawn = stats.norm.ppf(0.975) * sampling(claim, float(mean))
+        half = np.hypot(stats.t.ppf(0.975, len(values) - 1) * std, drawn)
+        highest = np.inf if claim.metric == "test_loss" else 1
+        ends = {"low": mean - half, "high": min(mean + half, highest)}
+        found |= {name: analysis.rounded(end) for name, end in ends.items()}
+    return found
 
 
 def decide(claim: Claim, interval: dict[str, float | None], seeds: int) -> tuple[str, str | None]:
@@ -155,23 +147,10 @@ def tabulate(verdicts: list[dict[str, Any]]) -> pd.DataFrame:
     )
 
 
-def markdown(verdicts: list[dict[str, Any]]) -> str:
-    """Write everything as a table."""
-    return str(tabulate(verdicts).to_markdown(index=False, disable_numparse=True))
-
-
-def short(verdicts: list[dict[str, Any]]) -> str:
-    """Write figures and verdicts alone."""
-    columns = ["source", "network", "figure", "published", "ours", "verdict"]
-    return str(tabulate(verdicts)[columns].to_markdown(index=False, disable_numparse=True))
-
-
 def text(one: dict[str, Any], key: str) -> str:
     """Write a figure: accuracies in percent, losses in nats; a dash for none."""
-    value = one[key]
-    if value is None:
-        return "-"
-    return f"{value:.4f}" if one["metric"] == "test_loss" else f"{100 * value:.2f}"
+    in_nats = one["metric"] == "test_loss"
+    return analysis.percent(one[key], *((".4f", 1) if in_nats else ()))
 
 
 def pair(one: dict[str, Any], first: str, between: str, second: str) -> str:
@@ -186,36 +165,26 @@ def draw(verdicts: list[dict[str, Any]]) -> Figure:
         raise PipelineError("runs.csv has no run of any claim")
     figure = Figure(figsize=(10, 0.4 * len(shown) + 1.5), layout="constrained")
     axes = figure.subplots()
+    bar: Any = {"color": COLOURS[0], "linewidth": 3, "alpha": 0.5}
+    beside: Any = {"xycoords": ("axes fraction", "data"), "va": "center"}
+    diamond: Any = {"markerfacecolor": "none", "markeredgecolor": COLOURS[2]}
     for row, one in enumerate(shown):
-        error = 100 * (1 - one["mean"])
         if one["low"] is not None:
-            ends = [max(0, 100 * (1 - one["high"])), 100 * (1 - one["low"])]
-            axes.plot(ends, [row, row], color=figures.COLOURS[0], linewidth=3, alpha=0.5)
-        axes.plot(error, row, "o", color=figures.COLOURS[0])
-        axes.annotate(
-            str(one["verdict"]), (1.01, row), xycoords=("axes fraction", "data"), va="center"
-        )
-        axes.plot(
-            100 * (1 - one["published"]),
-            row,
-            "D",
-            markerfacecolor="none",
-            markeredgecolor=figures.COLOURS[2],
-            markersize=8,
-        )
-    names = [
-        f"{one['source']} {one['setting']}, {METRICS[one['metric']].removesuffix(', %')}"
-        for one in shown
-    ]
-    axes.set_yticks(range(len(shown)), names)
-    axes.set_ylim(len(shown) - 0.5, -0.5)
+            axes.plot([100 * (1 - one[end]) for end in ("high", "low")], [row, row], **bar)
+        axes.plot(100 * (1 - one["mean"]), row, "o", color=COLOURS[0])
+        axes.annotate(one["verdict"], (1.01, row), **beside)
+        axes.plot(100 * (1 - one["published"]), row, "D", markersize=8, **diamond)
+    pictures.name_rows(
+        axes,
+        [
+            f"{one['source']} {one['setting']}, {METRICS[one['metric']].removesuffix(', %')}"
+            for one in shown
+        ],
+    )
     axes.set_xlim(left=0)
     axes.set_xlabel("error, % of images")
-    axes.grid(axis="x", alpha=0.3)
-    axes.plot([], [], "o", color=figures.COLOURS[0], label="mean of our seeds")
-    axes.plot([], [], color=figures.COLOURS[0], linewidth=3, alpha=0.5, label="one more run, 95 %")
-    axes.plot(
-        [], [], "D", markerfacecolor="none", markeredgecolor=figures.COLOURS[2], label="published"
-    )
+    axes.plot([], [], "o", color=COLOURS[0], label="mean of our seeds")
+    axes.plot([], [], label="one more run, 95 %", **bar)
+    axes.plot([], [], "D", label="published", **diamond)
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure

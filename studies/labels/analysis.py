@@ -11,11 +11,10 @@ from sklearn.model_selection import StratifiedKFold
 
 from digits.data.dataset import Images
 from digits.errors import PipelineError
-from digits.evaluation import figures, statistics
+from digits.evaluation import figures
 from studies import analysis
 from studies.analysis import Findings, percent
-from studies.images import TESTING, read_images
-from studies.label_errors import LABEL_ERRORS
+from studies.images import read_images, testing, unconfirmed
 from studies.labels import confident
 from studies.study import Study
 
@@ -26,14 +25,9 @@ def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
     probabilities = held_out(study, table, folder, images.labels)
     doubtful = confident.doubtful(images.labels, probabilities)
     summary = describe(images, probabilities, doubtful)
-    return Findings(
-        summary,
-        {
-            "tables.md": markdown(summary),
-            "doubtful.csv": doubtful.round(6).to_csv(index=False, lineterminator="\n").rstrip(),
-        },
-        {"sheet.png": draw(images, doubtful.head(study.shown))},
-    )
+    rows = doubtful.round(6).to_csv(index=False, lineterminator="\n").rstrip()
+    texts = {"tables.md": markdown(summary), "doubtful.csv": rows}
+    return Findings(summary, texts, {"sheet.png": draw(images, doubtful.head(study.shown))})
 
 
 def held_out(
@@ -47,8 +41,7 @@ def held_out(
         path = folder / f"runs/{setting}-all-fold{fold:.0f}-{seed}.npz"
         total[test] += analysis.probabilities(path, "test", len(test))
         count[test] += 1
-    if not count.all():
-        missing = int((count == 0).sum())
+    if missing := int((count == 0).sum()):
         raise PipelineError(f"{missing:,} images are in no finished fold; more runs are needed")
     return total / count
 
@@ -67,30 +60,23 @@ def describe(
         digit; ``unconfirmed``, of the test images whose label people did not confirm: how many
         there are, their share with its interval, how many are doubtful, how many misclassified.
     """
-    labels = images.labels
+    labels, tests = images.labels, testing(images)
     wrong = probabilities.argmax(axis=1) != labels
-    testing = np.flatnonzero(images.sources == TESTING)
-    unconfirmed = testing[[number for number in LABEL_ERRORS if number < len(testing)]]
-    share = statistics.wilson_interval(len(unconfirmed), len(testing))
-    low, high = statistics.wilson_interval(len(doubtful), len(labels))
+    people = tests[unconfirmed(len(tests))]
     joint = confident.joint(labels, probabilities)
     return {
         "images": len(labels),
         "doubtful": len(doubtful),
-        "doubtful_share": round(len(doubtful) / len(labels), 6),
-        "doubtful_share_low": round(low, 6),
-        "doubtful_share_high": round(high, 6),
+        **analysis.share("doubtful_share", len(doubtful), len(labels)),
         "bayes_error": round(confident.noise(joint, labels), 6),
         "misclassified": round(float(wrong.mean()), 6),
         "expected_error": round(float(1 - probabilities.max(axis=1).mean()), 6),
         "joint": joint.tolist(),
         "unconfirmed": {
-            "images": len(unconfirmed),
-            "share": round(len(unconfirmed) / len(testing), 6),
-            "share_low": round(share[0], 6),
-            "share_high": round(share[1], 6),
-            "doubtful": int(np.isin(unconfirmed, doubtful["id"]).sum()),
-            "misclassified": int(wrong[unconfirmed].sum()),
+            "images": len(people),
+            **analysis.share("share", len(people), len(tests)),
+            "doubtful": int(np.isin(people, doubtful["id"]).sum()),
+            "misclassified": int(wrong[people].sum()),
         },
     }
 
@@ -108,25 +94,22 @@ def markdown(summary: dict[str, Any]) -> str:
     """Write the shares as a table."""
     people = summary["unconfirmed"]
 
-    def share(name: str, of: dict[str, Any]) -> str:
-        low, high = of[f"{name}_low"], of[f"{name}_high"]
-        return f"{_percent(of[name])} [{_percent(low)}, {_percent(high)}]"
+    def share(name: str, of: dict[str, Any] = summary) -> str:
+        low, high = (percent(of[f"{name}_{end}"], ".3f") for end in ("low", "high"))
+        return f"{percent(of[name], '.3f')} [{low}, {high}]"
 
     rows = {
         "images": f"{summary['images']:,}",
         "confidently another digit than the label": f"{summary['doubtful']:,}",
-        "their share, %": share("doubtful_share", summary),
-        "estimate of the Bayes error, %": _percent(summary["bayes_error"]),
-        "misclassified out of sample, %": _percent(summary["misclassified"]),
-        "error that the networks expect of themselves, %": _percent(summary["expected_error"]),
+        "their share, %": share("doubtful_share"),
+        "estimate of the Bayes error, %": percent(summary["bayes_error"], ".3f"),
+        "misclassified out of sample, %": percent(summary["misclassified"], ".3f"),
+        "error that the networks expect of themselves, %": percent(
+            summary["expected_error"], ".3f"
+        ),
         "test images whose label people did not confirm": people["images"],
         "their share of the test images, %": share("share", people),
         "of them confidently another digit": people["doubtful"],
         "of them misclassified out of sample": people["misclassified"],
     }
-    table = pd.DataFrame(rows.items(), columns=["", "value"])
-    return analysis.as_markdown(table, [""])
-
-
-def _percent(share: float) -> str:
-    return percent(share, decimals=3)
+    return analysis.as_markdown(({"": key, "value": value} for key, value in rows.items()), [""])

@@ -8,22 +8,18 @@ cleanlab, is under the AGPL, which this project's MIT licence cannot take in.
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix
 
 
 def joint(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
     """Count images by label (row) and by the digit they confidently are (column).
 
     An image confidently is a digit if that digit's probability reaches its mean over the images
-    labelled so; of several such digits it is the most probable one. Others are not counted.
-
-    Args:
-        labels: (n,), 0 to 9, each there at least once.
-        probabilities: (n, 10).
+    labelled so; of several such digits it is the most probable one. Others are not counted. Each
+    digit is among the ``labels``, (n,), at least once; ``probabilities`` are (n, 10).
     """
-    counts = np.zeros((10, 10), np.int64)
-    meant = confident_digit(labels, probabilities)
-    sure = meant >= 0
-    np.add.at(counts, (labels[sure], meant[sure]), 1)
+    digits = confident_digit(labels, probabilities)
+    counts: NDArray[np.int64] = confusion_matrix(labels, digits, labels=range(10))
     return counts
 
 

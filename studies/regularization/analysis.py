@@ -25,17 +25,20 @@ from studies import analysis
 from studies.analysis import Findings
 from studies.images import read_images
 from studies.regularization import page
-from studies.regularization.page import DECOMPOSED, EQUIVALENT, OUTCOMES
+from studies.regularization.page import DECOMPOSED, EQUIVALENT, MEASURED, OUTCOMES, SHORT
 from studies.study import Study
 
-SHORT, LONG = "short_", "long_"
+LONG = "long_"
 DRAWS = 2000  # of the bootstrap
 ROUNDING = 0.01  # share of the images whose most probable digit may be lost in it
 
 
 def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
     """Estimate all effects, and check them in the ways that study.yaml says beforehand."""
-    return page.findings(describe(study, table, folder, test_labels(study, table)))
+    images = read_images(study.dataset, table)
+    split = splits.divide(images.labels, images.sources, config.load().split)
+    labels = images.labels[splits.sets(split)["test"]]  # in the order in which runs keep them
+    return page.findings(describe(study, table, folder, labels))
 
 
 def describe(
@@ -52,7 +55,7 @@ def describe(
         effects(short[short["block"] != block], factors, "test_error").assign(block=int(block))
         for block in sorted(short["block"].unique())
     ]
-    longer = [effects(long, factors, "test_error", interactions=False)] if len(long) else []
+    longer = effects(long, factors, "test_error", interactions=False) if len(long) else None
     return {
         "trainings": len(short),
         "residual_degrees_of_freedom": freedom(short, factors),
@@ -61,7 +64,7 @@ def describe(
         "bootstrap": bootstrap(short, factors, folder, len(labels)),
         "without_a_block": pd.concat(without).query("order == 1").to_dict("records"),
         "additions": additions(study, table),
-        "long": [row for table in longer for row in table.to_dict("records")],
+        "long": [] if longer is None else longer.to_dict("records"),
         "settings": settings(short, brier),
     }
 
@@ -100,27 +103,20 @@ def effects(
         (HC3), p, and p_corrected (Holm, over the terms of its order). Of an outcome that is a
         logarithm, effect and ends are shares by which the outcome changes.
     """
-    terms: dict[str, NDArray[np.float64]] = {
-        factor: rows[factor].to_numpy(float) for factor in factors
-    }
+    terms = rows[[*factors]].astype(float)
     if interactions:
         for first, second in itertools.combinations(factors, 2):
             terms[f"{first}:{second}"] = terms[first] * terms[second]
-    blocks = pd.get_dummies(rows["block"], dtype=float).to_numpy()
-    design = np.column_stack([blocks, *terms.values()])
+    blocks = pd.get_dummies(rows["block"], dtype=float)
+    design = np.column_stack([blocks, *terms.to_numpy().T])
     fit = sm.OLS(rows[outcome].to_numpy(float), design).fit(cov_type="HC3", use_t=True)
-    last = slice(blocks.shape[1], None)
+    last = slice(-terms.shape[1], None)
     ends = 2 * np.column_stack([fit.params, fit.conf_int(alpha=0.05)])[last]
     if outcome in ("test_error", "test_loss"):
         ends = np.expm1(ends)
     found = pd.DataFrame(ends, columns=["effect", "low", "high"])
-    found = found.assign(
-        outcome=outcome,
-        term=list(terms),
-        order=[term.count(":") + 1 for term in terms],
-        se=2 * fit.bse[last],
-        p=fit.pvalues[last],
-    )
+    found = found.assign(outcome=outcome, term=terms.columns, se=2 * fit.bse[last])
+    found = found.assign(order=found["term"].str.count(":") + 1, p=fit.pvalues[last])
     found["p_corrected"] = found.groupby("order")["p"].transform(lambda p: statistics.holm(list(p)))
     return found.round(dict.fromkeys(("effect", "low", "high", "se"), 6))
 
@@ -135,19 +131,16 @@ def additions(study: Study, table: pd.DataFrame) -> list[dict[str, Any]]:
     """
     error = 1 - table.pivot_table(index="seed", columns="setting", values="test_accuracy")
     found = []
-    for name in study.settings:
-        base = study.base_of(name)
-        if not base or not {name, base} <= set(error):
-            continue
-        pair = error[[name, base]].dropna()
-        one = analysis.paired(np.log(pair[name].to_numpy() / pair[base].to_numpy()))
-        if one["p"] is not None:
-            shares = [round(float(np.expm1(one[key] or 0)), 6) for key in ("mean", "low", "high")]
+    for name, base in study.pairs:
+        pair = error.reindex(columns=[name, base]).dropna().to_numpy()
+        ratio = analysis.paired(np.log(pair[:, 0] / pair[:, 1]))
+        if ratio["p"] is not None:
+            ends = zip(("effect", "low", "high"), ("mean", "low", "high"), strict=True)
             found.append(
                 {"setting": name, "images": study.images[0], "metric": "test_error"}
-                | dict(zip(("effect", "low", "high"), shares, strict=True))
-                | {"points": round(float((pair[name] - pair[base]).mean()), 6)}
-                | {"blocks": len(pair), "p": one["p"]}
+                | {to: round(float(np.expm1(ratio[key] or 0)), 6) for to, key in ends}
+                | {"points": round(float((pair[:, 0] - pair[:, 1]).mean()), 6)}
+                | {"blocks": len(pair), "p": ratio["p"]}
             )
     return analysis.corrected(found)
 
@@ -163,20 +156,12 @@ def equivalence(rows: pd.DataFrame, factors: Sequence[str], factor: str) -> dict
     Two one-sided tests: the 90 % interval lies within. Schuirmann, D. J. (1987), A comparison of
     the two one-sided tests procedure and the power approach, J. Pharmacokin. Biopharm. 15, 657-680.
     """
-    (found,) = (
-        effects(rows, factors, "test_error_points").query("term == @factor").to_dict("records")
-    )
+    every = effects(rows, factors, "test_error_points")
+    (found,) = every.query("term == @factor").to_dict("records")
     half = stats.t.ppf(0.95, freedom(rows, factors)) * found["se"]
     low, high = float(found["effect"] - half), float(found["effect"] + half)
     within = low > -EQUIVALENT and high < EQUIVALENT
     return {"factor": factor, "low": round(low, 6), "high": round(high, 6), "equivalent": within}
-
-
-def test_labels(study: Study, table: pd.DataFrame) -> NDArray[np.uint8]:
-    """Return the labels of the test images, in the order in which runs keep them."""
-    images = read_images(study.dataset, table)
-    table = splits.divide(images.labels, images.sources, config.load().split)
-    return images.labels[splits.sets(table)["test"]]
 
 
 def read_kept(
@@ -210,13 +195,14 @@ def decompose(rows: pd.DataFrame, folder: Path, labels: NDArray[np.uint8]) -> pd
         variance = kept.var(axis=0, ddof=1).sum(axis=1).mean()
         distance = ((kept.mean(axis=0) - truth) ** 2).sum(axis=1).mean()
         bias = distance - variance / len(kept)
-        found.append(group.iloc[:1].assign(block=0, brier_bias=bias, brier_variance=variance))
+        brier = {"brier_bias": float(bias), "brier_variance": float(variance)}
+        found.append(group.iloc[:1].assign(block=0, **brier))
     return pd.concat(found, ignore_index=True)
 
 
 def bootstrap(
     rows: pd.DataFrame, factors: Sequence[str], folder: Path, count: int
-) -> list[dict[str, Any]]:
+) -> list[dict[Any, Any]]:
     """Return main effects on test error, had other test images and other blocks been drawn.
 
     Percentile intervals of `DRAWS` draws, with replacement, of blocks and of the ``count`` images.
@@ -233,26 +219,16 @@ def bootstrap(
         weights = np.bincount(rng.integers(0, count, count), minlength=count) / count
         chosen = [parts[one] for one in rng.integers(0, len(parts), len(parts))]
         drawn[number] = np.mean(chosen, axis=0) @ weights
-    ends = np.percentile(drawn, [2.5, 97.5], axis=0).round(6)
-    return [
-        {"term": factor, "low": float(low), "high": float(high)}
-        for factor, low, high in zip(factors, *ends, strict=True)
-    ]
+    low, high = np.percentile(drawn, [2.5, 97.5], axis=0).round(6)
+    return pd.DataFrame({"term": factors, "low": low, "high": high}).to_dict("records")
 
 
-def settings(rows: pd.DataFrame, brier: pd.DataFrame) -> list[dict[str, Any]]:
+def settings(rows: pd.DataFrame, brier: pd.DataFrame) -> list[dict[Any, Any]]:
     """Return mean and SD over the blocks of every setting, and its bias and variance."""
-    found = []
-    for (name, group), (_, one) in zip(
-        rows.groupby("setting", sort=False), brier.iterrows(), strict=True
-    ):
-        measured = {
-            kind: {
-                "mean": round(float(group[kind].mean()), 6),
-                "std": round(float(group[kind].std()), 6),
-            }
-            for kind in ("test_error_points", "train_error", "gap")
-        }
-        decomposed = {kind: round(float(one[kind]), 6) for kind in ("brier_bias", "brier_variance")}
-        found.append({"setting": str(name), "blocks": len(group), **measured, **decomposed})
-    return found
+    decomposed = brier.set_index("setting")[[*DECOMPOSED]].round(6)
+    return [
+        {"setting": name, "blocks": len(group)}
+        | group[MEASURED].agg(["mean", "std"]).round(6).to_dict()
+        | decomposed.loc[name].to_dict()
+        for name, group in rows.groupby("setting", sort=False)
+    ]

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from digits.evaluation import figures
-from studies import analysis
-from studies.analysis import SIGNIFICANT, Findings, as_markdown
+from studies import analysis, pictures
+from studies.analysis import Findings, as_markdown, estimate, interval, percent, star
 
 SHORT = "short_"
 NAMES = {
@@ -28,27 +28,30 @@ OUTCOMES = {
     "gap": ("test - train error", "points"),
     "test_error_points": ("test error", "points"),
 }
-DECOMPOSED = {"brier_variance": "variance", "brier_bias": "bias"}
+MEASURED = ["test_error_points", "train_error", "gap"]  # of each setting
+DECOMPOSED = {
+    "brier_variance": ("variance", "thousandths"),
+    "brier_bias": ("bias", "thousandths"),
+}
+UNITS = {"%": ("+.1f", 100), "points": ("+.2f", 100), "thousandths": ("+.2f", 1000)}
 EQUIVALENT = 0.0005  # a test error that differs by less is the same, as study.yaml has it
 POWER = 0.8
 
 
 def findings(described: dict[str, Any]) -> Findings:
     """Return the texts, tables and pictures of what `analysis.describe` returns."""
-    texts = {
+    tables = {
         "answer.md": answer(described),
         "tables.md": effects_table(described),
-        "decomposition.md": decomposition_table(described),
+        "decomposition.md": effects_table(described, DECOMPOSED),
         "interactions.md": effects_table(described, order=2),
         "settings.md": settings_table(described),
         "additions.md": additions_table(described),
         "checks.md": checks(described),
     }
-    drawn = {
-        "effects.png": draw_effects(described),
-        "interactions.png": draw_interactions(described),
-    }
-    return Findings(described, texts, drawn)
+    effects, interactions = draw_effects(described), draw_interactions(described)
+    drawn = {"effects.png": effects, "interactions.png": interactions}
+    return Findings(described, tables, drawn)
 
 
 def of(described: dict[str, Any], outcome: str, order: int = 1) -> list[dict[str, Any]]:
@@ -68,40 +71,48 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
+def to(one: dict[str, Any], form: str = "+.2f") -> str:
+    """Write an interval in percent, in a text."""
+    return f"{percent(one['low'], form)} to {percent(one['high'], form)}"
+
+
 def answer(described: dict[str, Any]) -> str:
     """Answer the question in a sentence, and say in one for each factor what it rests on."""
-    found = of(described, "test_error")
-    clear = [one for one in found if one["p_corrected"] < SIGNIFICANT]
-    parts = []
-    for verb, group in (
-        ("lowers", [one for one in clear if one["effect"] < 0]),
-        ("raises", [one for one in clear if one["effect"] > 0]),
-    ):
-        found_so = [f"{named(one['term'])} (by {100 * abs(one['effect']):.0f} %)" for one in group]
-        if found_so:
-            verb = verb if len(found_so) == 1 else verb[:-1]
-            parts.append(f"{listed(found_so)} {verb} the test error")
-    rest = [named(one["term"]) for one in found if one not in clear]
-    if rest:
-        parts.append(f"{listed(rest)} {'has' if len(rest) == 1 else 'have'} no significant effect")
-    text = "; ".join(parts)
-    lines = [f"**{text[0].upper()}{text[1:]}.**", "Change of the test error with each:", ""]
     points = {one["term"]: one for one in of(described, "test_error_points")}
-    for one in found:
-        absolute = points[one["term"]]
-        low, high = 100 * absolute["low"], 100 * absolute["high"]
-        line = f"not significant ({p_value(one['p_corrected'])}), {low:+.2f} to {high:+.2f} points"
-        if one in clear:
-            line = (
-                f"{100 * one['effect']:+.0f} % "
-                f"[{100 * one['low']:+.0f}, {100 * one['high']:+.0f}], "
-                f"{100 * absolute['effect']:+.2f} points [{low:+.2f}, {high:+.2f}], "
-                f"{p_value(one['p_corrected'])}"
-            )
-        lines.append(f"- {named(one['term'])}: {line}")
+    lower, higher, without, lines = (list[str]() for _ in range(4))
+    for one in of(described, "test_error"):
+        name, absolute, p = named(one["term"]), points[one["term"]], p_value(one["p_corrected"])
+        if star(one):
+            size = f"{name} (by {100 * abs(one['effect']):.0f} %)"
+            (lower if one["effect"] < 0 else higher).append(size)
+            share, change = percent(one["effect"], "+.0f"), percent(absolute["effect"], "+.2f")
+            text = f"{share} % {interval(one, '+.0f')}, {change} points "
+            text += f"{interval(absolute, '+.2f')}, {p}"
+        else:
+            without.append(name)
+            text = f"not significant ({p}), {to(absolute)} points"
+        lines.append(f"- {name}: {text}")
+    parts = [
+        f"{listed(names)} {verb if len(names) == 1 else plural} {what}"
+        for names, verb, plural, what in (
+            (lower, "lowers", "lower", "the test error"),
+            (higher, "raises", "raise", "the test error"),
+            (without, "has", "have", "no significant effect"),
+        )
+        if names
+    ]
+    text = "; ".join(parts)
     samples = described["settings"][0]["blocks"]
-    lines += ["", f"{described['trainings']} trainings: every combination on {samples} samples."]
-    return "\n".join(lines)
+    return "\n".join(
+        [
+            f"**{text[0].upper()}{text[1:]}.**",
+            "Change of the test error with each:",
+            "",
+            *lines,
+            "",
+            f"{described['trainings']} trainings: every combination on {samples} samples.",
+        ]
+    )
 
 
 def listed(names: Sequence[str]) -> str:
@@ -109,23 +120,24 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
 
 
-def percent_of(one: dict[str, Any], outcome: str) -> str:
-    """Write an effect with its interval, in percent of the outcome or in points."""
-    digits = 1 if OUTCOMES[outcome][1] == "%" else 2
-    effect, low, high = (f"{100 * one[key]:+.{digits}f}" for key in ("effect", "low", "high"))
-    star = "*" if one["p_corrected"] < SIGNIFICANT else ""
-    return f"{effect} [{low}, {high}]{star}"
-
-
-def effects_table(described: dict[str, Any], order: int = 1) -> str:
-    """Write the effects on all outcomes, the largest on test error first."""
-    by_term: dict[str, dict[str, str]] = {}
-    for one in of(described, "test_error", order):
-        by_term[one["term"]] = {"with it": named(one["term"]), "p": p_value(one["p_corrected"])}
-    for outcome, (name, unit) in OUTCOMES.items():
+def effects_table(
+    described: dict[str, Any], outcomes: dict[str, tuple[str, str]] = OUTCOMES, order: int = 1
+) -> str:
+    """Write the effects on all outcomes, the largest on the first of them first."""
+    rows: dict[str, dict[str, str]] = {}
+    for outcome, (name, unit) in outcomes.items():
         for one in of(described, outcome, order):
-            by_term[one["term"]][f"{name}, {unit}"] = percent_of(one, outcome)
-    return as_markdown(pd.DataFrame(by_term.values()), ("with it",))
+            row = rows.setdefault(one["term"], {"with it": named(one["term"])})
+            if outcome == "test_error":
+                row["p"] = p_value(one["p_corrected"])
+            row[f"{name}, {unit}"] = effect(one, unit)
+    return as_markdown(rows.values(), ("with it",))
+
+
+def effect(one: dict[str, Any], unit: str) -> str:
+    """Write an effect with its interval in one of `UNITS`."""
+    form, scale = UNITS[unit]
+    return estimate(one, form, "effect", scale) + star(one)
 
 
 def settings_table(described: dict[str, Any]) -> str:
@@ -133,19 +145,12 @@ def settings_table(described: dict[str, Any]) -> str:
     rows = []
     for one in sorted(described["settings"], key=lambda one: one["test_error_points"]["mean"]):
         present = one["setting"].removeprefix(SHORT).replace("none", "")
-        measured = {
-            f"{OUTCOMES[kind][0]}, %": analysis.mean_and_std(one[kind])
-            for kind in ("test_error_points", "train_error", "gap")
-        }
         rows.append(
             {name: "x" if factor[0] in present else "" for factor, name in NAMES.items()}
-            | measured
-            | {
-                "Brier bias": f"{one['brier_bias']:.4f}",
-                "Brier variance": f"{one['brier_variance']:.4f}",
-            }
+            | {f"{OUTCOMES[kind][0]}, %": analysis.mean_and_std(one[kind]) for kind in MEASURED}
+            | {f"Brier {kind}": f"{one[f'brier_{kind}']:.4f}" for kind in ("bias", "variance")}
         )
-    return as_markdown(pd.DataFrame(rows))
+    return as_markdown(rows)
 
 
 def additions_table(described: dict[str, Any]) -> str:
@@ -154,25 +159,13 @@ def additions_table(described: dict[str, Any]) -> str:
         {
             "added": one["setting"].replace("_", " "),
             "blocks": one["blocks"],
-            "test error, %": percent_of(one, "test_error"),
-            "test error, points": f"{100 * one['points']:+.2f}",
+            "test error, %": effect(one, "%"),
+            "test error, points": percent(one["points"], "+.2f"),
             "p": p_value(one["p_corrected"]),
         }
         for one in described["additions"]
     ]
-    return as_markdown(pd.DataFrame(rows), ("added",)) if rows else "The runs are still to be made."
-
-
-def decomposition_table(described: dict[str, Any]) -> str:
-    """Write what every factor does to bias and variance of the Brier score, in thousandths."""
-    rows: dict[str, dict[str, str]] = {}
-    for outcome, name in DECOMPOSED.items():
-        for one in of(described, outcome):
-            row = rows.setdefault(one["term"], {"with it": named(one["term"])})
-            effect, low, high = (f"{1000 * one[key]:+.2f}" for key in ("effect", "low", "high"))
-            star = "*" if one["p_corrected"] < SIGNIFICANT else ""
-            row[f"{name}, thousandths"] = f"{effect} [{low}, {high}]{star}"
-    return as_markdown(pd.DataFrame(rows.values()), ("with it",))
+    return as_markdown(rows, ("added",)) if rows else "The runs are still to be made."
 
 
 def checks(described: dict[str, Any]) -> str:
@@ -183,33 +176,27 @@ def checks(described: dict[str, Any]) -> str:
     found = (stats.t.ppf(0.975, left) + stats.t.ppf(POWER, left)) * max(one["se"] for one in points)
     same = described["equivalence"]
     verdict = "equivalent to none" if same["equivalent"] else "not shown to be equivalent to none"
-    whole = {one["term"]: one for one in of(described, "test_error")}
+    whole = {one["term"]: one["effect"] for one in of(described, "test_error")}
     least = pd.DataFrame(described["without_a_block"]).groupby("term")["effect"]
-    ranges = [
-        f"{named(str(term))} {100 * effects.min():+.1f} to {100 * effects.max():+.1f} %"
-        for term, effects in least
-    ]
+    bootstrap = "; ".join(f"{named(one['term'])} {to(one)}" for one in described["bootstrap"])
+    ranges = "; ".join(
+        f"{named(str(term))} {to({'low': one.min(), 'high': one.max()}, '+.1f')} %"
+        for term, one in least
+    )
+    longer = "; ".join(
+        f"{named(one['term'])} {percent(one['effect'], '+.0f')} % {interval(one, '+.0f')}, "
+        f"{percent(whole[one['term']], '+.0f')} % after 15 epochs"
+        for one in described["long"]
+    )
     lines = [
         f"**Power**: the 95 % intervals of main effects on test error are at most "
         f"± {100 * half:.2f} points wide; an effect of {100 * found:.2f} points is found with a "
         f"probability of {100 * POWER:.0f} %.",
         f"**Equivalence**: {named(same['factor'])} is {verdict}: the 90 % interval of its effect "
-        f"is {100 * same['low']:+.3f} to {100 * same['high']:+.3f} points, the margin "
-        f"± {100 * EQUIVALENT:.2f}.",
-        "**Other images and blocks** (bootstrap, test error in points): "
-        + "; ".join(
-            f"{named(one['term'])} {100 * one['low']:+.2f} to {100 * one['high']:+.2f}"
-            for one in described["bootstrap"]
-        )
-        + ".",
-        f"**Each block left out in turn** (effect on test error): {'; '.join(ranges)}.",
+        f"is {to(same, '+.3f')} points, the margin ± {100 * EQUIVALENT:.2f}.",
+        f"**Other images and blocks** (bootstrap, test error in points): {bootstrap}.",
+        f"**Each block left out in turn** (effect on test error): {ranges}.",
     ]
-    longer = "; ".join(
-        f"{named(one['term'])} {100 * one['effect']:+.0f} % "
-        f"[{100 * one['low']:+.0f}, {100 * one['high']:+.0f}], "
-        f"{100 * whole[one['term']]['effect']:+.0f} % after 15 epochs"
-        for one in described["long"]
-    )
     if longer:
         lines.append(f"**30 epochs** (16 settings, one block; effect on test error): {longer}.")
     return "\n".join(f"- {line}" for line in lines)
@@ -244,12 +231,9 @@ def draw_interactions(described: dict[str, Any]) -> Figure:
 def _forest(axes: Axes, found: list[dict[str, Any]], order: list[str]) -> None:
     """Draw effects with their intervals, in percent, a row for each term."""
     for one in found:
-        clear = one["p_corrected"] < SIGNIFICANT
-        colour = figures.COLOURS[0] if clear else "grey"
+        colour, filling = (figures.COLOURS[0],) * 2 if star(one) else ("grey", "white")
         row, effect = order.index(one["term"]), 100 * one["effect"]
         axes.plot([100 * one["low"], 100 * one["high"]], [row, row], color=colour, linewidth=2)
-        axes.plot(effect, row, "o", color=colour, markerfacecolor=colour if clear else "white")
+        axes.plot(effect, row, "o", color=colour, markerfacecolor=filling)
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_yticks(range(len(order)), [named(term) for term in order])
-    axes.set_ylim(len(order) - 0.5, -0.5)
-    axes.grid(axis="x", alpha=0.3)
+    pictures.name_rows(axes, [named(term) for term in order])

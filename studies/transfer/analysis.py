@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from digits.evaluation import figures
-from studies import analysis
-from studies.analysis import Findings, interval
+from studies import analysis, pictures
+from studies.analysis import Findings
 from studies.study import Study
 
 SETS = {"dev": "dev", "test": "test", "small": "small, off-centre"}
@@ -22,63 +22,45 @@ PAIRS = ((UNFROZEN, FROZEN), (UNFROZEN, SCRATCH))
 
 
 def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
-    """Compare the states of the network: setting and phase."""
-    keys = zip(table["setting"], table["phase"], strict=True)
-    rows = table.assign(state=[NAMES[key] for key in keys])
-    summary = {"states": describe(rows), "differences": compare(rows)}
+    """Compare the states of the network, setting and phase, by their accuracy on each set."""
+    states = [NAMES[key] for key in zip(table["setting"], table["phase"], strict=True)]
+    accuracies = {kind: table[f"{kind}_accuracy"] for kind in SETS}
+    rows = table.assign(setting=states, **accuracies)
+    described = analysis.describe(rows, PAIRS, list(SETS), list(SETS))
+    summary = {
+        "states": [renamed(one, setting="state") for one in described["settings"]],
+        "differences": [
+            renamed(one, setting="better", base="than", metric="set")
+            for one in described["differences"]
+        ],
+    }
     return Findings(summary, {"tables.md": markdown(summary)}, {"errors.png": draw(rows)})
 
 
-def describe(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return mean, std and interval over the seeds of the accuracy on each set."""
-    return [
-        {
-            "state": name,
-            "seeds": len(rows),
-            **{
-                kind: analysis.mean_and_interval(rows[f"{kind}_accuracy"].to_numpy())
-                for kind in SETS
-            },
-        }
-        for name in NAMES.values()
-        if len(rows := table[table["state"] == name])
-    ]
-
-
-def compare(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return for two pairs of states the mean difference of the accuracies, paired by seed."""
-    found = []
-    for first, second in PAIRS:
-        for kind in SETS:
-            wide = table.pivot(index="seed", columns="state", values=f"{kind}_accuracy")
-            wide = wide.reindex(columns=[first, second])
-            gain = (wide[first] - wide[second]).dropna()
-            paired = analysis.paired(gain.round(6).to_numpy())
-            found.append({"better": first, "than": second, "set": kind, **paired})
-    return found
+def renamed(one: dict[str, Any], **names: str) -> dict[str, Any]:
+    """Return a part of `analysis.describe` under the names of this study, without the rest."""
+    left_out = ("images", "p_corrected")
+    return {names.get(key, key): value for key, value in one.items() if key not in left_out}
 
 
 def markdown(summary: dict[str, Any]) -> str:
     """Write the summary as two tables."""
-    states = pd.DataFrame(
-        {
-            "network": state["state"],
-            "seeds": state["seeds"],
-            **{f"{SETS[kind]}, %": analysis.mean_and_std(state[kind]) for kind in SETS},
-        }
+    states = [
+        {"network": state["state"], "seeds": state["seeds"]}
+        | {f"{SETS[kind]}, %": analysis.mean_and_std(state[kind]) for kind in SETS}
         for state in summary["states"]
-    )
-    differences = pd.DataFrame(
+    ]
+    differences = [
         {
             "difference": f"{one['better']} - {one['than']}",
             "on": SETS[one["set"]],
-            "percentage points": analysis.percent(one["mean"], "+"),
-            "95 % interval": interval(one, "+"),
+            "percentage points": analysis.percent(one["mean"], "+.2f"),
+            "95 % interval": analysis.interval(one, "+.2f"),
         }
         for one in summary["differences"]
-    )
+    ]
     left = ["network", "difference", "on"]
-    return f"{analysis.as_markdown(states, left)}\n\n{analysis.as_markdown(differences, left)}"
+    return "\n\n".join(analysis.as_markdown(rows, left) for rows in (states, differences))
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -86,15 +68,12 @@ def draw(table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(9, 3.8), layout="constrained")
     panels = figure.subplots(1, len(SETS), sharey=True)
     for panel, (kind, title) in zip(panels, SETS.items(), strict=True):
-        errors = 100 * (1 - table[f"{kind}_accuracy"])
+        errors = 100 * (1 - table[kind])
         for row, name in enumerate(NAMES.values()):
-            of_state = errors[table["state"] == name]
-            colour = figures.COLOURS[row]
+            of_state, colour = errors[table["setting"] == name], figures.COLOURS[row]
             panel.plot(of_state, [row] * len(of_state), "o", color=colour, alpha=0.6)
             panel.plot([of_state.mean()] * 2, [row - 0.3, row + 0.3], color=colour, linewidth=2)
         panel.set(title=title, xlabel="error, %")
         panel.set_xlim(0, 1.08 * errors.max())
-        panel.grid(axis="x", alpha=0.3)
-    panels[0].set_yticks(range(len(NAMES)), list(NAMES.values()))
-    panels[0].set_ylim(len(NAMES) - 0.5, -0.5)
+        pictures.name_rows(panel, list(NAMES.values()))
     return figure

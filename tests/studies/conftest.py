@@ -15,6 +15,12 @@ from tests.workspace import write_params
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture
+def in_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in the project's own folder."""
+    monkeypatch.chdir(ROOT)
+
+
 @pytest.fixture(scope="session")
 def images() -> Images:
     """Return optdigits' 1,797 images."""

@@ -11,16 +11,13 @@ from scipy import stats
 from digits.errors import PipelineError
 from studies import analysis, table
 from studies.study import Study
-from tests.studies.conftest import ROOT
 
 # The standard deviation over the seeds of what b gains over a is far below that of either alone.
 TEST = {"a": [0.90, 0.94, 0.98], "b": [0.911, 0.95, 0.989], "c": [0.95, 0.93, 0.94]}
 GAINS = np.array([0.011, 0.010, 0.009])
 
 
-@pytest.fixture(autouse=True)
-def _inside(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+pytestmark = pytest.mark.usefixtures("in_root")
 
 
 def study(**changes: Any) -> Study:
@@ -47,7 +44,7 @@ def test_bias_is_above_bayes_error_and_variance_above_train_error(gaps: pd.DataF
 
 
 def test_means_have_standard_deviations_and_intervals(gaps: pd.DataFrame) -> None:
-    first = analysis.describe(gaps, study().base_of)["settings"][0]
+    first = analysis.describe(gaps, study().pairs)["settings"][0]
     expected = stats.t.interval(0.95, 2, np.mean(TEST["a"]), stats.sem(TEST["a"]))
     assert first["test_accuracy"] == {
         "mean": 0.94,
@@ -59,7 +56,7 @@ def test_means_have_standard_deviations_and_intervals(gaps: pd.DataFrame) -> Non
 
 
 def test_differences_are_paired_by_seed_and_corrected(gaps: pd.DataFrame) -> None:
-    found = analysis.describe(gaps, study().base_of)["differences"]
+    found = analysis.describe(gaps, study().pairs)["differences"]
     differences = {(one["setting"], one["metric"]): one for one in found}
     assert set(differences) == {(s, m) for s in "bc" for m in analysis.COMPARED}
     b, c = differences["b", "test_accuracy"], differences["c", "test_accuracy"]
@@ -74,7 +71,7 @@ def test_differences_are_paired_by_seed_and_corrected(gaps: pd.DataFrame) -> Non
 
 def test_a_chain_of_bases_is_corrected_for_all_its_settings(gaps: pd.DataFrame) -> None:
     chain = study(base=None, settings={"a": {}, "b": {"base": "a"}, "c": {"base": "b"}})
-    found = analysis.describe(gaps, chain.base_of)["differences"]
+    found = analysis.describe(gaps, chain.pairs)["differences"]
     of_test = [one for one in found if one["metric"] == "test_accuracy"]
     assert [(one["setting"], one["base"]) for one in of_test] == [("b", "a"), ("c", "b")]
     lower, higher = sorted(of_test, key=lambda one: one["p"])
@@ -83,23 +80,20 @@ def test_a_chain_of_bases_is_corrected_for_all_its_settings(gaps: pd.DataFrame) 
 
 
 def test_one_seed_has_no_spread_and_a_missing_base_no_difference(gaps: pd.DataFrame) -> None:
-    described = analysis.describe(gaps[gaps["seed"] == 0], study().base_of)
+    described = analysis.describe(gaps[gaps["seed"] == 0], study().pairs)
     assert described["settings"][0]["test_accuracy"]["std"] is None
     assert described["differences"][0]["p"] is None
     assert described["differences"][0]["mean"] == 0.011
     assert "| +1.10 [-, -]" in analysis.markdown(described)
-    described = analysis.describe(gaps[gaps["setting"] != "a"], study().base_of)
+    described = analysis.describe(gaps[gaps["setting"] != "a"], study().pairs)
     assert [one["mean"] for one in described["differences"]] == [None] * 6
 
 
 def test_the_findings_are_tables_in_percent_and_figures(rows: pd.DataFrame) -> None:
-    rows.loc[:3, "processor"] = None
     found = analysis.analyse(study(), rows, Path())
     text = found.tables["tables.md"]
     assert "| a         |      100 |       3 | 99.00 ± 0.00 | 93.00 ± 4.00 |" in text
     assert "+1.00 [+0.75, +1.25]*" in text
-    older = "\n\n4 of 9 rows do not say on which processor they were made."
-    assert (analysis.older(rows), analysis.older(rows[4:])) == (older, "")
     assert list(found.figures) == ["gaps.png"]
     sizes = analysis.analyse(study(images=[100, "all"]), rows, Path())
     assert list(sizes.figures) == ["gaps.png", "sizes.png"]

@@ -24,7 +24,7 @@ def test_experiments_that_differ_in_the_seed_alone_are_one_setting() -> None:
     assert experiments.architecture_of(changed) == "lenet5"
     table = experiments.tabulate(found, changed, "lenet5", 1000)
     assert table["setting"].tolist() == ["l2=0"] * 3 + ["l2=0.1"] * 3
-    described = analysis.describe(table, lambda one: "l2=0" if one == "l2=0.1" else None)
+    described = analysis.describe(table, [("l2=0.1", "l2=0")])
     (test,) = [one for one in described["differences"] if one["metric"] == "test_accuracy"]
     assert (test["mean"], test["low"], test["high"]) == pytest.approx((-0.1, -0.1, -0.1))
     assert experiments.warnings(table, found, changed) == []

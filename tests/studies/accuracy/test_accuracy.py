@@ -11,7 +11,7 @@ from digits import config
 from digits.config import Architecture
 from studies import study, table
 from studies.accuracy import analysis
-from studies.label_errors import LABEL_ERRORS
+from studies.images import LABEL_ERRORS
 from tests.studies.conftest import ROOT
 
 
@@ -64,8 +64,8 @@ def test_what_was_tried_is_a_mean_over_its_seeds_with_its_work() -> None:
     assert (found["seeds"], found["dev_accuracy"], found["work"]) == (2, 0.985, 0.6)
 
 
-def test_the_page_has_swift_as_an_architecture(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+@pytest.mark.usefixtures("in_root")
+def test_the_page_has_swift_as_an_architecture() -> None:
     page = (ROOT / "docs/accuracy.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     shown = config.check(Architecture, yaml.safe_load(block)["swift"], "docs")

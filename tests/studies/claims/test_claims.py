@@ -4,7 +4,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from scipy import stats
 
 from digits import config
@@ -12,7 +11,6 @@ from digits.errors import PipelineError
 from studies import study, table
 from studies.claims import analysis as claims
 from studies.claims.analysis import Claim
-from tests.studies.conftest import ROOT
 
 
 def claim(**changes: Any) -> Claim:
@@ -78,9 +76,10 @@ def test_a_claim_with_a_reason_has_no_verdict(changes: dict[str, Any]) -> None:
 
 def test_losses_are_in_nats() -> None:
     one = claim(metric="test_loss", published=0.0774)
-    verdicts = [claims.judge(one, runs([0.07, 0.08, 0.09], metric="test_loss"))]
-    assert "| 0.0774" in claims.markdown(verdicts)
-    assert "0.0800 ± 0.0100" in claims.markdown(verdicts)
+    (row,) = claims.tabulate([claims.judge(one, runs([0.07, 0.08, 0.09], "test_loss"))]).to_dict(
+        "records"
+    )
+    assert (row["published"], row["ours"]) == ("0.0774", "0.0800 ± 0.0100")
 
 
 def test_the_picture_has_a_row_for_each_accuracy_that_was_run() -> None:
@@ -95,11 +94,11 @@ def test_the_picture_has_a_row_for_each_accuracy_that_was_run() -> None:
     assert np.asarray(published.get_xdata()) == pytest.approx([2.25])
 
 
+@pytest.mark.usefixtures("in_root")
 def test_every_claim_names_a_setting_of_the_study() -> None:
-    path = ROOT / "studies/claims/claims.yaml"
+    path = Path("studies/claims/claims.yaml")
     found = config.check(claims.Claims, config.read_yaml(path), str(path)).claims
-    content = yaml.safe_load((ROOT / "studies/claims/study.yaml").read_text(encoding="utf-8"))
-    assert {one.setting for one in found} - {None} == set(content["settings"])
+    assert {one.setting for one in found} - {None} == set(study.read("claims").settings)
     assert {one.source for one in found} == {"S0", "S1", "S2", "S3", "S4"}
 
 
@@ -108,14 +107,8 @@ def test_a_claim_with_neither_setting_nor_reason_is_refused() -> None:
         claim(setting=None)
 
 
-def test_the_findings_have_the_verdicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    (tmp_path / "claims.yaml").write_bytes((ROOT / "studies/claims/claims.yaml").read_bytes())
-    one = study.read("claims")
-    found = claims.analyse(one, runs([0.978, 0.979, 0.980]), tmp_path)
-    assert "97.90 ± 0.10" in found.tables["tables.md"]
-    assert "97.90 ± 0.10" in found.tables["short.md"]
-    assert list(found.figures) == ["verdicts.png"]
+@pytest.mark.usefixtures("in_root")
+def test_no_claim_is_told(tmp_path: Path) -> None:
     (tmp_path / "claims.yaml").write_text("claims: []\n")
     with pytest.raises(PipelineError, match="claims: List should have at least 1 item"):
-        claims.analyse(one, runs([0.978]), tmp_path)
+        claims.analyse(study.read("claims"), runs([0.978]), tmp_path)

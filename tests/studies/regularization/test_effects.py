@@ -13,7 +13,6 @@ from scipy import stats
 from digits.errors import PipelineError
 from studies import study
 from studies.regularization import analysis, page
-from tests.studies.conftest import ROOT
 
 FACTORS = ["augmentation", "l2", "dropout", "batch_norm", "plateau"]
 IMAGES = 1000
@@ -44,8 +43,7 @@ def combinations(half: bool) -> list[str]:
 
 
 @pytest.fixture
-def design(monkeypatch: pytest.MonkeyPatch) -> study.Study:
-    monkeypatch.chdir(ROOT)
+def design(in_root: None) -> study.Study:
     return study.read("regularization")
 
 

@@ -13,6 +13,8 @@ from studies.verify import __main__ as verify
 from studies.verify import analysis
 from tests.studies.conftest import ROOT
 
+pytestmark = pytest.mark.usefixtures("in_root")
+
 NETWORKS = ["dense", "lenet5", "lenet5_v1"]
 LOCK = """
 stages:
@@ -41,9 +43,8 @@ def runs(rng: np.random.Generator, count: int, shift: float = 0) -> pd.DataFrame
     ids=["sound", "worse", "better"],
 )
 def test_a_sound_computer_passes_and_a_shift_of_three_deviations_is_noticed(
-    monkeypatch: pytest.MonkeyPatch, shift: float, least: float, most: float
+    shift: float, least: float, most: float
 ) -> None:
-    monkeypatch.chdir(ROOT)
     rng = np.random.default_rng(1)
     noticed = []
     for _ in range(300):
@@ -55,10 +56,7 @@ def test_a_sound_computer_passes_and_a_shift_of_three_deviations_is_noticed(
 
 
 @pytest.mark.mnist
-def test_the_apps_network_is_held_against_what_is_committed(
-    mnist: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(ROOT)
+def test_the_apps_network_is_held_against_what_is_committed(mnist: Path) -> None:
     parts = [idx.read_pair(*(mnist / name for name in idx.FILES[part])) for part in idx.FILES]
     pixels, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     sources = np.repeat([0, 1], [len(own) for _, own in parts]).astype(np.uint8)
