@@ -83,17 +83,20 @@ def read(names: Sequence[str]) -> list[Experiment]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise PipelineError(f"dvc exp show: {done.stderr.strip()}")
-    commits = json.loads(done.stdout)
-    entries = itertools.chain(*(commit.get("experiments") or [] for commit in commits))
-    states = [entry["revs"][0] for entry in entries]
-    # What has no metrics failed, or runs yet.
-    finished = [state for state in states if "metrics" in (state["data"] or {})]
-    chosen = [one for one in map(recorded, finished) if not names or one.name in names]
+    chosen = [one for one in finished(json.loads(done.stdout)) if not names or one.name in names]
     if missing := set(names) - {one.name for one in chosen}:
         raise PipelineError(f"no finished experiment is called {', '.join(sorted(missing))}")
     if len(chosen) < 2:
         raise PipelineError(f"expected two finished experiments or more, found {len(chosen)}")
     return sorted(chosen, key=lambda one: one.name)
+
+
+def finished(commits: Sequence[dict[str, Any]]) -> list[Experiment]:
+    """Return the experiments in what ``dvc exp show --json`` shows that neither failed nor run."""
+    entries = itertools.chain(*(commit.get("experiments") or [] for commit in commits))
+    ended = [one for one in entries if (one["executor"] or {}).get("state") in (None, "success")]
+    states = [one["revs"][0] for one in ended]
+    return [recorded(state) for state in states if "metrics" in (state["data"] or {})]
 
 
 def recorded(state: dict[str, Any]) -> Experiment:

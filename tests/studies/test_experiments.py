@@ -50,3 +50,23 @@ def test_it_must_be_clear_whose_metrics_are_compared() -> None:
         experiments.architecture_of([L2, "architectures.dense.l2"])
     with pytest.raises(PipelineError, match=r"has no metrics/dense\.json"):
         experiments.tabulate([experiment(0, 1)], [], "dense", 1000)
+
+
+def test_an_experiment_counts_once_it_has_ended_well() -> None:
+    def shown(name: str, executor: dict[str, str] | None, **metrics: Any) -> dict[str, Any]:
+        """Return an experiment as `dvc exp show --json` has it."""
+        params = {"params.yaml": {"data": {"seed": 1, "architectures": {"lenet5": {"l2": 0}}}}}
+        state = {"name": name, "data": {"params": params, "metrics": metrics, "deps": {}}}
+        return {"revs": [state], "executor": executor}
+
+    measured = {"metrics/lenet5.json": {"data": {"test": 0.9}}}
+    entries = [
+        shown("at once", None, **measured),
+        shown("queued", {"state": "success"}, **measured),
+        shown("running", {"state": "running"}, **{"metrics/lenet5.json": {"error": {}}}),
+        {"revs": [{"name": "broken", "data": None}], "executor": {"state": "failed"}},
+    ]
+    found = experiments.finished([{"rev": "workspace"}, {"experiments": entries}])
+    assert [one.name for one in found] == ["at once", "queued"]
+    assert found[0].params == {"seed": 1, L2: 0}
+    assert found[0].metrics == {"lenet5": {"test": 0.9}}
