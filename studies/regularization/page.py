@@ -77,21 +77,26 @@ def to(one: dict[str, Any], form: str = "+.2f") -> str:
 
 
 def answer(described: dict[str, Any]) -> str:
-    """Answer the question in a sentence, and say in one for each factor what it rests on."""
+    """Answer the question in a sentence, and in a table of what it rests on."""
     points = {one["term"]: one for one in of(described, "test_error_points")}
-    lower, higher, without, lines = (list[str]() for _ in range(4))
+    lower, higher, without = (list[str]() for _ in range(3))
+    rows = []
     for one in of(described, "test_error"):
-        name, absolute, p = named(one["term"]), points[one["term"]], p_value(one["p_corrected"])
+        name = named(one["term"])
         if star(one):
             size = f"{name} (by {100 * abs(one['effect']):.0f} %)"
             (lower if one["effect"] < 0 else higher).append(size)
-            share, change = percent(one["effect"], "+.0f"), percent(absolute["effect"], "+.2f")
-            text = f"{share} % {interval(one, '+.0f')}, {change} points "
-            text += f"{interval(absolute, '+.2f')}, {p}"
         else:
             without.append(name)
-            text = f"not significant ({p}), {to(absolute)} points"
-        lines.append(f"- {name}: {text}")
+        rows.append(
+            {
+                "with it": name,
+                "change of test error, %": estimate(one, "+.0f", "effect"),
+                "in points": estimate(points[one["term"]], "+.2f", "effect"),
+                "p": p_value(one["p_corrected"]).removeprefix("p ").removeprefix("= "),
+                "significant": "yes" if star(one) else "no",
+            }
+        )
     parts = [
         f"{listed(names)} {verb if len(names) == 1 else plural} {what}"
         for names, verb, plural, what in (
@@ -103,15 +108,9 @@ def answer(described: dict[str, Any]) -> str:
     ]
     text = "; ".join(parts)
     samples = described["settings"][0]["blocks"]
-    return "\n".join(
-        [
-            f"**{text[0].upper()}{text[1:]}.**",
-            "Change of the test error with each:",
-            "",
-            *lines,
-            "",
-            f"{described['trainings']} trainings: every combination on {samples} samples.",
-        ]
+    return (
+        f"**{text[0].upper()}{text[1:]}.**\n\n{as_markdown(rows, ('with it',))}\n\n"
+        f"{described['trainings']} trainings: every combination on {samples} samples."
     )
 
 

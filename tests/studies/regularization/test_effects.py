@@ -1,6 +1,7 @@
 """The effects of the factorial: held against other computations, and against studies of nothing."""
 
 import itertools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -190,10 +191,13 @@ def test_the_page_says_what_was_found(
     keep(tmp_path, rows, labels, rng)
     described = analysis.describe(design, rows, tmp_path, labels)
     found = page.findings(described)
-    first, _, _, *rest, _, last = found.tables["answer.md"].splitlines()
+    first, _, _, _, *rest, _, last = found.tables["answer.md"].splitlines()
     assert first.startswith("**Augmentation (by 50 %) lowers the test error; ")
     assert first.endswith("have no significant effect.**")
     assert len(rest) == 5
+    assert re.fullmatch(
+        r"\| augmentation +\| +-50 \[-\d\d, -\d\d\] \| .* < 0\.001 \| +yes \|", rest[0]
+    )
     assert last == "128 trainings: every combination on 4 samples."
     assert "with a probability of 80 %" in found.tables["checks.md"]
     assert set(found.figures) == {"effects.png", "interactions.png"}
