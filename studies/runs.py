@@ -53,6 +53,7 @@ class Run:
         small: how test images are shrunk for the set of that name.
         keep: what of every image, as in a study.yaml.
         part: which so many images, from 0, where others learn other ones.
+        watch: which images the curves are of, dev or test.
     """
 
     setting: str
@@ -67,6 +68,7 @@ class Run:
     small: Small | None
     keep: str
     part: int = 0
+    watch: str = "dev"
 
     @property
     def name(self) -> str:
@@ -75,7 +77,7 @@ class Run:
         return f"{self.setting}-{self.images or 'all'}{fold}-{self.seed}"
 
     def rows(self, images: Images) -> Rows:
-        """Return the row numbers of train, dev and test.
+        """Return the row numbers of train, dev, test, and test_as_published where it is measured.
 
         Raises:
             PipelineError: the split is impossible with so many images, or there are too few.
@@ -94,7 +96,9 @@ class Run:
                 f"train on, given {end}"
             )
         chosen = train[splits.shuffle(images.labels[train], self.split.seed)[begin:end]]
-        return {"train": np.sort(chosen), "dev": rows["dev"], "test": rows["test"]}
+        found = {"train": np.sort(chosen), "dev": rows[self.watch], "test": rows["test"]}
+        published = "test_as_published"
+        return found | {published: rows[published]} if published in self.sets else found
 
     def identity(self, images: Images) -> str:
         """Return the identity of the run: training, images, and what is measured."""
@@ -118,10 +122,10 @@ class Run:
             A row for each phase: images and epochs it was trained with, phase, parameters, macs (of
             one image's prediction), learning_rate (where a range test suggested one), and of each
             set accuracy ([0, 1]) and loss (cross-entropy, nats), to six decimals; processor. Writes
-            kept.npz into the folder: of each set but train, at the end, ``<set>_correct``, packed
-            bits, ``<set>_rounded``, probabilities in 1/255, uint8 (n, 10), or
-            ``<set>_log_probabilities``, float16 (n, 10), natural logarithms; and ``curves``,
-            float32 (epochs, columns), as `fit` hands them on.
+            kept.npz into the folder: of each set of images but train, at the end,
+            ``<set>_correct``, packed bits, ``<set>_rounded``, probabilities in 1/255, uint8
+            (n, 10), or ``<set>_log_probabilities``, float16 (n, 10), natural logarithms; and
+            ``curves``, float32 (epochs, columns), as `fit` hands them on.
         """
         rows = self.rows(images)
         data = scaling.standardize(images, rows)
@@ -150,6 +154,11 @@ class Run:
             }
             kept: dict[str, NDArray[np.generic]] = {}
             for name in self.sets:
+                if name == "running":
+                    last = curves[-1][curves[-1]["phase"] == number].iloc[-1]
+                    row["running_accuracy"] = round(last["accuracy"], 6)
+                    row["running_loss"] = round(last["cross_entropy"], 6)
+                    continue
                 probabilities, labels = self._predict(model, data, name)
                 correct = probabilities.argmax(axis=1) == labels
                 certainty = probabilities[range(len(labels)), labels]
@@ -175,10 +184,12 @@ class Run:
     ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """Return probabilities, (n, 10), and labels, (n,), of a set."""
         kind = name.removesuffix("_tta")
-        rows = data.rows["test" if kind == "small" else kind]
+        rows = data.rows.get(kind, data.rows["test"])
         images = data.images[rows]
         if kind == "small" and self.small:
             images = shrink(images, data, self.small)
+        if kind in ("divided_by_225", "own_statistics"):
+            images = misscaled(images, data, kind)
         if kind == name:
             return predict.predict(model, images), data.labels[rows]
         return test_time_augmentation(model, images, -data.mean / data.std), data.labels[rows]
@@ -213,12 +224,12 @@ def _expand(study: Study, name: str) -> Iterator[Run]:
             raise PipelineError(f"studies/{name}/study.yaml: {setting}: {error}") from None
         schedules = [phase.schedule for phase in phases_of(recipe).values()]
         watches = recipe.early_stopping or any(isinstance(one, Plateau) for one in schedules)
-        if watches and (study.folds or not values.split.dev):
+        own = study.settings[setting]
+        if watches and (study.folds or not values.split.dev or own.watch == "test"):
             raise PipelineError(
                 f"studies/{name}/study.yaml: {setting}: expected a schedule other than plateau and "
-                "early_stopping 0: both act on dev, which has no images here"
+                "early_stopping 0: both act on dev, which has no images here, or those of test"
             )
-        own = study.settings[setting]
         for number, seed, fold in itertools.product(study.images, own.seeds or study.seeds, folds):
             yield Run(
                 setting,
@@ -233,6 +244,7 @@ def _expand(study: Study, name: str) -> Iterator[Run]:
                 study.small,
                 own.keep or study.keep,
                 seed - 1 if study.disjoint else 0,
+                own.watch,
             )
 
 
@@ -265,6 +277,19 @@ def shrink(images: NDArray[np.float32], data: Dataset, small: Small) -> NDArray[
         canvas[top : top + side, left : left + side] = np.asarray(smaller)
     scaled: NDArray[np.float32] = (result - np.float32(data.mean)) / np.float32(data.std)
     return scaled
+
+
+def misscaled(images: NDArray[np.float32], data: Dataset, how: str) -> NDArray[np.float32]:
+    """Return images scaled in another way than those for training, (n, 28, 28).
+
+    ``divided_by_225`` where those were divided by 255; or standardized by their ``own_statistics``.
+    """
+    mean, std = np.float32(data.mean), np.float32(data.std)
+    pixels = images * std + mean
+    if how == "divided_by_225":
+        return (pixels * np.float32(255 / 225) - mean) / std
+    own = pixels.mean(dtype=np.float64), pixels.std(dtype=np.float64)
+    return (pixels - np.float32(own[0])) / np.float32(own[1])
 
 
 def macs(model: keras.Model) -> int:

@@ -12,7 +12,18 @@ from digits.config import Architecture, Count, Epochs, Name, Params, Section, Se
 from digits.errors import PipelineError
 
 STUDIES = Path("studies")
-Set = Literal["train", "dev", "test", "small", "dev_tta", "test_tta"]
+Set = Literal[
+    "train",
+    "running",
+    "dev",
+    "test",
+    "test_as_published",
+    "divided_by_225",
+    "own_statistics",
+    "small",
+    "dev_tta",
+    "test_tta",
+]
 
 
 def _all_or_count(value: Any) -> Any:
@@ -54,7 +65,8 @@ class Setting(Section):
 
     ``base`` is the setting that it starts from and is held against, ``architecture`` the one it is
     about, ``seeds``, ``sets`` and ``keep`` its own, where these are not the study's. From a base of
-    another architecture nothing is taken.
+    another architecture nothing is taken. With ``watch: test``, the curves are of the test images,
+    as in some articles, and nothing may act on them.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -64,6 +76,7 @@ class Setting(Section):
     seeds: Seeds | None = None
     sets: Sets | None = None
     keep: Keep | None = None
+    watch: Literal["dev", "test"] = "dev"
 
 
 class Study(Section):
@@ -74,9 +87,11 @@ class Study(Section):
     divided into so many parts by each seed, and each part in turn is test and the others train.
     With ``disjoint``, the first seed, 1, learns the first so many images, 2 the next, and so on.
     ``threads``, of TensorFlow, are those of one training: with fewer, more run side by side.
-    ``sets`` are measured: ``_tta`` is test-time augmentation, ``small`` are test images shrunk and
-    moved as ``small`` says. ``keep`` is what runs/ has of every image: whether it is ``correct``;
-    that and its probabilities ``rounded`` to 1/255; or ``probabilities`` alone.
+    ``sets`` are measured: ``running`` is the mean over the last epoch, which Keras prints;
+    ``divided_by_225`` and ``own_statistics`` are test images scaled as two articles did; ``_tta``
+    is test-time augmentation, ``small`` are test images shrunk and moved as ``small`` says.
+    ``keep`` is what runs/ has of every image: whether it is ``correct``; that and its
+    probabilities ``rounded`` to 1/255; or ``probabilities`` alone.
 
     ``factors`` say what it takes to leave one out. A setting with ``cross: full`` stands for one
     setting for each of their combinations, named by the initials of those that are in; with

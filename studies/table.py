@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
 from digits.errors import PipelineError
 from digits.io import write_csv
-from studies.study import Study
+from studies.study import Set, Study
 
 KEY = ["setting", "images", "fold", "seed"]  # of a run; one in phases has a row for each
-SETS = ["train", "dev", "test", "small", "dev_tta", "test_tta"]
+SETS = get_args(Set)
 MEASURED = [f"{name}_{kind}" for kind in ("accuracy", "loss") for name in SETS]
 NUMBERS = [*KEY[1:], "phase", "epochs", "parameters", "macs", "learning_rate", *MEASURED]
 TEXTS = ["setting", "data", "processor", "recipe", "identity"]
@@ -85,8 +85,10 @@ def chosen(table: pd.DataFrame, study: Study, path: Path) -> pd.DataFrame:
     seeds = {name: one.seeds or study.seeds for name, one in study.settings.items()}
     runs = zip(table["setting"], table["seed"], strict=True)
     found = table[np.array([seed in seeds.get(setting, ()) for setting, seed in runs], bool)]
-    if "all" not in study.images:
-        found = found[found["images"].isin(study.images)]
+    wanted = found["images"].isin(study.images)
+    if "all" in study.images:
+        wanted |= found["images"] == found.groupby("setting")["images"].transform("max")
+    found = found[wanted]
     if found.empty:
         address = f"studies/dvc.yaml:analyse@{path.parts[-3]}"
         raise PipelineError(f"{path} has no run yet; `dvc repro {address}` trains")

@@ -20,15 +20,28 @@ from studies.study import Study
 
 METRICS = {
     "train_accuracy": "train, %",
+    "running_accuracy": "train (mean over the last epoch), %",
+    "running_loss": "train loss (mean over the last epoch)",
     "dev_accuracy": "dev, %",
     "test_accuracy": "test, %",
     "test_loss": "test loss",
 }
 INCONCLUSIVE = "inconclusive"
+NOT_RUN = "The runs are still to be made."
 SHORT = ["source", "network", "figure", "published", "ours", "verdict"]
 ALL = 70_000
 # Of ALL; S3 drew its own.
 IMAGES = {"train_accuracy": 39_900, "dev_accuracy": 2_100, "test_accuracy": 28_000}
+# What the mistakes are, by the set that is measured with them.
+MISTAKES = {
+    "divided_by_225": "S1: test pixels divided by 225, training pixels by 255",
+    "own_statistics": "S3: test images standardized by their own mean and deviation",
+    "test_as_published": "S3: 6,000 of the test images were trained on",
+}
+BEST = "S2 and S4 watched the test set: the epoch is chosen by it"
+# Columns of the kept curves, as `digits.training.fit` has them.
+CURVES = ["epoch", "phase", "loss", "cross_entropy", "accuracy"]
+CURVES += ["dev_loss", "dev_cross_entropy", "dev_accuracy", "learning_rate"]
 
 
 class Claim(Section):
@@ -40,7 +53,14 @@ class Claim(Section):
 
     source: Annotated[str, Field(pattern=r"^S[0-4]$")]
     network: str
-    metric: Literal["train_accuracy", "dev_accuracy", "test_accuracy", "test_loss"]
+    metric: Literal[
+        "train_accuracy",
+        "running_accuracy",
+        "running_loss",
+        "dev_accuracy",
+        "test_accuracy",
+        "test_loss",
+    ]
     published: Annotated[float, Field(ge=0)]
     mistake: str
     setting: str | None = None
@@ -64,10 +84,11 @@ def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
     path = folder / "claims.yaml"
     claims = config.check(Claims, config.read_yaml(path), str(path)).claims
     verdicts = [judge(claim, table) for claim in claims]
-    rows = tabulate(verdicts)
+    rows, found = tabulate(verdicts), [priced(one) for one in prices(study, table, folder)]
     texts = {
         "tables.md": analysis.as_markdown(rows, left=list(map(str, rows))),
         "short.md": analysis.as_markdown(rows[SHORT], left=SHORT),
+        "prices.md": analysis.as_markdown(found, ("mistake", "setting")) if found else NOT_RUN,
         "runs.md": analysis.analyse(study, table, folder).tables["tables.md"],
     }
     return Findings(verdicts, texts, {"verdicts.png": draw(verdicts)})
@@ -81,11 +102,47 @@ def judge(claim: Claim, runs: pd.DataFrame) -> dict[str, Any]:
     figure is one run. Where the published one was measured on other images than ours, the interval
     has the standard deviation of the difference between two such draws too.
     """
-    values = runs[claim.metric][runs["setting"] == claim.setting].to_numpy()
+    values = runs[claim.metric][runs["setting"] == claim.setting].dropna().to_numpy()
     found = predict(values, claim)
     verdict, reason = decide(claim, found, len(values))
     own = claim.model_dump(exclude={"inconclusive"})
     return own | found | {"seeds": len(values), "verdict": verdict, "reason": reason}
+
+
+def prices(study: Study, runs: pd.DataFrame, folder: Path) -> list[dict[str, Any]]:
+    """Return what each mistake adds to test accuracy on the same weights, for each setting of it.
+
+    Each is a share: the mean over the seeds with its 95 % interval (Student's t), and p.
+    """
+    found = []
+    for setting, own in study.settings.items():
+        rows = runs[runs["setting"] == setting]
+        for name in set(own.sets or ()) & MISTAKES.keys():
+            gains = (rows[f"{name}_accuracy"] - rows["test_accuracy"]).dropna()
+            found.append((MISTAKES[name], setting, gains))
+        if own.watch == "test":
+            seeds = rows["seed"][rows["running_accuracy"].notna()]
+            paths = [folder / f"runs/{setting}-all-{seed}.npz" for seed in seeds]
+            found.append((BEST, setting, pd.Series(map(best, paths), dtype=float)))
+    return [
+        {"mistake": mistake, "setting": setting, "seeds": len(gains)}
+        | analysis.paired(gains.round(6).to_numpy())
+        for mistake, setting, gains in found
+        if len(gains)
+    ]
+
+
+def best(path: Path) -> float:
+    """Return how much higher the accuracy of the watched images was at its best than at the end."""
+    with np.load(path) as kept:
+        accuracies = kept["curves"][:, CURVES.index("dev_accuracy")]
+    return float(accuracies.max() - accuracies[-1])
+
+
+def priced(one: dict[str, Any]) -> dict[str, Any]:
+    """Return the row of a mistake's table."""
+    named = {key: one[key] for key in ("mistake", "setting", "seeds")}
+    return named | {"test accuracy, points": analysis.estimate(one, "+.3f")}
 
 
 def sampling(claim: Claim, share: float) -> float:
@@ -109,7 +166,7 @@ def predict(values: NDArray[np.floating], claim: Claim) -> dict[str, float | Non
         mean, std = values.mean(), values.std(ddof=1) * np.sqrt(1 + 1 / len(values))
         drawn = stats.norm.ppf(0.975) * sampling(claim, float(mean))
         half = np.hypot(stats.t.ppf(0.975, len(values) - 1) * std, drawn)
-        highest = np.inf if claim.metric == "test_loss" else 1
+        highest = np.inf if claim.metric.endswith("loss") else 1
         ends = {"low": mean - half, "high": min(mean + half, highest)}
         found |= {name: analysis.rounded(end) for name, end in ends.items()}
     return found
@@ -149,8 +206,9 @@ def tabulate(verdicts: list[dict[str, Any]]) -> pd.DataFrame:
 
 def text(one: dict[str, Any], key: str) -> str:
     """Write a figure: accuracies in percent, losses in nats; a dash for none."""
-    in_nats = one["metric"] == "test_loss"
-    return analysis.percent(one[key], *((".4f", 1) if in_nats else ()))
+    if one["metric"].endswith("loss"):
+        return analysis.percent(one[key], ".4f", 1)
+    return analysis.percent(one[key])
 
 
 def pair(one: dict[str, Any], first: str, between: str, second: str) -> str:
@@ -160,7 +218,8 @@ def pair(one: dict[str, Any], first: str, between: str, second: str) -> str:
 
 def draw(verdicts: list[dict[str, Any]]) -> Figure:
     """Show the errors, published and ours, with the interval of one more run, and the verdict."""
-    shown = [one for one in verdicts if one["metric"] != "test_loss" and one["mean"] is not None]
+    accuracies = [one for one in verdicts if one["metric"].endswith("accuracy")]
+    shown = [one for one in accuracies if one["mean"] is not None]
     if not shown:
         raise PipelineError("runs.csv has no run of any claim")
     figure = Figure(figsize=(10, 0.4 * len(shown) + 1.5), layout="constrained")

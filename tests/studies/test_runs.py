@@ -1,6 +1,7 @@
 """What a run learns, what identifies it, and what it measures."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -11,6 +12,7 @@ from digits import config
 from digits.config import Architecture, Split
 from digits.data.dataset import Dataset
 from studies import runs
+from studies.claims.analysis import CURVES
 from studies.runs import Run
 from studies.study import Small
 from tests.studies.conftest import ROOT, noise
@@ -117,6 +119,41 @@ def test_small_images_lie_anywhere_they_fit_and_follow_from_the_seed() -> None:
         assert (starts + lengths).max() >= 23
     assert abs(np.corrcoef(tops, lefts)[0, 1]) < 0.2
     assert np.abs(one.min() * 78 + 33) < 1e-4
+
+
+def test_test_images_can_be_scaled_as_two_articles_did() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 28, 28))
+    data = Dataset(((pixels - 33) / 78).astype(np.float32), np.zeros(20, np.uint8), 33.0, 78.0, {})
+    larger = runs.misscaled(data.images, data, "divided_by_225") * 78 + 33
+    assert larger / 255 == pytest.approx(pixels / 225, abs=1e-5)
+    own = runs.misscaled(data.images, data, "own_statistics")
+    assert own == pytest.approx((pixels - pixels.mean()) / pixels.std(), abs=1e-5)
+
+
+def test_images_that_were_also_trained_on_are_a_set_of_their_own(lenet5: Architecture) -> None:
+    images, overlap = noise(400), SPLIT.model_copy(update={"train": 0.8})
+    one = run(lenet5, images=None, split=overlap, sets=("test", "test_as_published"))
+    rows = one.rows(images)
+    shared = set(rows["test_as_published"]) - set(rows["test"])
+    assert len(shared) == 80
+    assert not shared - set(rows["train"])
+
+
+@pytest.mark.slow
+def test_the_last_epoch_s_mean_and_the_watched_test_images_are_measured(
+    lenet5: Architecture, tmp_path: Path
+) -> None:
+    recipe = lenet5.model_copy(update={"epochs": 2})
+    sets = ("train", "running", "test")
+    one = run(recipe, images=None, sets=sets, watch="test")
+    (row,) = one.execute(noise(400), tmp_path)
+    with np.load(tmp_path / "kept.npz") as kept:
+        last = dict(zip(CURVES, kept["curves"][-1], strict=True))
+    assert row["test_accuracy"] == pytest.approx(last["dev_accuracy"], abs=1e-6)
+    assert row["test_loss"] == pytest.approx(last["dev_cross_entropy"], abs=1e-5)
+    assert row["running_loss"] == pytest.approx(last["cross_entropy"], abs=1e-5)
+    assert row["running_accuracy"] == pytest.approx(last["accuracy"], abs=1e-6)
+    assert row["running_loss"] != row["train_loss"]
 
 
 def test_macs_are_those_of_convolutions_and_dense_layers() -> None:

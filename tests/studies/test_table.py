@@ -76,6 +76,8 @@ def test_a_study_without_rows_says_what_trains(rows: pd.DataFrame) -> None:
 
     assert len(table.chosen(rows, one(), path)) == 2
     assert len(table.chosen(rows, one(settings={"a": {"seeds": [1]}}), path)) == 1
+    more = table.put(rows, [row(images=60)])  # of the same seed, on fewer than all
+    assert table.chosen(more, one(), path)["images"].tolist() == [100, 100]
     others: list[dict[str, Any]] = [{"settings": {"b": {}}}, {"seeds": [3]}, {"images": [7]}]
     for changes in others:
         with pytest.raises(PipelineError, match=r"has no run yet; `dvc repro .*:analyse@s`"):
