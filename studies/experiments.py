@@ -1,10 +1,13 @@
-"""Compare experiments that DVC recorded, with statistics: python -m studies.experiments.
+r"""Compare experiments that DVC recorded, with statistics: python -m studies.experiments.
 
 Experiments that differ in ``seed`` alone are one setting. Prints mean ± SD of each setting, and its
 difference to the base, paired by seed, with the 95 % interval and Holm's correction. To make some:
 
-    dvc exp run --queue evaluate@lenet5_v2 -S architectures.lenet5_v2.l2=0,0.1 -S 'seed=range(1,6)'
+    dvc exp run --queue --name l2 evaluate@lenet5_v2 \
+        -S architectures.lenet5_v2.l2=0,0.1 -S 'seed=range(1,6)'
     dvc queue start -j 2
+
+DVC calls them l2-1, l2-2 and so on: python -m studies.experiments 'l2-*'.
 """
 
 import argparse
@@ -14,6 +17,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +51,8 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", help="of experiments (all of the last commit)")
+    what = "of experiments, or patterns such as 'l2-*' (all of the last commit)"
+    parser.add_argument("names", nargs="*", help=what)
     parser.add_argument("--base", help="the setting to compare with, as printed (the first)")
     parser.add_argument("--architecture", help="whose metrics (the one whose parameters differ)")
     parser.add_argument("--csv", type=Path, help="write the differences to this file")
@@ -83,9 +88,11 @@ def read(names: Sequence[str]) -> list[Experiment]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise PipelineError(f"dvc exp show: {done.stderr.strip()}")
-    chosen = [one for one in finished(json.loads(done.stdout)) if not names or one.name in names]
-    if missing := set(names) - {one.name for one in chosen}:
-        raise PipelineError(f"no finished experiment is called {', '.join(sorted(missing))}")
+    found = finished(json.loads(done.stdout))
+    for name in names:
+        if not any(fnmatch(one.name, name) for one in found):
+            raise PipelineError(f"no finished experiment is called {name}")
+    chosen = [one for one in found if any(fnmatch(one.name, name) for name in names or ["*"])]
     if len(chosen) < 2:
         raise PipelineError(f"expected two finished experiments or more, found {len(chosen)}")
     return sorted(chosen, key=lambda one: one.name)
