@@ -29,6 +29,7 @@ from studies.regularization.page import DECOMPOSED, EQUIVALENT, MEASURED, OUTCOM
 from studies.study import Study
 
 LONG = "long_"
+SCHEDULE = "plateau"
 DRAWS = 2000  # of the bootstrap
 ROUNDING = 0.01  # share of the images whose most probable digit may be lost in it
 
@@ -56,10 +57,12 @@ def describe(
         for block in sorted(short["block"].unique())
     ]
     longer = effects(long, factors, "test_error", interactions=False) if len(long) else None
+    falling, others = short[short[SCHEDULE] == 1], [one for one in factors if one != SCHEDULE]
     return {
         "trainings": len(short),
         "residual_degrees_of_freedom": freedom(short, factors),
         "effects": pd.concat(found).to_dict("records"),
+        "falling": pd.concat(effects(falling, others, one) for one in OUTCOMES).to_dict("records"),
         "equivalence": equivalence(short, factors, "l2"),
         "bootstrap": bootstrap(short, factors, folder, len(labels)),
         "without_a_block": pd.concat(without).query("order == 1").to_dict("records"),

@@ -43,6 +43,7 @@ def findings(described: dict[str, Any]) -> Findings:
     tables = {
         "answer.md": answer(described),
         "tables.md": effects_table(described),
+        "falling.md": effects_table({"effects": described["falling"]}),
         "decomposition.md": effects_table(described, DECOMPOSED),
         "interactions.md": effects_table(described, order=2),
         "settings.md": settings_table(described),
