@@ -30,6 +30,7 @@ NOISE = 10  # ink below this part of the strongest counts as none
 REDUCED = 400  # pixels of the longer side that are looked at, at most
 UNEVEN = 10  # of a hundred border pixels, so many may differ from paper; with more, light is uneven
 DRAWN = 66  # of a hundred border pixels are the same to two grey levels; with fewer it is a photo
+MOST_PARTS = 50  # that may belong to a digit
 SHEET = 60  # of a hundred pixels where the ink is; with more it is a sheet of paper on a table
 EIGHT = np.ones((3, 3), np.uint8)  # neighbours
 
@@ -137,25 +138,30 @@ def _digit(dark: NDArray[np.bool_], ink: NDArray[np.integer]) -> NDArray[np.bool
     Raises:
         PipelineError: another part is as tall beside it, or almost as large elsewhere.
     """
+    several = PipelineError("there is more than one digit; show one at a time")
     parts, _ = ndimage.label(dark, EIGHT)
-    mass = np.bincount(parts.ravel(), ink.ravel())[1:]
+    mass = np.bincount(parts.ravel(), ink.ravel())
+    mass[0] = 0
+    order = np.argsort(-mass, kind="stable")[: np.count_nonzero(50 * mass >= mass.max())]
+    if len(order) > MOST_PARTS:
+        raise several
+    numbers = np.zeros(len(mass), np.uint8)  # by size; 0 for a speck
+    numbers[order] = np.arange(1, len(order) + 1)
+    parts, mass = numbers[parts], mass[order]
     boxes = [[(side.start, side.stop) for side in box] for box in ndimage.find_objects(parts)]
     low, high = np.moveaxis(np.array(boxes), 2, 0)  # rows and columns of the parts' corners
-    first, *others = np.argsort(-mass, kind="stable").tolist()
-    chosen, top, end = np.arange(len(mass)) == first, low[first], high[first]
+    chosen, top, end = np.arange(len(mass) + 1) == 1, low[0], high[0]
     near = (end - top).max() // 4
-    for other in others:
-        if 50 * mass[other] < mass[first]:  # a speck
-            break
+    for other in range(1, len(mass)):
         close = all(low[other] <= end + near) and all(high[other] >= top - near)
-        heights = sorted((high - low)[[first, other], 0])
-        beside = low[other, 1] >= high[first, 1] or high[other, 1] <= low[first, 1]
+        heights = sorted((high - low)[[0, other], 0])
+        beside = low[other, 1] >= high[0, 1] or high[other, 1] <= low[0, 1]
         if close and not (beside and 10 * heights[0] >= 7 * heights[1]):
-            chosen[other] = True
+            chosen[other + 1] = True
             top, end = np.minimum(top, low[other]), np.maximum(end, high[other])
-        elif close or 3 * mass[other] >= mass[first]:
-            raise PipelineError("there is more than one digit; show one at a time")
-    return np.append(False, chosen)[parts]
+        elif close or 3 * mass[other] >= mass[0]:
+            raise several
+    return chosen[parts]
 
 
 def _fit(ink: NDArray[np.int16]) -> NDArray[np.int64]:

@@ -23,7 +23,7 @@ from app.classifier import Classifier, cards
 from digits.errors import PipelineError
 
 STATIC = Path(__file__).parent / "static"
-AT_ONCE = 2  # pictures that are decoded, of up to 60 MB each
+AT_ONCE = 2  # pictures that are decoded, of up to 100 MB each
 SENTENCES = {
     404: "There is nothing at this address.",
     405: "This address does not accept that method.",
@@ -32,7 +32,7 @@ WHY = {
     408: f"The body took more than {guard.SECONDS} seconds",
     413: f"More than {guard.MOST_BYTES:,} bytes, or {picture.LARGEST_SIZE:,} pixels on a side",
     415: "Neither a PNG, JPEG or WebP nor a form",
-    422: "No picture, a damaged one, or a blank one",
+    422: "No picture, a damaged or blank one, or one with more than one digit",
 }
 PIXELS = "The 28 x 28 picture the network saw, row by row, white (255) on black (0)"
 FILE = {"type": "string", "format": "binary"}

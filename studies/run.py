@@ -89,23 +89,27 @@ def compare(rows: pd.DataFrame, by_identity: Runs, images: Images) -> tuple[Runs
     """Return the runs that have no row, and those that have one of older code."""
     current = set(rows["identity"])
     others = {identity: run for identity, run in by_identity.items() if identity not in current}
-    older = {
-        identity: run
-        for identity, run in others.items()
-        if table.of_run(rows, key(run, images)).any()
-    }
+    older = {identity: run for identity, run in others.items() if held(rows, run, images).any()}
     return {one: others[one] for one in others if one not in older}, older
+
+
+def held(rows: pd.DataFrame, run: Run, images: Images) -> pd.Series:
+    """Return which rows are of a run and have all that it measures."""
+    measured = rows[[f"{name}_accuracy" for name in run.sets]].notna().all(axis=1)
+    return table.of_run(rows, key(run, images)) & measured
 
 
 def commit(rows: pd.DataFrame, by_identity: Runs, images: Images) -> pd.DataFrame:
     """Return the rows with today's identity for each run that has one of older code.
 
     Raises:
-        PipelineError: a row is of other images, or of another recipe.
+        PipelineError: a row is of other images or of another recipe, or lacks what is measured.
     """
     rows, digest = rows.copy(), images.digest[:12]
     for identity, run in by_identity.items():
         same = table.of_run(rows, key(run, images))
+        if not held(rows, run, images).equals(same):
+            raise PipelineError(f"{run.name} was measured on fewer sets; --renew trains it anew")
         if not rows["data"][same].fillna(digest).eq(digest).all():
             raise PipelineError(f"{run.name} was trained on other images than {PNG} holds")
         if not rows["recipe"][same].fillna(run.digest).eq(run.digest).all():

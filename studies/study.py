@@ -121,7 +121,9 @@ class Study(Section):
             factors = content.get("factors", {})
             settings: dict[str, Any] = {}
             for name, setting in content["settings"].items():
-                settings |= _cross(name, setting, factors)
+                crossed = _cross(name, setting, factors)
+                _each_once([*settings, *crossed])
+                settings |= crossed
         except (AttributeError, KeyError, TypeError):
             return content  # of other types than the fields below allow
         return content | {"settings": settings}

@@ -90,6 +90,7 @@ export function start(classify, compare) {
       } catch (error) {
         problem = error.message || "The drawing could not be classified. Trying again …";
         show(null);
+        showOthers([]);
         if (error instanceof Unreadable) read = change;
       }
       element("problem").textContent = problem;

@@ -14,6 +14,7 @@ const REDUCED = 400;
 const UNEVEN = 10;
 const DRAWN = 66;
 const SHEET = 60;
+const MOST_PARTS = 50;
 const NOTHING =
   "No digit stands out from its background; more light, or a picture from closer up, may help.";
 const SEVERAL = "There is more than one digit; show one at a time.";
@@ -121,7 +122,7 @@ function photographed(levels, fullWidth, fullHeight) {
     if (strongest < CONTRAST) return null;
   }
   const { box, chosen } = choose(parts, ink, width);
-  const near = extreme(extreme(chosen, width, height, 0, 1), width, height, 1, 1);
+  const near = extreme(chosen, width, height, 1, 1);
   const digit = ink.map((value, at) => (near[at] && value * NOISE >= strongest ? value : 0));
   return {
     ink: crop(digit, width, box),
@@ -142,15 +143,17 @@ function choose(parts, ink, width) {
     box.right = Math.max(box.right, x);
     box.bottom = y;
   });
+  const largest = mass.reduce((best, one) => Math.max(best, one), 0);
   const [first, ...others] = Object.keys(mass)
     .map(Number)
+    .filter((number) => 50 * mass[number] >= largest) // no specks
     .sort((a, b) => mass[b] - mass[a] || a - b);
+  if (others.length >= MOST_PARTS) throw new NoDigit(SEVERAL);
   const box = { ...boxes[first] };
   const tall = ({ top, bottom }) => bottom - top + 1;
   const near = Math.max(tall(box), box.right - box.left + 1) >> 2;
   const taken = new Set([first]);
   for (const number of others) {
-    if (50 * mass[number] < mass[first]) break; // a speck
     const other = boxes[number];
     const close =
       other.top <= box.bottom + 1 + near &&

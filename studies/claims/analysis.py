@@ -117,7 +117,7 @@ def prices(study: Study, runs: pd.DataFrame, folder: Path) -> list[dict[str, Any
     found = []
     for setting, own in study.settings.items():
         rows = runs[runs["setting"] == setting]
-        for name in set(own.sets or ()) & MISTAKES.keys():
+        for name in [one for one in MISTAKES if one in (own.sets or study.sets)]:
             gains = (rows[f"{name}_accuracy"] - rows["test_accuracy"]).dropna()
             found.append((MISTAKES[name], setting, gains))
         if own.watch == "test":

@@ -32,7 +32,7 @@ from studies.verify import analysis
 DATA = ("download", "convert", "resplit", "standardize")
 NEW = 5  # runs of each network
 DIFFERENT = 0.00025  # of the test images, by other roundings
-LOSS = 0.0003  # nats
+LOSS = 0.0025  # nats: that of five images whose label moves by a step of 8 bits, from 0 to 1/256
 ADVICE = {
     "images": "the data set or a package differs: look at `git status`, run `make setup` again",
     "app": "LiteRT computes something else here: `make setup` installs the pinned version",
@@ -72,9 +72,10 @@ def row(kind: str, figure: str, expected: str, found: str, *, ok: bool) -> Row:
 
 
 def check_data() -> list[Row]:
-    """Make the images; hold the bytes of every stage against the committed dvc.lock."""
+    """Make the images anew; hold the bytes of every stage against the committed dvc.lock."""
     committed = outputs(git("show", "HEAD:./dvc.lock"))
-    done = subprocess.run([sys.executable, "-m", "dvc", "repro", DATA[-1]], check=False)  # noqa: S603
+    command = [sys.executable, "-m", "dvc", "repro", "--force", DATA[-1]]
+    done = subprocess.run(command, check=False)  # noqa: S603
     if done.returncode:
         raise PipelineError("`dvc repro standardize` failed, see above")
     now = outputs(Path("dvc.lock").read_text(encoding="utf-8"))

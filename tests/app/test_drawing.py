@@ -1,4 +1,5 @@
 import io
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -64,6 +65,14 @@ def photograph() -> Image.Image:
 def centre_of_mass(image: NDArray[np.uint8]) -> NDArray[np.float64]:
     weights = image.astype(np.float64)
     return np.array([np.average(axis, weights=weights) for axis in np.indices(image.shape)])
+
+
+def dotted(size: int) -> Image.Image:
+    """Return a stroke among many dots, none of them much smaller."""
+    levels = np.full((size, size), 255, np.uint8)
+    levels[size // 10 : -3 : 2, 3:-3:2] = 0
+    levels[3 : 3 + min(size // 12, 40), 3] = 0
+    return Image.fromarray(levels).convert("RGBA")
 
 
 @pytest.fixture
@@ -184,6 +193,13 @@ def test_two_digits_are_refused(seven: NDArray[np.uint8]) -> None:
     assert np.abs(drawing.normalise(bar).astype(int) - seven).mean() < 15
 
 
+def test_a_picture_of_many_parts_is_refused_at_once() -> None:
+    began = time.process_time()
+    with pytest.raises(PipelineError, match="there is more than one digit"):
+        drawing.normalise(dotted(1200))  # 300,000 dots
+    assert time.process_time() - began < 2
+
+
 @pytest.mark.mnist
 def test_mnist_is_as_the_docstring_says_and_comes_back_from_anywhere(mnist: Path) -> None:
     images = idx.read(mnist / "t10k-images-idx3-ubyte.gz")
@@ -244,6 +260,7 @@ def odd() -> Iterator[Image.Image]:
     yield from (lopsided, *map(lopsided.transpose, Image.Transpose))
     lopsided.paste((200, 200, 200, 255), (30, 10, 80, 11))  # as far from the ground as black
     yield from (lopsided, *map(lopsided.transpose, Image.Transpose))
+    yield dotted(60)
     for contrast in range(28, 36):  # around the limit of what is blank
         yield coloured((100 + contrast,) * 3, (100,) * 3)
 
