@@ -147,8 +147,8 @@ def _digit(dark: NDArray[np.bool_], ink: NDArray[np.integer]) -> NDArray[np.bool
         raise several
     numbers = np.zeros(len(mass), np.uint8)  # by size; 0 for a speck
     numbers[order] = np.arange(1, len(order) + 1)
-    parts, mass = numbers[parts], mass[order]
-    boxes = [[(side.start, side.stop) for side in box] for box in ndimage.find_objects(parts)]
+    numbered, mass = numbers[parts], mass[order]
+    boxes = [[(side.start, side.stop) for side in box] for box in ndimage.find_objects(numbered)]
     low, high = np.moveaxis(np.array(boxes), 2, 0)  # rows and columns of the parts' corners
     chosen, top, end = np.arange(len(mass) + 1) == 1, low[0], high[0]
     near = (end - top).max() // 4
@@ -161,7 +161,8 @@ def _digit(dark: NDArray[np.bool_], ink: NDArray[np.integer]) -> NDArray[np.bool
             top, end = np.minimum(top, low[other]), np.maximum(end, high[other])
         elif close or 3 * mass[other] >= mass[0]:
             raise several
-    return chosen[parts]
+    digit: NDArray[np.bool_] = chosen[numbered]
+    return digit
 
 
 def _fit(ink: NDArray[np.int16]) -> NDArray[np.int64]:
