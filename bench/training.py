@@ -63,7 +63,8 @@ def main() -> None:
     arguments = parser.parse_args()
     names = arguments.names or [*config.load().architectures, SWIFT]
     if (kind := arguments.kind) is not None:
-        print(learn(names[0], int(kind)) if kind.isdigit() else speed(kind, names[0]))
+        threads = config.load().threads
+        print(learn(names[0], int(kind), threads) if kind.isdigit() else speed(kind, names[0]))
         return
     for name in names:
         swift = name == SWIFT
@@ -246,7 +247,7 @@ def time_to_accuracy() -> list[dict[str, str]]:
     ]
 
 
-def learn(name: str, seed: int) -> float:
+def learn(name: str, seed: int, threads: int) -> float:
     """Train on the official training images; return the accuracy on the test images in percent."""
     from studies import study
     from studies.images import read_images
@@ -259,7 +260,7 @@ def learn(name: str, seed: int) -> float:
         every = study.recipes(study.read("accuracy"), "accuracy")
         split, recipe = next((one.split, own) for setting, one, own in every if setting == SWIFT)
     how: Any = {"images": None, "fold": None, "folds": None, "small": None, "keep": "correct"}
-    run = Run(name, recipe, split, seed=seed, threads=values.threads, sets=("test",), **how)
+    run = Run(name, recipe, split, seed=seed, threads=threads, sets=("test",), **how)
     with tempfile.TemporaryDirectory() as folder:
         (row,) = run.execute(read_images("mnist"), Path(folder))
     return 100 * float(row["test_accuracy"])

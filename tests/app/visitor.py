@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Page, expect
 
+expect.set_options(timeout=30_000)  # a network is loaded beside other work
+
 Point = tuple[float, float]  # from the left and from above, in shares of the paper's side
 Strokes = Sequence[Sequence[Point]]
 
