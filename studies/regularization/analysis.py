@@ -30,6 +30,8 @@ from studies.study import Study
 
 LONG = "long_"
 SCHEDULE = "plateau"
+RATES = {"falling": 1, "constant": -1}  # as the schedule is coded
+LOGARITHMS = [name for name, (_, unit) in (OUTCOMES | DECOMPOSED).items() if unit == "%"]
 DRAWS = 2000  # of the bootstrap
 ROUNDING = 0.01  # share of the images whose most probable digit may be lost in it
 
@@ -50,19 +52,34 @@ def describe(
     if short["block"].nunique() < 2:
         raise PipelineError(f"two seeds must have all settings of {SHORT}*; more runs are needed")
     brier = decompose(short, folder, labels)
-    outcomes = dict.fromkeys(OUTCOMES, short) | dict.fromkeys(DECOMPOSED, brier)
-    found = [effects(rows, factors, outcome) for outcome, rows in outcomes.items()]
+    logarithms = brier.assign(**{part: np.log(brier[part]) for part in DECOMPOSED})
+    found = [effects(short, factors, outcome) for outcome in OUTCOMES]
+    found += [
+        effects(logarithms, factors, outcome, errors="HC2").query("order == 1")
+        for outcome in DECOMPOSED
+    ]
     without = [
         effects(short[short["block"] != block], factors, "test_error").assign(block=int(block))
         for block in sorted(short["block"].unique())
     ]
     longer = effects(long, factors, "test_error", interactions=False) if len(long) else None
-    falling, others = short[short[SCHEDULE] == 1], [one for one in factors if one != SCHEDULE]
+    others = [factor for factor in factors if factor != SCHEDULE]
+    rates = {}
+    for name, sign in RATES.items():
+        rows, parts = short[short[SCHEDULE] == sign], logarithms[logarithms[SCHEDULE] == sign]
+        outcomes = dict.fromkeys(OUTCOMES, rows) | dict.fromkeys(DECOMPOSED, parts)
+        every = [effects(part, others, one, errors="HC2") for one, part in outcomes.items()]
+        rates[name] = {
+            "effects": pd.concat(every).query("order == 1").to_dict("records"),
+            "bootstrap": bootstrap(rows, others, folder, len(labels)),
+            "std": round(rows.groupby("setting")["test_error_points"].var().mean() ** 0.5, 6),
+        }
     return {
         "trainings": len(short),
         "residual_degrees_of_freedom": freedom(short, factors),
         "effects": pd.concat(found).to_dict("records"),
-        "falling": pd.concat(effects(falling, others, one) for one in OUTCOMES).to_dict("records"),
+        "rates": rates,
+        "by_block": by_block(short, factors),
         "equivalence": equivalence(short, factors, "l2"),
         "bootstrap": bootstrap(short, factors, folder, len(labels)),
         "without_a_block": pd.concat(without).query("order == 1").to_dict("records"),
@@ -90,8 +107,23 @@ def code(table: pd.DataFrame, study: Study, prefix: str) -> pd.DataFrame:
     return kept.assign(block=rows["seed"], **coded, **measured).reset_index(drop=True)
 
 
+def by_block(rows: pd.DataFrame, factors: Sequence[str]) -> list[dict[Any, Any]]:
+    """Return every main effect on `MEASURED` in each block alone: the mean with minus without."""
+    found = [
+        (2 * rows[MEASURED].mul(rows[factor], axis=0)).groupby(rows["block"]).mean()
+        for factor in factors
+    ]
+    table = pd.concat(found, keys=factors, names=["term"]).round(6)
+    return table.reset_index().to_dict("records")
+
+
 def effects(
-    rows: pd.DataFrame, factors: Sequence[str], outcome: str, *, interactions: bool = True
+    rows: pd.DataFrame,
+    factors: Sequence[str],
+    outcome: str,
+    *,
+    interactions: bool = True,
+    errors: str = "HC3",
 ) -> pd.DataFrame:
     """Return the main effects of the factors and, unless told otherwise, those of every two.
 
@@ -100,10 +132,12 @@ def effects(
         factors: names of columns with -1 and +1.
         outcome: the name of a column.
         interactions: whether the model has them.
+        errors: HC3, which is planned, and conservative where there are few rows for many terms; or
+            HC2, which is the usual error here, since every row has the same leverage.
 
     Returns:
-        outcome, term, order (1 or 2), effect with the ends low and high of its 95 % interval, se
-        (HC3), p, and p_corrected (Holm, over the terms of its order). Of an outcome that is a
+        outcome, term, order (1 or 2), effect with the ends low and high of its 95 % interval, se,
+        p, and p_corrected (Holm, over the terms of its order). Of an outcome that is a
         logarithm, effect and ends are shares by which the outcome changes.
     """
     terms = rows[[*factors]].astype(float)
@@ -112,10 +146,10 @@ def effects(
             terms[f"{first}:{second}"] = terms[first] * terms[second]
     blocks = pd.get_dummies(rows["block"], dtype=float)
     design = np.column_stack([blocks, *terms.to_numpy().T])
-    fit = sm.OLS(rows[outcome].to_numpy(float), design).fit(cov_type="HC3", use_t=True)
+    fit = sm.OLS(rows[outcome].to_numpy(float), design).fit(cov_type=errors, use_t=True)
     last = slice(-terms.shape[1], None)
     ends = 2 * np.column_stack([fit.params, fit.conf_int(alpha=0.05)])[last]
-    if outcome in ("test_error", "test_loss"):
+    if outcome in LOGARITHMS:
         ends = np.expm1(ends)
     found = pd.DataFrame(ends, columns=["effect", "low", "high"])
     found = found.assign(outcome=outcome, term=terms.columns, se=2 * fit.bse[last])

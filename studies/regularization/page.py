@@ -10,7 +10,7 @@ from scipy import stats
 
 from digits.evaluation import figures
 from studies import analysis, pictures
-from studies.analysis import Findings, as_markdown, estimate, interval, percent, star
+from studies.analysis import SIGNIFICANT, Findings, as_markdown, estimate, interval, percent, star
 
 SHORT = "short_"
 NAMES = {
@@ -29,13 +29,11 @@ OUTCOMES = {
     "test_error_points": ("test error", "points"),
 }
 MEASURED = ["test_error_points", "train_error", "gap"]  # of each setting
-DECOMPOSED = {
-    "brier_variance": ("variance", "thousandths"),
-    "brier_bias": ("bias", "thousandths"),
-}
-UNITS = {"%": ("+.1f", 100), "points": ("+.2f", 100), "thousandths": ("+.2f", 1000)}
+DECOMPOSED = {"brier_variance": ("Brier variance", "%"), "brier_bias": ("Brier bias", "%")}
+DIGITS = {"%": "+.1f", "points": "+.2f"}
 EQUIVALENT = 0.0005  # a test error that differs by less is the same, as study.yaml has it
 POWER = 0.8
+LEGEND = "bars: 95 % intervals; filled: significant after correction"
 
 
 def findings(described: dict[str, Any]) -> Findings:
@@ -43,8 +41,8 @@ def findings(described: dict[str, Any]) -> Findings:
     tables = {
         "answer.md": answer(described),
         "tables.md": effects_table(described),
-        "falling.md": effects_table({"effects": described["falling"]}),
-        "decomposition.md": effects_table(described, DECOMPOSED),
+        "falling.md": rates_table(described["rates"]),
+        "decomposition.md": decomposition_table(described),
         "interactions.md": effects_table(described, order=2),
         "settings.md": settings_table(described),
         "additions.md": additions_table(described),
@@ -79,40 +77,57 @@ def to(one: dict[str, Any], form: str = "+.2f") -> str:
 
 def answer(described: dict[str, Any]) -> str:
     """Answer the question in a sentence, and in a table of what it rests on."""
-    points = {one["term"]: one for one in of(described, "test_error_points")}
+    found = by_term(described, "test_error")
+    points = by_term(described, "test_error_points")
+    falling = by_term(described["rates"]["falling"], "test_error")
+    rows = [
+        {
+            "with it": named(term),
+            "change of test error, %": effect(one, "+.0f"),
+            "in points": effect(points[term], "+.2f"),
+            "p": p_value(one["p_corrected"]).removeprefix("p ").removeprefix("= "),
+            "with a falling rate, %": effect(falling[term], "+.0f") if term in falling else "",
+        }
+        for term, one in found.items()
+    ]
+    excluded = [
+        f"{percent(-one['low'], '.0f')} % ({named(term)})"
+        for term, one in found.items()
+        if not star(one)
+    ]
+    text = (
+        f"**{in_words({named(term): one for term, one in found.items()})}**\n\n"
+        f"{as_markdown(rows, ('with it',))}\n\n{described['trainings']} trainings: every "
+        f"combination on {described['settings'][0]['blocks']} samples. A star: p < {SIGNIFICANT}."
+    )
+    return f"{text} Excluded: a reduction by more than {listed(excluded)}." if excluded else text
+
+
+def in_words(found: dict[str, dict[str, Any]]) -> str:
+    """Say in a sentence what lowers and what raises the test error; ``found`` is by name."""
     lower, higher, without = (list[str]() for _ in range(3))
-    rows = []
-    for one in of(described, "test_error"):
-        name = named(one["term"])
+    for name, one in found.items():
         if star(one):
-            size = f"{name} (by {100 * abs(one['effect']):.0f} %)"
+            size = f"{name} (by {percent(abs(one['effect']), '.0f')} %)"
             (lower if one["effect"] < 0 else higher).append(size)
         else:
             without.append(name)
-        rows.append(
-            {
-                "with it": name,
-                "change of test error, %": estimate(one, "+.0f", "effect"),
-                "in points": estimate(points[one["term"]], "+.2f", "effect"),
-                "p": p_value(one["p_corrected"]).removeprefix("p ").removeprefix("= "),
-                "significant": "yes" if star(one) else "no",
-            }
-        )
     parts = [
         f"{listed(names)} {verb if len(names) == 1 else plural} {what}"
         for names, verb, plural, what in (
             (lower, "lowers", "lower", "the test error"),
             (higher, "raises", "raise", "the test error"),
-            (without, "has", "have", "no significant effect"),
+            (without, "has", "have", "no significant effect on it"),
         )
         if names
     ]
     text = "; ".join(parts)
-    samples = described["settings"][0]["blocks"]
-    return (
-        f"**{text[0].upper()}{text[1:]}.**\n\n{as_markdown(rows, ('with it',))}\n\n"
-        f"{described['trainings']} trainings: every combination on {samples} samples."
-    )
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def by_term(described: dict[str, Any], outcome: str) -> dict[str, dict[str, Any]]:
+    """Return the main effects on an outcome by factor, the largest first."""
+    return {one["term"]: one for one in of(described, outcome)}
 
 
 def listed(names: Sequence[str]) -> str:
@@ -120,24 +135,53 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
 
 
-def effects_table(
-    described: dict[str, Any], outcomes: dict[str, tuple[str, str]] = OUTCOMES, order: int = 1
-) -> str:
+def effects_table(described: dict[str, Any], order: int = 1) -> str:
     """Write the effects on all outcomes, the largest on the first of them first."""
     rows: dict[str, dict[str, str]] = {}
-    for outcome, (name, unit) in outcomes.items():
+    for outcome, (name, unit) in OUTCOMES.items():
         for one in of(described, outcome, order):
             row = rows.setdefault(one["term"], {"with it": named(one["term"])})
             if outcome == "test_error":
                 row["p"] = p_value(one["p_corrected"])
-            row[f"{name}, {unit}"] = effect(one, unit)
+            row[f"{name}, {unit}"] = effect(one, DIGITS[unit])
     return as_markdown(rows.values(), ("with it",))
 
 
-def effect(one: dict[str, Any], unit: str) -> str:
-    """Write an effect with its interval in one of `UNITS`."""
-    form, scale = UNITS[unit]
-    return estimate(one, form, "effect", scale) + star(one)
+def rates_table(rates: dict[str, Any]) -> str:
+    """Write how much runs differ at both rates, and the effects at each."""
+    falling, constant = rates["falling"], rates["constant"]
+    table = effects_table(falling)
+    return (
+        f"The SD of the test error between samples is {percent(constant['std'])} points at a "
+        f"constant rate, {percent(falling['std'])} where it falls. Where it falls:\n\n{table}\n\n"
+        f"At a constant rate:\n\n{effects_table(constant)}"
+    )
+
+
+def decomposition_table(described: dict[str, Any]) -> str:
+    """Write the effects on the gap, with what they say of the article, and on the Brier parts."""
+    falling = described["rates"]["falling"]
+    rows = []
+    for term, gap in by_term(described, "gap").items():
+        verdict = "inconclusive"
+        if star(gap):
+            verdict = "consistent" if gap["effect"] < 0 else "contradicted"
+        row = {
+            "with it": named(term),
+            "test - train error, points": effect(gap, "+.2f"),
+            "a smaller gap, says the article": verdict,
+        }
+        for outcome, (name, unit) in DECOMPOSED.items():
+            for among, where in ((described, ""), (falling, ", falling rate")):
+                found = by_term(among, outcome).get(term)
+                row[f"{name}{where}, {unit}"] = effect(found, "+.0f") if found else ""
+        rows.append(row)
+    return as_markdown(rows, ("with it", "a smaller gap, says the article"))
+
+
+def effect(one: dict[str, Any], form: str) -> str:
+    """Write an effect with its interval, in percent or percentage points."""
+    return estimate(one, form, "effect") + star(one)
 
 
 def settings_table(described: dict[str, Any]) -> str:
@@ -159,31 +203,43 @@ def additions_table(described: dict[str, Any]) -> str:
         {
             "added": one["setting"].replace("_", " "),
             "blocks": one["blocks"],
-            "test error, %": effect(one, "%"),
+            "test error, %": effect(one, "+.1f"),
             "test error, points": percent(one["points"], "+.2f"),
             "p": p_value(one["p_corrected"]),
         }
         for one in described["additions"]
     ]
-    return as_markdown(rows, ("added",)) if rows else "The runs are still to be made."
+    if not rows:
+        return "The runs are still to be made."
+    words = in_words({one["setting"].replace("_", " "): one for one in described["additions"]})
+    return f"**{words}**\n\n{as_markdown(rows, ('added',))}"
 
 
 def checks(described: dict[str, Any]) -> str:
     """Write how far to trust the effects, an item for each check."""
     points = of(described, "test_error_points")
-    half = max((one["high"] - one["low"]) / 2 for one in points)
+    falling = described["rates"]["falling"]
+    half, least = (
+        max((one["high"] - one["low"]) / 2 for one in among)
+        for among in (points, of(falling, "test_error_points"))
+    )
     left = described["residual_degrees_of_freedom"]
     # At the first step of Holm's correction.
     level = 1 - 0.025 / len(points)
     found = (stats.t.ppf(level, left) + stats.t.ppf(POWER, left)) * max(one["se"] for one in points)
     same = described["equivalence"]
     verdict = "equivalent to none" if same["equivalent"] else "not shown to be equivalent to none"
+    if half > EQUIVALENT:
+        verdict += ", nor could it be with intervals as wide as these"
     whole = {one["term"]: one["effect"] for one in of(described, "test_error")}
-    least = pd.DataFrame(described["without_a_block"]).groupby("term")["effect"]
-    bootstrap = "; ".join(f"{named(one['term'])} {to(one)}" for one in described["bootstrap"])
+    without = pd.DataFrame(described["without_a_block"]).groupby("term")["effect"]
+    drawn, drawn_falling = (
+        "; ".join(f"{named(one['term'])} {to(one)}" for one in among["bootstrap"])
+        for among in (described, falling)
+    )
     ranges = "; ".join(
         f"{named(str(term))} {to({'low': one.min(), 'high': one.max()}, '+.1f')} %"
-        for term, one in least
+        for term, one in without
     )
     longer = "; ".join(
         f"{named(one['term'])} {percent(one['effect'], '+.0f')} % {interval(one, '+.0f')}, "
@@ -191,12 +247,13 @@ def checks(described: dict[str, Any]) -> str:
         for one in described["long"]
     )
     lines = [
-        f"**Power**: the 95 % intervals of main effects on test error are at most "
-        f"± {100 * half:.2f} points wide; an effect of {100 * found:.2f} points is found with a "
-        f"probability of {100 * POWER:.0f} %.",
-        f"**Equivalence**: {named(same['factor'])} is {verdict}: the 90 % interval of its effect "
-        f"is {to(same, '+.3f')} points, the margin ± {100 * EQUIVALENT:.2f}.",
-        f"**Other images and blocks** (bootstrap, test error in points): {bootstrap}.",
+        f"**Power**: the 95 % intervals of the effects on test error are up to ± "
+        f"{percent(half)} points wide, with a falling rate up to ± {percent(least)}. An effect of "
+        f"{percent(found)} points is found with a probability of {percent(POWER, '.0f')} %.",
+        f"**Equivalence**: {named(same['factor'])} is {verdict}. The 90 % interval of its effect "
+        f"is {to(same, '+.3f')} points, the margin ± {percent(EQUIVALENT)}.",
+        f"**Other samples and test images** (bootstrap, test error in points): {drawn}.",
+        f"**The same with a falling rate**: {drawn_falling}.",
         f"**Each block left out in turn** (effect on test error): {ranges}.",
     ]
     if longer:
@@ -206,17 +263,20 @@ def checks(described: dict[str, Any]) -> str:
 
 def draw_effects(described: dict[str, Any]) -> Figure:
     """Show what every factor does to test error, train error and the gap between them."""
-    shown = ("test_error", "train_error", "gap")
-    order = [one["term"] for one in of(described, "test_error")]
-    figure = Figure(figsize=(10, 0.42 * len(order) + 1.6), layout="constrained")
-    for axes, outcome in zip(figure.subplots(1, len(shown), sharey=True), shown, strict=True):
+    found = by_term(described, "test_error")
+    order = list(found)
+    figure = Figure(figsize=(10, 0.42 * len(order) + 1.9), layout="constrained")
+    panels = figure.subplots(1, len(MEASURED), sharex=True, sharey=True)
+    for axes, outcome in zip(panels, MEASURED, strict=True):
+        for one in described["by_block"]:
+            row = order.index(one["term"]) + 0.25
+            axes.plot(100 * one[outcome], row, ".", color="grey", markersize=4)
         _forest(axes, of(described, outcome), order)
-        name, unit = OUTCOMES[outcome]
-        axes.set_title(name, fontsize=11)
-        axes.set_xlabel(f"change, {'% of it' if unit == '%' else 'percentage points'}")
-    figure.supxlabel(
-        "left of 0: lower with it; bars: 95 % intervals; filled: significant", fontsize=9
-    )
+        axes.set_title(OUTCOMES[outcome][0], fontsize=11)
+        axes.set_xlabel("change, percentage points")
+    words = in_words({named(term): one for term, one in found.items()})
+    figure.suptitle(words.removesuffix("."), fontsize=10)
+    figure.supxlabel(f"left of 0: lower with it; dots: one sample each; {LEGEND}", fontsize=9)
     return figure
 
 
@@ -227,6 +287,7 @@ def draw_interactions(described: dict[str, Any]) -> Figure:
     axes = figure.subplots()
     _forest(axes, found, [one["term"] for one in found])
     axes.set_xlabel("interaction, % of the test error")
+    figure.supxlabel(LEGEND, fontsize=9)
     return figure
 
 
