@@ -47,8 +47,12 @@ def test_the_training_file_is_known_by_its_sha256(tmp_path: Path, given: str | N
     )
 
 
-def test_the_last_line_may_lack_its_end(tmp_path: Path) -> None:
-    (rows,) = kaggle.read(write(tmp_path, f"{HEADER}\n{BLACK[:-1]}7"), kaggle.TEST_COLUMNS)
+@pytest.mark.parametrize(("before", "end"), [("", ""), ("\ufeff", "\n\n")])
+def test_a_byte_order_mark_and_the_end_of_the_last_line_do_not_matter(
+    tmp_path: Path, before: str, end: str
+) -> None:
+    path = write(tmp_path, f"{before}{HEADER}\n{BLACK[:-1]}7{end}")
+    (rows,) = kaggle.read(path, kaggle.TEST_COLUMNS)
     assert rows.shape == (1, 784)
     assert rows[0, -1] == 7
 
@@ -56,23 +60,20 @@ def test_the_last_line_may_lack_its_end(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        ("", "line 1: expected the 784 columns pixel0 to pixel783, found 1, '' to ''"),
-        (f"label,{HEADER}\n", "found 785, 'label' to 'pixel783'"),
-        (
-            HEADER.replace("pixel9,", "pixel10,", 1),
-            "line 1, column 10: expected pixel9, found 'pix",
-        ),
+        ("", "No columns to parse from file"),
+        (f"label,{HEADER}\n{BLACK},0\n", "column 1: expected pixel0, found 'label'"),
+        (f"{HEADER},more\n{BLACK},0\n", "column 785: expected none, found 'more'"),
+        (f"{HEADER[:-9]}\n{BLACK[:-2]}\n", "column 784: expected pixel783, found None"),
         (f"{HEADER}\n", "expected rows of images, found none"),
-        (f"{HEADER}\n{BLACK}\n{BLACK},0\n", "line 3: expected 784 values, found 785"),
-        (f"{HEADER}\n{BLACK}\n0,0", "line 3: expected 784 values, found 2"),
-        (f"{HEADER}\n\n", "line 2: expected 784 values, found 1"),
-        (f"{HEADER}\n{BLACK}\n\n{BLACK}\n", "line 3: expected 784 values, found 1"),
-        (f"{HEADER}\n{BLACK[:-1]}256\n", "line 2, pixel783: .* from 0 to 255, found '256'"),
-        (f"{HEADER}\n-1{BLACK[1:]}\n", "line 2, pixel0: .*, found '-1'"),
-        (f"{HEADER}\n0.5{BLACK[1:]}\n", "line 2, pixel0: .*, found '0.5'"),
-        (f"{HEADER}\n{BLACK[:-1]}\n", "line 2, pixel783: .*, found ''"),
-        (f"{HEADER}\n{BLACK[2:]},é\n", "line 2, pixel783: .*, found"),
-        ((f"{HEADER}\n" + f"{BLACK}\n" * 1500) + "x", "line 1502: expected 784 values, found 1"),
+        (f"{HEADER}\n{BLACK},0\n", "expected 784 values a row, found more"),
+        (f"{HEADER}\n{BLACK}\n{BLACK},0\n", "Expected 784 fields in line 3, saw 785"),
+        (f"{HEADER}\n{BLACK}\n0,0", "image 2, pixel2: .*, found 'nan'"),
+        (f"{HEADER}\n{BLACK[:-1]}256\n", "image 1, pixel783: .* from 0 to 255, found '256'"),
+        (f"{HEADER}\n-1{BLACK[1:]}\n", "image 1, pixel0: .*, found '-1'"),
+        (f"{HEADER}\n0.5{BLACK[1:]}\n", "image 1, pixel0: .*, found '0.5'"),
+        (f"{HEADER}\n{BLACK[2:]},é\n", "image 1, pixel783: .*, found 'é'"),
+        (f'{HEADER}\n"{BLACK}\n{BLACK}"\n', "image 1, pixel0: .*, found '\"0'"),
+        ((f"{HEADER}\n" + f"{BLACK}\n" * 1500) + "x", "image 1501, pixel0: .*, found 'x'"),
     ],
 )
 def test_another_file_is_refused(tmp_path: Path, content: str, complaint: str) -> None:
@@ -85,7 +86,7 @@ def test_another_file_is_refused(tmp_path: Path, content: str, complaint: str) -
 
 def test_a_label_above_nine_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, f"label,{HEADER}\n1,{BLACK}\n10,{BLACK}\n")
-    with pytest.raises(PipelineError, match=r"line 3, label: .* from 0 to 9, found '10'"):
+    with pytest.raises(PipelineError, match=r"image 2, label: .* from 0 to 9, found '10'"):
         list(kaggle.read(path, kaggle.TRAIN_COLUMNS))
 
 
