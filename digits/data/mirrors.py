@@ -1,8 +1,6 @@
 """Fetching a file from the first of several mirrors that gives it whole."""
 
-import queue
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,8 +105,12 @@ def _fetch_once(source: SourceFile, address: str, path: Path, timeout: float) ->
             disable=None,  # where standard error is no terminal
         )
         with Path(temporary).open("wb") as file, bar:
-            for chunk in _in_time(chunks, 2 * timeout):
+            end = time.monotonic() + 2 * timeout
+            for chunk in chunks:
                 bar.update(file.write(chunk))
+                end += len(chunk) / SLOWEST
+                if time.monotonic() > end:
+                    raise _TemporaryMirrorError(f"slower than {SLOWEST:,} bytes/s")
                 if file.tell() > source.bytes:
                     raise _MirrorError(f"size: expected {source.bytes} bytes, found more")
             if file.tell() < source.bytes:
@@ -122,6 +124,8 @@ def _fetch_once(source: SourceFile, address: str, path: Path, timeout: float) ->
 
 
 def _local(path: Path) -> Iterator[bytes]:
+    if path.exists() and not path.is_file():
+        raise _MirrorError("no regular file")
     try:
         with path.open("rb") as file:
             while chunk := file.read(CHUNK):
@@ -152,36 +156,3 @@ def _root_cause(error: BaseException) -> str:
     while inner := error.__cause__ or error.__context__:
         error = inner
     return str(error) or type(error).__name__
-
-
-def _in_time(chunks: Iterator[bytes], seconds: float) -> Iterator[bytes]:
-    """Yield the chunks while they come in time: ``seconds``, and what `SLOWEST` allows each.
-
-    A thread waits for them, since the timeout of requests starts anew with every byte, in the
-    headers too, and a pipe has none. What it still waits for ends with the process.
-    """
-    arrived: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
-    given_up = threading.Event()
-
-    def wait() -> None:
-        try:
-            for chunk in chunks:
-                arrived.put(chunk)
-                if given_up.is_set():
-                    break
-            arrived.put(b"")
-        except Exception as error:
-            arrived.put(error)
-
-    threading.Thread(target=wait, daemon=True).start()
-    end = time.monotonic() + seconds
-    try:
-        while chunk := arrived.get(timeout=max(0, end - time.monotonic())):
-            if isinstance(chunk, Exception):
-                raise chunk
-            end += len(chunk) / SLOWEST
-            yield chunk
-    except queue.Empty:
-        raise _TemporaryMirrorError(f"slower than {SLOWEST:,} bytes/s for {seconds:g} s") from None
-    finally:
-        given_up.set()

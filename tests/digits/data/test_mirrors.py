@@ -49,9 +49,8 @@ def endless(request: Request) -> None:
         request.wfile.write(CONTENT)
 
 
-def dripping(request: Request, in_headers: bool = False) -> None:
-    if not in_headers:
-        send(request, b"")
+def dripping(request: Request) -> None:
+    send(request, b"")
     for _ in range(60):  # 3 s: longer than any client here waits
         request.wfile.write(b"x")
         time.sleep(0.05)
@@ -77,8 +76,7 @@ def moved(request: Request) -> None:
         ),
         (wrong, "SHA256 hash of downloaded file (file.gz) does not match"),
         (endless, f"size: expected {len(CONTENT)} bytes, found more"),
-        (dripping, "slower than 10,000 bytes/s for 2 s"),
-        (partial(dripping, in_headers=True), "slower than 10,000 bytes/s for 2 s"),
+        (dripping, "slower than 10,000 bytes/s"),
         (
             lambda request: request.connection.shutdown(socket.SHUT_RDWR),
             "Remote end closed connection without response",
@@ -166,8 +164,8 @@ def test_bytes_are_taken_as_stored_whatever_encoding_is_declared(
     ("make", "reason"),
     [
         (Path.exists, "No such file or directory"),
-        (Path.mkdir, "Is a directory"),
-        (os.mkfifo, "slower than 10,000 bytes/s for 2 s (attempts: 1)"),  # a pipe without end
+        (Path.mkdir, "no regular file"),
+        (os.mkfifo, "no regular file"),  # a pipe without end
     ],
 )
 def test_a_local_folder_without_the_file_is_named(
