@@ -417,19 +417,14 @@ class Params(Section):
 
 
 def load(path: Path = PATH) -> Params:
-    """Read and check the parameters.
-
-    Raises:
-        PipelineError: for every wrong entry the file, the key, what is expected, what is given.
-    """
+    """Read and check the parameters. Raises PipelineError as `read_yaml` and `check` do."""
     return check(Params, read_yaml(path), str(path))
 
 
 def read_yaml(path: Path) -> Any:
     """Read a YAML file, in YAML 1.2 as DVC reads and writes it; in 1.1, 5e-4 is a text.
 
-    Raises:
-        PipelineError: the file is missing, or no YAML.
+    Raises PipelineError if the file is missing, or no YAML.
     """
     try:
         return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
@@ -442,8 +437,7 @@ def read_yaml(path: Path) -> Any:
 def check(kind: type[AnySection], content: Any, where: str) -> AnySection:
     """Return ``content`` as a section of the given kind.
 
-    Raises:
-        PipelineError: for every wrong entry ``where``, the key, what is expected, what is given.
+    Raises PipelineError with ``where``, the key, what is expected and given, of every wrong entry.
     """
     try:
         return kind.model_validate(content)
@@ -455,9 +449,7 @@ def override(content: Any, changes: Mapping[str, Any], where: str) -> Any:
     """Return a copy of ``content`` with ``changes``, values by dotted keys, made to it.
 
     A mapping is replaced as a whole. Keys that are not there yet are added, for `check` to judge.
-
-    Raises:
-        PipelineError: a key leads through something that is no mapping.
+    Raises PipelineError if a key leads through something that is no mapping.
     """
     content = copy.deepcopy(content)
     for key, value in changes.items():
@@ -472,11 +464,7 @@ def override(content: Any, changes: Mapping[str, Any], where: str) -> Any:
 
 
 def architecture(params: Params, name: str) -> Architecture:
-    """Return the recipe of the architecture called ``name``.
-
-    Raises:
-        PipelineError: params.yaml has no such architecture.
-    """
+    """Return the recipe of that architecture. Raises PipelineError if params.yaml has none."""
     try:
         return params.architectures[name]
     except KeyError:

@@ -14,13 +14,9 @@ class PipelineError(Exception):
 def run_stage(name: str, main: Callable[[], None]) -> None:
     """Run a stage's ``main`` and end the process as a command line should.
 
-    Args:
-        name: what to call the stage, or another command, in the message, e.g. ``train``.
-        main: the stage; takes nothing, returns nothing.
-
-    A ``PipelineError``, any ``OSError`` (missing file, full disk) or Ctrl-C ends the process
-    with one line on standard error: exit status 1, or 130 for Ctrl-C. Anything else is a defect
-    of ours and keeps its traceback.
+    A ``PipelineError``, any ``OSError`` (missing file, full disk) or Ctrl-C ends the process with
+    one line on standard error, which begins with ``name``: exit status 1, or 130 for Ctrl-C.
+    Anything else is a defect of ours and keeps its traceback.
     """
     try:
         main()

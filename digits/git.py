@@ -7,18 +7,9 @@ from digits.errors import PipelineError
 
 
 def git(*command: str, cwd: Path | None = None) -> str:
-    """Run git; return what it prints, without the line's end.
-
-    Raises:
-        PipelineError: it failed.
-    """
-    done = subprocess.run(  # noqa: S603
-        ["git", *command],  # noqa: S607
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """Run git; return what it prints, without the line's end. Raises PipelineError if it fails."""
+    arguments = ["git", *command]
+    done = subprocess.run(arguments, cwd=cwd, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise PipelineError(f"git {' '.join(command)}: {done.stderr.strip()}")
     return done.stdout.rstrip()

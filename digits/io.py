@@ -11,27 +11,18 @@ import pandas as pd
 
 from digits.errors import PipelineError
 
-CURVES = [
-    "epoch",
-    "phase",
-    "loss",
-    "cross_entropy",
-    "accuracy",
-    "dev_loss",
-    "dev_cross_entropy",
-    "dev_accuracy",
-    "learning_rate",
-]
+MEASURED = ["loss", "cross_entropy", "accuracy"]  # in every epoch, on train and on dev
+CURVES = ["epoch", "phase", *MEASURED, *(f"dev_{name}" for name in MEASURED), "learning_rate"]
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside ``path``; on success it takes ``path``'s place, atomically.
 
-    The parent folder is made if it is missing. When the block raises, the temporary file is
-    removed and ``path`` stays as it was. The temporary name keeps the suffixes, since several
-    writers choose their format by them, and is always the same, so that what a killed process left
-    goes with the next.
+    The parent folder is made if it is missing. When the block raises, the temporary file is removed
+    and ``path`` stays as it was. The temporary name keeps the suffixes, since several writers
+    choose their format by them, and is always the same, so that what a killed process left goes
+    with the next.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     suffixes = "".join(path.suffixes)
@@ -64,9 +55,7 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """Read a CSV of finite numbers with at least one row and exactly ``columns``, in that order.
 
-    Raises:
-        PipelineError: it is no such table.
-        FileNotFoundError: there is no such file.
+    Raises PipelineError for any other table.
     """
     try:
         table = pd.read_csv(path, low_memory=False)  # one type for all of a column

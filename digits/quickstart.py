@@ -72,8 +72,7 @@ def change_params(path: Path) -> None:
 def run(folder: Path, *module: str) -> None:
     """Run what follows ``python -m`` in a folder; its output is for the user.
 
-    Raises:
-        PipelineError: it failed, and has said why.
+    Raises PipelineError if it failed, and has said why.
     """
     scripts = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     command = [sys.executable, "-m", *module]

@@ -70,8 +70,7 @@ def main() -> None:
 def out_of_date() -> dict[str, set[str]]:
     """Return the stages of dvc.yaml that must run, each with those that must run before it.
 
-    Raises:
-        PipelineError: DVC cannot tell: a wrong dvc.yaml, say, or another DVC at work here.
+    Raises PipelineError if DVC cannot tell: a wrong dvc.yaml, say, or another DVC at work here.
     """
     stages: dict[str, set[str]] = {}
     try:
@@ -90,9 +89,8 @@ def out_of_date() -> dict[str, set[str]]:
 def run(stages: Mapping[str, set[str]], jobs: int) -> None:
     """Run stages, each after those it needs, ``jobs`` at a time.
 
-    Raises:
-        PipelineError: one failed; those under way were let finish.
-        KeyboardInterrupt: a stop was asked for; all that ran were stopped.
+    Raises PipelineError if one failed, when those under way have finished, and KeyboardInterrupt if
+    a stop was asked for, when all are stopped.
     """
     stopped = threading.Event()  # looked at where no process is half started
     for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -21,10 +21,8 @@ BLOCK = 8192  # images that are hashed at a time; bounds memory
 class Images:
     """All images of a data set as they are; row number and id are the same.
 
-    Attributes:
-        pixels: uint8 (n, 28, 28), 0 (black) to 255.
-        labels: uint8 (n,), 0 to 9.
-        sources: uint8 (n,), 0 for the data set's own training images, 1 for its testing images.
+    ``pixels``: uint8 (n, 28, 28), 0 (black) to 255; ``labels``: uint8 (n,), 0 to 9; ``sources``:
+    uint8 (n,), 0 for the data set's own training images, 1 for its testing images.
     """
 
     pixels: NDArray[np.uint8]
@@ -44,12 +42,9 @@ class Images:
 class Dataset:
     """All images with what is known about them; row number and id are the same.
 
-    Attributes:
-        images: float32 (n, 28, 28), (pixel - mean) / std; `load` maps them from disk.
-        labels: uint8 (n,), 0 to 9.
-        mean: of the training pixels, in grey levels from 0 to 255.
-        std: their standard deviation, likewise, above 0.
-        rows: int64 row numbers by set: train, dev, test, test_as_published (`splits.sets`).
+    ``images``: float32 (n, 28, 28), (pixel - mean) / std, which `load` maps from disk; ``labels``:
+    uint8 (n,), 0 to 9; ``mean`` and ``std``, above 0, of the training pixels, in grey levels from 0
+    to 255; ``rows``: int64 row numbers by set: train, dev, test, test_as_published (`splits.sets`).
     """
 
     images: NDArray[np.float32]
@@ -71,43 +66,30 @@ class Dataset:
 
 
 def load(standardized: Path, split: Path) -> Dataset:
-    """Open what the standardize and resplit stages wrote.
+    """Open what the standardize and resplit stages wrote: a folder, and the table of sets.
 
-    Args:
-        standardized: the folder with images.npy and statistics.json.
-        split: the table of sets.
-
-    Raises:
-        PipelineError: a file does not hold what it should, or the two differ in number.
-        FileNotFoundError: a file is missing.
+    Raises PipelineError if a file does not hold what it should, or the two differ in number.
     """
     table = splits.read(split)
-    images = _map(standardized / "images.npy", (len(table), 28, 28))
+    path, shape = standardized / "images.npy", (len(table), 28, 28)
+    try:
+        images: NDArray[np.float32] = np.lib.format.open_memmap(path, mode="r")
+    except (ValueError, EOFError, SyntaxError, tokenize.TokenError) as error:
+        raise PipelineError(f"{path} is not a whole .npy file: {error}") from None
+    if images.dtype != np.float32 or images.shape != shape:
+        raise PipelineError(
+            f"{path}: expected float32 {shape}, as many images as in the split, "
+            f"found {images.dtype} {images.shape}"
+        )
     mean, std = statistics(standardized / "statistics.json")
     labels = table["label"].to_numpy(np.uint8)
     return Dataset(images, labels, mean, std, splits.sets(table))
 
 
-def _map(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Map an .npy file of float32 into memory."""
-    try:
-        array: NDArray[np.float32] = np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, EOFError, SyntaxError, tokenize.TokenError) as error:
-        raise PipelineError(f"{path} is not a whole .npy file: {error}") from None
-    if array.dtype != np.float32 or array.shape != shape:
-        raise PipelineError(
-            f"{path}: expected float32 {shape}, as many images as in the split, "
-            f"found {array.dtype} {array.shape}"
-        )
-    return array
-
-
 def statistics(path: Path) -> tuple[float, float]:
     """Read the training pixels' mean and standard deviation, in grey levels.
 
-    Raises:
-        PipelineError: they are no finite numbers, or the latter is not above 0.
-        FileNotFoundError: there is no such file.
+    Raises PipelineError if they are no finite numbers, or the latter is not above 0.
     """
     try:
         content = read_json(path)

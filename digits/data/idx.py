@@ -29,9 +29,7 @@ MOST_BYTES = 2**30  # of values: twenty times MNIST; a header that announces mor
 def read(path: Path) -> Bytes:
     """Read a file of labels (one dimension) or images (three); the result is read-only.
 
-    Raises:
-        PipelineError: the file is damaged; names the field, what was expected and what was found.
-        FileNotFoundError: there is no such file.
+    Raises PipelineError with the field that is damaged, what was expected and what was found.
     """
     try:
         with gzip.open(path) as file:
@@ -58,13 +56,8 @@ def read(path: Path) -> Bytes:
 def read_pair(images_path: Path, labels_path: Path) -> tuple[Bytes, Bytes]:
     """Read images and the labels that belong to them.
 
-    Returns:
-        Images, uint8 (n, 28, 28), grey levels from 0 (paper) to 255 (ink), and labels, uint8
-        (n,), 0 to 9.
-
-    Raises:
-        PipelineError: a file is damaged, holds something else, or the two do not match.
-        FileNotFoundError: a file is missing.
+    Images are uint8 (n, 28, 28), grey levels from 0 (paper) to 255 (ink), labels uint8 (n,), 0 to
+    9. Raises PipelineError if a file is damaged, holds something else, or the two do not match.
     """
     images, labels = read(images_path), read(labels_path)
     if images.shape[1:] != (28, 28):

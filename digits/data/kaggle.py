@@ -27,18 +27,10 @@ ROWS = 1000  # in memory at a time
 
 
 def read_training(path: Path, name: str, sha256: str | None) -> tuple[Bytes, Bytes]:
-    """Read train.csv.
+    """Read images, uint8 (n, 28, 28), 0 (paper) to 255 (ink), and labels, uint8 (n,), of train.csv.
 
-    Args:
-        path: of the file.
-        name: of the data set in params.yaml.
-        sha256: of the file, as params.yaml has it.
-
-    Returns:
-        Images, uint8 (n, 28, 28), 0 (paper) to 255 (ink), and labels, uint8 (n,), 0 to 9.
-
-    Raises:
-        PipelineError: there is no such file, or it is another one than params.yaml says.
+    ``name`` is that of the data set in params.yaml, ``sha256`` the file's, as params.yaml has it.
+    Raises PipelineError if there is no such file, or it is another one.
     """
     rows = np.concatenate(list(read(path, TRAIN_COLUMNS)))
     found = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -53,12 +45,8 @@ def read_training(path: Path, name: str, sha256: str | None) -> tuple[Bytes, Byt
 def read(path: Path, columns: list[str]) -> Iterator[Bytes]:
     """Yield the rows of one of Kaggle's files, some at a time, uint8 (n, columns).
 
-    Args:
-        path: a CSV file with a header, any number of rows.
-        columns: what the header must be; ``label`` holds 0 to 9, the others 0 to 255.
-
-    Raises:
-        PipelineError: it is missing or another file; names the image, what was expected and found.
+    ``columns`` are what the header must be; ``label`` holds 0 to 9, the others 0 to 255. Raises
+    PipelineError if it is missing or another file, with the image, what was expected and found.
     """
     if not path.is_file():
         raise PipelineError(

@@ -29,11 +29,7 @@ class _TemporaryMirrorError(_MirrorError):
 
 
 def own(value: str | None) -> list[str]:
-    """Return what MNIST_MIRROR names, as a list: a web address, or a folder's absolute path.
-
-    Raises:
-        PipelineError: it is neither.
-    """
+    """Return what MNIST_MIRROR names, as a list: a web address, or a folder's absolute path."""
     if not value:
         return []
     try:
@@ -46,23 +42,14 @@ def own(value: str | None) -> list[str]:
 
 
 def fetch(source: SourceFile, mirrors: list[str], path: Path, patience: Download) -> str:
-    """Fetch one file from the first mirror that gives it whole.
+    """Fetch one file from the first mirror that gives it whole; return that mirror.
 
     Each mirror that fails is named on standard error, with its reason. One fails when it sends
     nothing for the timeout, or has sent less than ``SLOWEST`` makes of the time since twice that.
 
-    Args:
-        source: the file's name on every mirror, size and SHA-256.
-        mirrors: http or https URLs or absolute paths of local folders, in the order to ask them.
-        path: where to put the file; it appears there whole or not at all.
-        patience: attempts at each mirror, and seconds without an answer or a byte.
-
-    Returns:
-        The mirror that gave the file.
-
-    Raises:
-        PipelineError: none did; lists each with its reason.
-        OSError: the file cannot be written.
+    ``mirrors`` are http or https URLs or absolute paths of local folders, in the order to ask them.
+    The file appears at ``path`` whole or not at all. Raises PipelineError if no mirror gives it,
+    with each one's reason, and OSError if it cannot be written.
     """
     failures = []
     for mirror in mirrors:

@@ -6,11 +6,7 @@ from PIL import Image
 
 
 def read() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return the images, made like MNIST's, and labels.
-
-    Returns:
-        Images, uint8 (1797, 28, 28), 0 (paper) to 255 (ink), and labels, uint8 (1797,), 0 to 9.
-    """
+    """Return images made like MNIST's, uint8 (1797, 28, 28), and labels, uint8 (1797,), 0 to 9."""
     from sklearn.datasets import load_digits  # takes seconds that the other data sets can save
 
     bunch = load_digits()
@@ -18,6 +14,6 @@ def read() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 
 def enlarge(image: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Make an 8 x 8 image of 0..16 like MNIST's: 20 x 20 of 0..255, amid 28 x 28."""
+    """Make an 8 x 8 image of 0..16 like MNIST's: 20 x 20 of 0 (paper) to 255, amid 28 x 28."""
     grey = Image.fromarray((image * 255 / 16).round().astype(np.uint8))
     return np.pad(np.asarray(grey.resize((20, 20), Image.Resampling.BICUBIC)), 4)

@@ -6,11 +6,8 @@ entries in memory, about a kilobyte an image.
 """
 
 import io
-import lzma
 import re
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
@@ -26,33 +23,14 @@ from digits.io import replacing
 SIZE = 28
 MOST_BYTES = 2**16  # of a PNG of this size, whatever tool wrote it; more is never unpacked
 
-# What zipfile, its decompressors and Pillow raise when they meet damaged bytes.
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    EOFError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    ValueError,
-)
-
 
 def write(
     path: Path, images: Iterable[NDArray[np.uint8]], labels: Iterable[int], first_id: int
 ) -> None:
     """Write images into a ZIP whose bytes depend on the arguments and on Pillow's version alone.
 
-    Args:
-        path: the ZIP; its stem is the name of the folder inside.
-        images: uint8 (28, 28) each, 0 (black) to 255; taken one at a time, never held together.
-        labels: 0 to 9, one for each image.
-        first_id: the id of the first image; the others count on from it.
-
-    Raises:
-        OSError: e.g. a full disk; the ZIP is then as it was before.
+    Images, uint8 (28, 28), 0 (black) to 255, are taken one at a time, never held together; each has
+    a label, 0 to 9. Ids count on from ``first_id``. The stem of ``path`` is the folder in the ZIP.
     """
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for number, (image, label) in enumerate(zip(images, labels, strict=True), first_id):
@@ -67,21 +45,16 @@ def write(
 class Archive:
     """The images of one or more ZIPs as one sequence in which row number and id are the same.
 
-    A context manager. Other tools may have rewritten the ZIPs, compressed and in another order,
-    as long as the entries' names and pixels are valid.
-
-    Attributes:
-        labels: uint8 (n,), 0 to 9.
-        sources: uint8 (n,), which of the ZIPs, from 0, the image is of.
+    A context manager. Other tools may have rewritten the ZIPs, compressed and in another order, as
+    long as the entries' names and pixels are valid. ``labels`` are uint8 (n,), 0 to 9; ``sources``
+    uint8 (n,), which of the ZIPs, from 0, an image is of.
     """
 
     def __init__(self, *paths: Path):
         """Read the lists of entries, not yet the images.
 
-        Raises:
-            PipelineError: a file is not a ZIP, an entry has an unexpected name, or the ids over
-                all ZIPs are not 0, 1, 2, ... without repetition or gap.
-            FileNotFoundError: a ZIP is missing.
+        Raises PipelineError if a file is not a ZIP, an entry has an unexpected name, or the ids
+        over all ZIPs are not 0, 1, 2, ... without repetition or gap.
         """
         self._files = [_open(path) for path in paths]
         found = np.fromiter(
@@ -97,7 +70,12 @@ class Archive:
             raise PipelineError(f"no images in {' and '.join(map(str, paths))}")
         ids, labels, sources, self._places = found[found[:, 0].argsort(kind="stable")].T
         self.labels, self.sources = labels.astype(np.uint8), sources.astype(np.uint8)
-        self._check(ids)
+        wrong = np.flatnonzero(ids != np.arange(len(ids)))
+        if len(wrong):
+            row = int(wrong[0])
+            if ids[row] > row:
+                raise PipelineError(f"{self._name(row)} follows a gap: no image has id {row:05d}")
+            raise PipelineError(f"{self._name(row - 1)} and {self._name(row)} have the same id")
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -113,8 +91,7 @@ class Archive:
     def read(self, rows: Iterable[int]) -> NDArray[np.uint8]:
         """Return the images of ``rows``, uint8 (len(rows), 28, 28), 0 to 255.
 
-        Raises:
-            PipelineError: an entry is damaged, or not an 8-bit grey PNG of 28x28 pixels.
+        Raises PipelineError if an entry is damaged, or not an 8-bit grey PNG of 28x28 pixels.
         """
         return np.fromiter(map(self._image, rows), np.dtype((np.uint8, (SIZE, SIZE))))
 
@@ -123,18 +100,15 @@ class Archive:
         try:
             if entry.file_size > MOST_BYTES:
                 raise ValueError(f"expected {MOST_BYTES} bytes at most, not {entry.file_size}")
-            return _decode(file.read(entry))
-        except _DAMAGE as error:
+            with PngImageFile(io.BytesIO(file.read(entry))) as picture:
+                if picture.mode != "L" or picture.size != (SIZE, SIZE):
+                    raise ValueError(
+                        f"expected 8-bit grey (L) of {SIZE}x{SIZE} pixels, "
+                        f"found {picture.mode} of {picture.width}x{picture.height}"
+                    )
+                return np.asarray(picture)
+        except Exception as error:  # whatever zipfile, its decompressors and Pillow raise on damage
             raise PipelineError(f"{self._name(row)} cannot be read: {error}") from None
-
-    def _check(self, ids: NDArray[np.int64]) -> None:
-        """Refuse ids that are not 0, 1, 2, ..."""
-        wrong = np.flatnonzero(ids != np.arange(len(ids)))
-        if len(wrong):
-            row = int(wrong[0])
-            if ids[row] > row:
-                raise PipelineError(f"{self._name(row)} follows a gap: no image has id {row:05d}")
-            raise PipelineError(f"{self._name(row - 1)} and {self._name(row)} have the same id")
 
     def _entry(self, row: int) -> tuple[zipfile.ZipFile, zipfile.ZipInfo]:
         """Return where an image is."""
@@ -147,31 +121,17 @@ class Archive:
 
 
 def _open(path: Path) -> zipfile.ZipFile:
-    """Open a ZIP for reading."""
+    path.stat()  # a missing file is no damaged one
     try:
         return zipfile.ZipFile(path)
-    except FileNotFoundError:
-        raise
-    except _DAMAGE as error:
+    except Exception as error:  # whatever zipfile raises on damaged bytes
         raise PipelineError(f"{path} is not a ZIP, or a damaged one: {error}") from None
 
 
 def _id_and_label(path: Path, entry: zipfile.ZipInfo) -> tuple[int, int]:
-    """Take the name of an entry apart."""
     match = re.fullmatch(r"(.+)/([0-9])/([0-9]{5,18})\.png", entry.filename)
     if not match or match[1] != path.stem:
         raise PipelineError(
             f"{path}: expected entries like {path.stem}/7/00042.png, found {entry.filename!r}"
         )
     return int(match[3]), int(match[2])
-
-
-def _decode(png: bytes) -> NDArray[np.uint8]:
-    """Return the pixels of an 8-bit grey PNG."""
-    with PngImageFile(io.BytesIO(png)) as picture:
-        if picture.mode != "L" or picture.size != (SIZE, SIZE):
-            raise ValueError(
-                f"expected 8-bit grey (L) of {SIZE}x{SIZE} pixels, "
-                f"found {picture.mode} of {picture.width}x{picture.height}"
-            )
-        return np.asarray(picture)

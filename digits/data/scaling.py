@@ -17,10 +17,8 @@ BLOCK = 1024  # images that are scaled together
 def mean_and_std(images: Iterable[NDArray[np.uint8]]) -> tuple[float, float]:
     """Return the mean and the (population) standard deviation of all pixels, in grey levels.
 
-    Sums are exact integers, so the result depends neither on the order nor on the machine.
-
-    Raises:
-        PipelineError: all pixels are the same.
+    Sums are exact integers, so the result depends neither on the order nor on the machine. Raises
+    PipelineError if all pixels are the same.
     """
     histogram = np.zeros(256, np.int64)
     for image in images:
@@ -40,12 +38,7 @@ def mean_and_std(images: Iterable[NDArray[np.uint8]]) -> tuple[float, float]:
 def standardize(images: Images, rows: dict[str, NDArray[np.int64]]) -> Dataset:
     """Return the images that are in any set, scaled by mean and std of those in ``train``.
 
-    Args:
-        images: all.
-        rows: row numbers by set. In the result they are those of its own, fewer images.
-
-    Raises:
-        PipelineError: all pixels of the images in ``train`` are the same.
+    ``rows`` are row numbers by set; in the result they are those of its own, fewer images.
     """
     mean, std = mean_and_std(images.pixels[row] for row in rows["train"])
     kept = np.unique(np.concatenate(list(rows.values())))

@@ -17,18 +17,12 @@ def divide(labels: NDArray[np.uint8], sources: NDArray[np.uint8], split: Split) 
     """Put all images into one queue; training takes from its front, testing from its end.
 
     Where the two meet they share images, as they must when both sizes add up to more than there
-    are. Dev is the very front of the training images and leaves them.
+    are. Dev is the very front of the training images and leaves them. The draw is alike on every
+    machine.
 
-    Args:
-        labels: (n,), 0 to 9.
-        sources: (n,), 0 for the data set's own training images, 1 for its testing images.
-        split: the scheme, the sizes, and the seed of the draw, which is alike on every machine.
-
-    Returns:
-        Columns id, label, train, dev, test as `read` describes them.
-
-    Raises:
-        PipelineError: the sizes are impossible with n images.
+    ``labels`` are (n,), 0 to 9; ``sources`` (n,), 0 for the data set's own training images, 1 for
+    its testing images. The result is as `read` describes it. Raises PipelineError if the sizes are
+    impossible with n images.
     """
     if split.scheme == "official":
         training, testing = np.flatnonzero(sources == 0), np.flatnonzero(sources == 1)
@@ -43,9 +37,7 @@ def divide(labels: NDArray[np.uint8], sources: NDArray[np.uint8], split: Split) 
     members = {"train": queue[dev:train], "dev": queue[:dev], "test": queue[len(queue) - test :]}
     table = pd.DataFrame({"id": np.arange(len(labels)), "label": labels})
     for name, rows in members.items():
-        member = np.zeros(len(labels), np.uint8)
-        member[rows] = 1
-        table[name] = member
+        table[name] = np.isin(table["id"], rows)
     return table.astype(TYPES)
 
 
@@ -102,13 +94,10 @@ def count(table: pd.DataFrame) -> dict[str, object]:
 def sets(table: pd.DataFrame) -> dict[str, NDArray[np.int64]]:
     """Return the row numbers of every image set, ascending, by the set's name.
 
-    Args:
-        table: one row per image, with 0 or 1 in the columns train, dev and test.
-
-    Returns:
-        ``train``: what the networks learn from; ``dev``: what picks between settings;
-        ``test_as_published``: all images drawn for testing, some of which may be in ``train``;
-        ``test``: those of them that are not.
+    ``train`` is what the networks learn from, ``dev`` what picks between settings,
+    ``test_as_published`` all images drawn for testing, some of which may be in ``train``, and
+    ``test`` those of them that are not. ``table`` has a row per image, with 0 or 1 in the columns
+    train, dev and test.
     """
     train, dev, drawn = (table[column].to_numpy() == 1 for column in ("train", "dev", "test"))
     members = {"train": train, "dev": dev, "test_as_published": drawn, "test": drawn & ~train}
@@ -118,13 +107,8 @@ def sets(table: pd.DataFrame) -> dict[str, NDArray[np.int64]]:
 def read(path: Path) -> pd.DataFrame:
     """Read a split: columns id (0, 1, 2, ...), label (0 to 9), train, dev, test (0 or 1).
 
-    Returns:
-        The table; id is int64, the others are uint8.
-
-    Raises:
-        PipelineError: the file is not such a table, dev shares images with train or test, or a
-            set is empty; the message says where.
-        FileNotFoundError: there is no such file.
+    The id is int64, the others are uint8. Raises PipelineError, which says where, if the file is no
+    such table, dev shares images with train or test, or a set is empty.
     """
     table = read_csv(path, list(TYPES))
     train, dev, test = (table[name] for name in ("train", "dev", "test"))

@@ -18,20 +18,15 @@ def tabulate(
     rows: metrics.Rows,
     bayes_error: float,
 ) -> dict[str, pd.DataFrame]:
-    """Compare architectures on the same images.
+    """Compare architectures, by their names, on the same images.
 
-    Args:
-        predicted: what each predicts, by its name.
-        epochs: how many each was trained for.
-        family: of each; two of one family differ in their recipes alone.
-        labels: (n,), 0 to 9.
-        rows: row numbers of the images in each set.
-        bayes_error: share of images that nobody can classify, in [0, 1].
+    Of each there are what it predicts, how many epochs it was trained for, and its family: two of
+    one family differ in their recipes alone. ``labels`` are (n,), 0 to 9; ``rows`` row numbers by
+    set; ``bayes_error`` is the share of images that nobody can classify.
 
-    Returns:
-        ``architectures``, one row each: parameters, epochs and all that is measured;
-        ``phases``, one row for each phase of a training in several: dev and test accuracy at its
-        end; ``pairs``: `digits.evaluation.statistics.compare_pairs` on test.
+    The tables are ``architectures``, one row each: parameters, epochs and all that is measured;
+    ``phases``, one row for each phase of a training in several: dev and test accuracy at its end;
+    ``pairs``: `statistics.compare_pairs` on test.
     """
     measured = [
         {

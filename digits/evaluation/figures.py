@@ -33,11 +33,9 @@ def save(path: Path, figure: Figure) -> None:
 
 
 def images(pictures: NDArray[np.floating | np.uint8], titles: Sequence[str]) -> Figure:
-    """Show grey images in a nearly square grid.
+    """Show grey images, (n, height, width), 0 (black) to 255 (white), in a nearly square grid.
 
-    Args:
-        pictures: (n, height, width), 0 (black) to 255 (white); with n = 0 the figure says so.
-        titles: one for each, two lines at most.
+    Each has a title of two lines at most. With n = 0 the figure says so.
     """
     columns = max(1, math.ceil(math.sqrt(len(titles))))
     rows = max(1, math.ceil(len(titles) / columns))
@@ -54,12 +52,7 @@ def images(pictures: NDArray[np.floating | np.uint8], titles: Sequence[str]) -> 
 
 
 def samples(pictures: NDArray[np.uint8], labels: ArrayLike) -> Figure:
-    """Show images in ten columns, one for each label.
-
-    Args:
-        pictures: (n, height, width), 0 (black) to 255 (white).
-        labels: (n,), 0 to 9, as many of each.
-    """
+    """Show images, as `images` does, in ten columns, one for each label; as many of each."""
     order = np.argsort(labels, kind="stable").reshape(10, -1).T
     figure = Figure(figsize=(9, 0.9 * len(order) + 0.3), layout="constrained")
     for (row, column), panel in np.ndenumerate(figure.subplots(len(order), 10, squeeze=False)):
@@ -77,14 +70,10 @@ def misclassified(
     ids: ArrayLike,
     name: str,
 ) -> Figure:
-    """Show the errors that a network is surest of.
+    """Show the errors that the network ``name`` is surest of.
 
-    Args:
-        pictures: (n, height, width), as in `images`.
-        labels: (n,), 0 to 9.
-        probabilities: (n, 10), in [0, 1].
-        ids: (n,), of the images.
-        name: of the network.
+    ``pictures`` are as in `images`, ``labels`` (n,), 0 to 9, ``probabilities`` (n, 10), ``ids``
+    (n,).
     """
     titles = [
         f"image {number}\ntrue {label}, predicted {one.argmax()} ({one.max():.2%})"
@@ -98,12 +87,7 @@ def misclassified(
 
 
 def range_test(curve: pd.DataFrame, suggested: float) -> Figure:
-    """Show a range test: loss by learning rate, and the rate it suggests.
-
-    Args:
-        curve: columns learning_rate, loss, smoothed_loss (nats).
-        suggested: learning rate.
-    """
+    """Show a range test, as from `digits.training.range_test.run`, and the rate it suggests."""
     figure = Figure(figsize=(8, 4.2), layout="constrained")
     axes = figure.subplots()
     rates = curve["learning_rate"]
@@ -119,14 +103,9 @@ def range_test(curve: pd.DataFrame, suggested: float) -> Figure:
 
 
 def confusion(labels: ArrayLike, predicted: ArrayLike, title: str) -> Figure:
-    """Show how often each label (row) was predicted as each digit (column).
+    """Show how often each label, 0 to 9 (row), was predicted as each digit (column).
 
     The shade is of the errors alone, by their share of the row, and the same for every network.
-
-    Args:
-        labels: (n,), 0 to 9.
-        predicted: (n,), 0 to 9.
-        title: what was counted.
     """
     counts = np.zeros((10, 10), np.int64)
     np.add.at(counts, (np.asarray(labels), np.asarray(predicted)), 1)
@@ -149,10 +128,7 @@ def confusion(labels: ArrayLike, predicted: ArrayLike, title: str) -> Figure:
 def curves(table: pd.DataFrame) -> Figure:
     """Show the error by epoch, a panel for each architecture, on one logarithmic scale.
 
-    A dotted line is where another phase begins.
-
-    Args:
-        table: columns architecture, epoch, phase, set (train or dev), accuracy ([0, 1]).
+    A dotted line is where another phase begins. ``table`` is as from `comparison.join_curves`.
     """
     names = list(dict.fromkeys(table["architecture"]))
     columns = min(3, len(names))
@@ -190,9 +166,8 @@ def curves(table: pd.DataFrame) -> Figure:
 def bias_and_variance(architectures: pd.DataFrame) -> Figure:
     """Show the two parts of the dev error beyond Bayes error as bars, with 95 % intervals.
 
-    Args:
-        architectures: columns architecture, bias and variance (shares in [-1, 1]), and the ends of
-            their intervals, bias_low and so on.
+    The columns are architecture, bias and variance (shares in [-1, 1]), and the ends of their
+    intervals, bias_low and so on.
     """
     figure, axes = _one_row_each(architectures["architecture"])
     middles = np.arange(len(architectures))
@@ -219,11 +194,9 @@ def bias_and_variance(architectures: pd.DataFrame) -> Figure:
 
 
 def accuracies(architectures: pd.DataFrame, images: int) -> Figure:
-    """Show the test accuracies with their intervals.
+    """Show the accuracies on so many test images with their intervals.
 
-    Args:
-        architectures: columns architecture, test, test_low and test_high ([0, 1]).
-        images: in the test set.
+    The columns are architecture, test, test_low and test_high ([0, 1]).
     """
     figure, axes = _one_row_each(architectures["architecture"])
     test, low, high = (100 * architectures[name] for name in ("test", "test_low", "test_high"))
@@ -237,9 +210,8 @@ def accuracies(architectures: pd.DataFrame, images: int) -> Figure:
 def comparisons(architectures: pd.DataFrame, pairs: pd.DataFrame) -> Figure:
     """Show every difference in test accuracy, in points, and whether it is significant.
 
-    Args:
-        architectures: columns architecture and test ([0, 1]).
-        pairs: columns first, second and p_corrected of every two; below 0.05 it is coloured.
+    ``architectures`` has columns architecture and test ([0, 1]), ``pairs`` first, second and
+    p_corrected of every two; below 0.05 it is coloured.
     """
     names, test = list(architectures["architecture"]), architectures["test"].to_numpy()
     shown = np.full((len(names), len(names)), np.nan)

@@ -19,17 +19,13 @@ def measure(
 ) -> dict[str, float]:
     """Return accuracies, losses, the interval of the test accuracy, and the gaps, to six decimals.
 
-    Args:
-        labels: (n,), 0 to 9.
-        probabilities: (n, 10), in [0, 1].
-        rows: row numbers of the images in each set; train, dev and test among them.
-        bayes_error: share of images that nobody can classify, in [0, 1].
+    ``labels`` are (n,), 0 to 9, ``probabilities`` (n, 10); ``rows`` are row numbers by set, train,
+    dev and test among them; ``bayes_error`` is the share of images that nobody can classify.
 
-    Returns:
-        For every set SET its accuracy as SET, in [0, 1], and its cross-entropy as SET_loss, in
-        nats; bias, the train error minus the Bayes error; variance, train minus dev accuracy;
-        test_variance, train minus test accuracy; test_gap, dev minus test accuracy. The ends of the
-        95 % intervals of test, bias, variance and test_variance are called so with _low and _high.
+    There are, of every set SET, its accuracy as SET, in [0, 1], and its cross-entropy as SET_loss,
+    in nats; bias, the train error minus the Bayes error; variance, train minus dev accuracy;
+    test_variance, train minus test accuracy; test_gap, dev minus test accuracy. The ends of the 95
+    % intervals of test, bias, variance and test_variance are called so with _low and _high.
     """
     correct = probabilities.argmax(axis=1) == labels
     certainty = probabilities[np.arange(len(labels)), labels]
@@ -59,10 +55,7 @@ def measure_phases(
 ) -> list[dict[str, float]]:
     """Return phase (from 1), dev and test accuracy at the end of each, to six decimals.
 
-    Args:
-        labels: (n,), 0 to 9.
-        phases: (p, m, 10), as in `digits.evaluation.predictions.Predictions`.
-        rows: row numbers of the images in dev and test.
+    ``phases`` are (p, m, 10), as in `digits.evaluation.predictions.Predictions`.
     """
     measured = phase_rows(rows)
     correct = phases.argmax(axis=2) == labels[measured]

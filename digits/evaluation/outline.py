@@ -14,10 +14,7 @@ def outline(model: keras.Model) -> list[Step]:
     """Return the steps of a functional network with one output, each after its sources.
 
     BatchNorm and activations are part of the step of the layer that they follow, if no other layer
-    follows it.
-
-    Raises:
-        PipelineError: a layer is used twice.
+    follows it. Raises PipelineError if a layer is used twice.
     """
     inputs = {layer.name: keras.tree.flatten(layer.input) for layer in model.layers}
     uses = Counter(id(tensor) for tensors in inputs.values() for tensor in tensors)

@@ -16,9 +16,7 @@ BATCH = 1000  # images in memory at a time
 def load_network(path: Path) -> keras.Model:
     """Load a saved network, and make sure it takes such images and gives ten probabilities.
 
-    Raises:
-        PipelineError: the file is damaged, or the network is of another shape.
-        FileNotFoundError: there is no such file.
+    Raises PipelineError if the file is damaged, or the network is of another shape.
     """
     path.stat()  # to Keras, a file is missing too when it is there but no ZIP
     if not zipfile.is_zipfile(path):
@@ -39,8 +37,7 @@ def load_network(path: Path) -> keras.Model:
 def predict(model: keras.Model, images: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the probabilities, (N, 10), of standardized images, (N, 28, 28).
 
-    Raises:
-        PipelineError: they are no finite numbers.
+    Raises PipelineError if they are no finite numbers.
     """
     starts = tqdm(range(0, len(images), BATCH), desc="predict", unit="batch")
     batches = [model.predict_on_batch(images[at : at + BATCH, ..., None]) for at in starts]

@@ -17,13 +17,10 @@ from digits.io import replacing
 
 @dataclass(frozen=True)
 class Step:
-    """A layer of a network, and those that go with it.
+    """A layer of a network, and those that go with it: what they are and what sets them apart.
 
-    Attributes:
-        text: the layers, and what sets them apart.
-        shape: of the output, without the batch.
-        parameters: of these layers.
-        sources: numbers of the steps it takes its input from.
+    ``shape`` is that of the output, without the batch; ``sources`` are the numbers of the steps
+    that it takes its input from.
     """
 
     text: str
@@ -36,12 +33,10 @@ class Step:
 class Predictions:
     """What a trained network predicts.
 
-    Attributes:
-        probabilities: float32 (n, 10), in [0, 1], of every image; row number and id are the same.
-        parameters: number of the network's weights.
-        phases: float32 (p, m, 10), in [0, 1], at the end of each of p phases, of the m images that
-            `phase_rows` names; p is 0 for a training in one phase.
-        steps: of the network, in the order in which they are used.
+    ``probabilities``: float32 (n, 10), in [0, 1], of every image; row number and id are the same.
+    ``parameters``: number of the network's weights. ``phases``: float32 (p, m, 10), in [0, 1], at
+    the end of each of p phases, of the m images that `phase_rows` names; p is 0 for a training in
+    one phase. ``steps``: of the network, in the order in which they are used.
     """
 
     probabilities: NDArray[np.float32]
@@ -82,15 +77,16 @@ def write(
 def read(path: Path, images: int, rows: Mapping[str, NDArray[np.int64]]) -> Predictions:
     """Read what `write` wrote, of so many ``images`` in sets of these ``rows``.
 
-    Raises:
-        PipelineError: the file is damaged, or of another split; the message says which array.
-        FileNotFoundError: there is no such file.
+    Raises PipelineError if the file is damaged, or an array is of another split.
     """
     with path.open("rb") as file:
         try:
             content = np.load(file, allow_pickle=False)
             found = {name: content[name] for name in ("probabilities", "parameters", "phases")}
-            steps = [_step(**one) for one in json.loads(str(content["steps"]))]
+            steps = [
+                Step(one["text"], tuple(one["shape"]), one["parameters"], tuple(one["sources"]))
+                for one in json.loads(str(content["steps"]))
+            ]
         except Exception as error:  # whatever zipfile, zlib and NumPy raise on damaged bytes
             reason = " ".join(str(error).split())[:200]
             raise PipelineError(f"{path} is not what train writes, or damaged: {reason}") from None
@@ -108,7 +104,3 @@ def read(path: Path, images: int, rows: Mapping[str, NDArray[np.int64]]) -> Pred
         if dtype == "float32" and not ((array >= 0) & (array <= 1)).all():  # NaN is neither
             raise PipelineError(f"{path}: expected {name} from 0 to 1, found others")
     return Predictions(found["probabilities"], int(found["parameters"]), found["phases"], steps)
-
-
-def _step(text: str, shape: list[int], parameters: int, sources: list[int]) -> Step:
-    return Step(text, tuple(shape), parameters, tuple(sources))

@@ -25,10 +25,6 @@ def markdown(architectures: pd.DataFrame, pairs: pd.DataFrame) -> str:
 
     Below it stand how to read it, which architecture dev picks (then the lower dev loss), what the
     planned comparisons found, and which other pairs do not differ significantly on test.
-
-    Args:
-        architectures: a row for each.
-        pairs: a row for every two.
     """
     table = pd.DataFrame([_cells(one) for one in architectures.to_dict("records")])
     best = architectures.sort_values(["dev", "dev_loss"], ascending=[False, True], kind="stable")
@@ -55,12 +51,7 @@ def markdown(architectures: pd.DataFrame, pairs: pd.DataFrame) -> str:
 
 
 def read(folder: Path = COMPARED) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Read the architectures and the pairs that the compare stage wrote.
-
-    Raises:
-        ValueError: a file is no table.
-        FileNotFoundError: a file is missing.
-    """
+    """Read the architectures and the pairs that the compare stage wrote."""
     return pd.read_csv(folder / "architectures.csv"), pd.read_csv(folder / "pairs.csv")
 
 
@@ -86,10 +77,9 @@ def _cells(one: dict[Any, Any]) -> dict[str, str]:
 
 def main() -> None:
     """Bring all generated text up to date."""
-    argparse.ArgumentParser(
-        prog="python -m digits.evaluation.report", description=__doc__
-    ).parse_args()
-    for page in pages():
+    command = "python -m digits.evaluation.report"
+    argparse.ArgumentParser(prog=command, description=__doc__).parse_args()
+    for page in [Path("README.md"), *sorted(Path("docs").glob("*.md"))]:
         text = page.read_text(encoding="utf-8")
         if (current := up_to_date(text)) != text:
             with replacing(page) as temporary:
@@ -97,16 +87,10 @@ def main() -> None:
             print(f"{page}: brought up to date")
 
 
-def pages() -> list[Path]:
-    """Return the pages that may have generated text."""
-    return [Path("README.md"), *sorted(Path("docs").glob("*.md"))]
-
-
 def up_to_date(text: str) -> str:
     """Return the text of a page with what is generated made anew.
 
-    Raises:
-        PipelineError: what it is made from is missing, or not what this project wrote.
+    Raises PipelineError if what it is made from is missing, or not what this project wrote.
     """
     return MADE.sub(lambda found: f"{found[1]}{_made_from(Path(found[2]))}\n{END}", text)
 
@@ -117,10 +101,8 @@ def _made_from(path: Path) -> str:
             return path.read_text(encoding="utf-8").rstrip()
         return markdown(*read())
     except FileNotFoundError as error:
-        missing = error.filename
-        raise PipelineError(
-            f"{missing} is missing; `git checkout {missing}` brings it back"
-        ) from None
+        name = error.filename
+        raise PipelineError(f"{name} is missing; `git checkout {name}` brings it back") from None
     except (ValueError, TypeError, KeyError) as error:
         raise PipelineError(f"{path} is not what this project wrote: {error!r}") from None
 

@@ -19,9 +19,8 @@ def accuracy(correct: NDArray[np.bool_]) -> float:
 def cross_entropy(label_probability: NDArray[np.floating]) -> float:
     """Return the mean of -ln p in nats, computed in float64.
 
-    Args:
-        label_probability: (N,), what the network gave the true label, in [0, 1]; clipped to
-            [1e-7, 1 - 1e-7] as Keras does, so that no single image makes it infinite.
+    ``label_probability``, (N,), in [0, 1], is what the network gave the true label; clipped to
+    [1e-7, 1 - 1e-7] as Keras does, so that no single image makes it infinite.
     """
     probability = np.asarray(label_probability, dtype=np.float64)
     clipped = np.clip(probability, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
@@ -42,36 +41,28 @@ def wilson_interval(correct: int, images: int) -> tuple[float, float]:
 def difference_interval(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> tuple[float, float]:
     """Return the ends of the 95 % interval of the accuracy on some images minus that on others.
 
-    Newcombe, R. G. (1998), Interval estimation for the difference between independent proportions,
-    Statistics in Medicine 17, 873-890, method 10: of two Wilson intervals.
-
-    Args:
-        first: which of some images are classified correctly, (N,).
-        second: which of others are, (M,).
+    Which images are classified correctly, (N,) and (M,), is given of both. Newcombe, R. G. (1998),
+    Interval estimation for the difference between independent proportions, Statistics in Medicine
+    17, 873-890, method 10: of two Wilson intervals.
     """
     # statsmodels has it too, and takes seconds to load.
     share, other = accuracy(first), accuracy(second)
     low, high = wilson_interval(int(first.sum()), len(first))
     other_low, other_high = wilson_interval(int(second.sum()), len(second))
-    below, above = (
-        np.hypot(share - low, other_high - other),
-        np.hypot(high - share, other - other_low),
-    )
+    below = np.hypot(share - low, other_high - other)
+    above = np.hypot(high - share, other - other_low)
     return float(share - other - below), float(share - other + above)
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
     """Return the two-sided exact p-value for two networks being right equally often.
 
-    Only images that exactly one of the two gets right tell them apart; equally good networks would
-    each win such an image with probability 1/2. McNemar, Q. (1947), Note on the sampling error of
-    the difference between correlated proportions or percentages, Psychometrika 12, 153-157; advised
-    for networks trained once each by Dietterich, T. G. (1998), Approximate statistical tests for
-    comparing supervised classification learning algorithms, Neural Computation 10, 1895-1923.
-
-    Args:
-        only_first: images that the first network gets right and the second wrong.
-        only_second: the other way round.
+    Only images that exactly one of the two gets right tell them apart: ``only_first`` and
+    ``only_second``, their numbers; equally good networks would each win such an image with
+    probability 1/2. McNemar, Q. (1947), Note on the sampling error of the difference between
+    correlated proportions or percentages, Psychometrika 12, 153-157; advised for networks trained
+    once each by Dietterich, T. G. (1998), Approximate statistical tests for comparing supervised
+    classification learning algorithms, Neural Computation 10, 1895-1923.
     """
     if only_first + only_second == 0:
         return 1.0
@@ -98,15 +89,12 @@ def compare_pairs(
 ) -> pd.DataFrame:
     """Test every two networks against each other with `mcnemar`.
 
-    Args:
-        correct: by name, which of the same images each network gets right, (N,).
-        family: of each network. Comparisons within a family are planned, those between families
-            are not.
+    ``correct`` says by name which of the same images a network gets right, (N,). Comparisons within
+    a ``family`` are planned, those between families are not.
 
-    Returns:
-        For each pair the names ``first`` and ``second``, the number of images ``only_first`` and
-        ``only_second`` get right, ``planned``, the p-value ``p``, and ``p_corrected`` by `holm`,
-        over the planned pairs or over the others, both to 4 digits.
+    For each pair there are the names ``first`` and ``second``, the number of images ``only_first``
+    and ``only_second`` get right, ``planned``, the p-value ``p``, and ``p_corrected`` by `holm`,
+    over the planned pairs or over the others, both to 4 digits.
     """
     rows = [
         (first, second, int(np.sum(a & ~b)), int(np.sum(b & ~a)), family[first] == family[second])

@@ -47,12 +47,9 @@ def raw_pixels(data: Dataset, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
 
 
 def write(model: keras.Model, files: Paths, calibration: NDArray[np.uint8]) -> None:
-    """Write a network that takes raw pixels in every format.
+    """Write a network that takes raw pixels as the ``files`` of `paths`; folders are made.
 
-    Args:
-        model: the network.
-        files: of `paths`; folders are made.
-        calibration: as for `litert.write_int8`.
+    ``calibration`` is as for `litert.write_int8`.
     """
     [whole], [architecture, weights], [float32], [int8] = files.values()
     for path in (whole, int8):
@@ -87,11 +84,9 @@ def compare(
 ) -> list[dict[str, Any]]:
     """Compare every format with the trained network.
 
-    Args:
-        answers: probabilities, (n, 10), as from `read`.
-        expected: probabilities of the trained network, (n, 10).
-        labels: (n,), 0 to 9.
-        sets: for dev and test, whether the image is in it, (n,); accuracies are over these.
+    ``answers`` are probabilities, (n, 10), as from `read`, ``expected`` those of the trained
+    network; ``labels`` (n,), 0 to 9. ``sets`` say for dev and test whether an image is in it, (n,);
+    accuracies are over these.
     """
     formats = []
     for name, probabilities in answers.items():
@@ -118,9 +113,8 @@ def compare(
 def check(formats: list[dict[str, Any]], largest_drop: float) -> None:
     """Refuse formats, as from `compare`, that do not classify as the trained network does.
 
-    Raises:
-        PipelineError: int8 loses ``largest_drop`` of the accuracy on dev or more, or another format
-            gives an image another class; the message says which, and how far it is off.
+    Raises PipelineError if int8 loses ``largest_drop`` of the accuracy on dev or more, or another
+    format gives an image another class.
     """
     *floats, int8 = formats
     for one in floats:

@@ -21,24 +21,15 @@ OPERATIONS = tf.lite.OpsSet
 
 
 def write_float32(model: keras.Model, path: Path) -> None:
-    """Write a network of images (1, 28, 28, 1) that computes in float32.
-
-    Raises:
-        PipelineError: it has an operation that LiteRT lacks.
-    """
+    """Write a network of images (1, 28, 28, 1) that computes in float32."""
     _convert(model, path, OPERATIONS.TFLITE_BUILTINS)
 
 
 def write_int8(model: keras.Model, path: Path, calibration: NDArray[np.uint8]) -> None:
     """Write a network of images (1, 28, 28, 1) that computes in 8-bit integers, float32 outside.
 
-    Args:
-        model: takes grey levels from 0 to 255.
-        path: of the .tflite file.
-        calibration: images (n, 28, 28), from which the range of every activation is learned.
-
-    Raises:
-        PipelineError: it has an operation that LiteRT lacks.
+    It takes grey levels from 0 to 255. The range of every activation is learned from the images of
+    ``calibration``, (n, 28, 28).
     """
 
     def images() -> Iterator[list[NDArray[np.float32]]]:
@@ -68,7 +59,10 @@ def run(path: Path, images: NDArray[np.uint8], threads: int) -> NDArray[np.float
 
 
 def _convert(model: keras.Model, path: Path, operations: tf.lite.OpsSet, **settings: Any) -> None:
-    """Write a .tflite file for batches of one image; browsers refuse a batch of any size."""
+    """Write a .tflite file for batches of one image; browsers refuse a batch of any size.
+
+    Raises PipelineError if the network has an operation that LiteRT lacks.
+    """
     images = keras.InputSpec(shape=(1, 28, 28, 1), dtype="float32", name="pixels")
     try:
         model.export(

@@ -22,13 +22,8 @@ def describe(
 ) -> dict[str, Any]:
     """Return the model card of an exported network.
 
-    Args:
-        name: of the architecture.
-        settings: the parameters.
-        data: what the network was trained and measured on.
-        metrics: of the trained network, as evaluate measured them.
-        formats: name of each, and how it compares with the trained network.
-        models: the folder with all files that are to be described.
+    ``data`` is what it was trained and measured on, ``metrics`` are those of the trained network,
+    ``formats`` as from `formats.compare`; all files in the folder ``models`` are described.
     """
     recipe = config.architecture(settings, name)
     source = settings.datasets[settings.dataset].model_dump(exclude={"mirrors"}, exclude_none=True)

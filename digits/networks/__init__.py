@@ -12,22 +12,13 @@ SIZE = 28
 
 
 def build(name: str, recipe: Architecture, mean: float, std: float) -> keras.Model:
-    """Build the network of a recipe.
+    """Build the network of a recipe: the module ``digits/networks/<recipe.network>.py`` does.
 
-    Args:
-        name: of the network.
-        recipe: how to build it; a network, the module ``digits/networks/<recipe.network>.py``,
-            refuses what it has no place for.
-        mean: of the training pixels, in grey levels 0 to 255.
-        std: their standard deviation, in grey levels.
+    The model is uncompiled, from images standardized by ``mean`` and ``std`` (grey levels), float32
+    (n, 28, 28, 1), to the probabilities of the ten classes, float32 (n, 10). With ``scaling: unit``
+    its first layer undoes the standardization, so that the network proper sees pixels in [0, 1].
 
-    Returns:
-        An uncompiled model from standardized images, float32 (n, 28, 28, 1), to the probabilities
-        of the ten classes, float32 (n, 10). With ``scaling: unit`` its first layer undoes the
-        standardization, so that the network proper sees pixels in [0, 1].
-
-    Raises:
-        PipelineError: no such module, or a setting the network has no place for.
+    Raises PipelineError if there is no such module, or the network has no place for a setting.
     """
     try:
         network = importlib.import_module(f"digits.networks.{recipe.network}")
@@ -102,11 +93,7 @@ def classify(recipe: Architecture, features: keras.KerasTensor) -> keras.KerasTe
 
 
 def refuse(recipe: Architecture, key: str, given: object, expected: object, reason: str) -> None:
-    """Refuse a setting the network has no place for.
-
-    Raises:
-        PipelineError: ``given`` differs from the only value the network can take.
-    """
+    """Raise PipelineError if a setting is not ``expected``, the only value the network can take."""
     if given != expected:
         raise PipelineError(
             f"params.yaml: {key} of an architecture with network: {recipe.network} must be "

@@ -48,19 +48,13 @@ def draw(
     rng: np.random.Generator,
     pen: np.random.Generator,
 ) -> Drawn:
-    """Draw what happens to some images.
+    """Draw what happens to images, float32 (n, size, size).
 
-    Args:
-        settings: how far to go; each quantity is uniform between minus and plus its value.
-        images: float32 (n, size, size).
-        labels: (n,), 0 to 9.
-        middle: the value of a pixel half way from black to white.
-        rng: decides rotation, zoom and shift.
-        pen: decides shear, stroke width and pen strokes, in this order.
-
-    Returns:
-        By the names of `signature`, float32: ``transforms`` (n, 8), of `draw_transforms`;
-        ``widths`` (n,), of `change_width`; ``strokes``, of `pen_strokes.draw`.
+    Each quantity is uniform between minus and plus its value. By the names of `signature`, float32:
+    ``transforms`` (n, 8), of `draw_transforms`; ``widths`` (n,), of `change_width`; ``strokes``, of
+    `pen_strokes.draw`. ``labels`` are (n,), 0 to 9, ``middle`` is the value of a pixel half way
+    from black to white. ``rng`` decides rotation, zoom and shift, ``pen`` shear, stroke width and
+    pen strokes, in this order.
     """
     asked, count, drawn = _asked(settings), len(labels), Drawn()
     if "transforms" in asked:
@@ -76,10 +70,7 @@ def draw(
 def layers(settings: Augment, black: float, white: float) -> list[keras.Layer]:
     """Return Keras's layers that change a batch after `apply`; `TrainingBatches` seeds them.
 
-    Args:
-        settings: probability of random erasing, Beta's parameter of MixUp.
-        black: the value of a black pixel, on the scale of the images.
-        white: that of a white one.
+    ``black`` and ``white`` are values of pixels, on the scale of the images.
     """
     found: list[keras.Layer] = []
     if probability := settings.random_erasing:
@@ -99,16 +90,9 @@ def apply(
     black: float,
     white: float,
 ) -> keras.KerasTensor:
-    """Carry out what was drawn.
+    """Carry out what `draw` drew, and pass over other names; images are float32 (n, size, size, 1).
 
-    Args:
-        images: float32 (n, size, size, 1).
-        drawn: of `draw`; other names are passed over.
-        black: the value of a black pixel, on the scale of ``images``.
-        white: that of a white one.
-
-    Returns:
-        float32 (n, size, size, 1).
+    ``black`` and ``white`` are values of pixels, on the scale of ``images``.
     """
     if "strokes" in drawn:
         extra = pen_strokes.render(drawn["strokes"], images.shape[1])

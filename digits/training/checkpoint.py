@@ -17,14 +17,11 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
     """Writes the whole state into one ``.npz`` file after every epoch, and reads it back.
 
     The state: all variables of model and optimizer, the curves, and the best weights that an
-    `keras.callbacks.EarlyStopping` holds. What the watchers remember is not stored: on resuming
-    they are shown their phase's epochs again. Must be the last callback.
+    `keras.callbacks.EarlyStopping` holds. What the watchers, which act on the dev loss, remember is
+    not stored: on resuming they are shown their phase's epochs again. Must be the last callback.
 
-    Attributes:
-        rows: the curves so far, one dictionary an epoch, each with its phase.
-        phase: the one under way, from 1.
-        finished: whether that phase has come to its end.
-        watchers: that act on the dev loss in this phase.
+    ``rows`` are the curves so far, one dictionary an epoch, each with its phase; ``phase`` is the
+    one under way, from 1, and ``finished`` says whether it has come to its end.
     """
 
     def __init__(self, path: Path, identity: str) -> None:

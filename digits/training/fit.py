@@ -36,19 +36,14 @@ def build(
     threads: int,
     backbone: Path | None = None,
 ) -> keras.Model:
-    """Return the network of a recipe as its training begins with it.
+    """Return the network of a recipe as its training begins with it, with weights of ``seed``.
 
-    Args:
-        name: of the network.
-        recipe: how to build it.
-        data: its mean and standard deviation undo the standardization, if the recipe wants it so.
-        seed: of the weights.
-        threads: of TensorFlow, from now on in this process.
-        backbone: weights that `keras.Model.save_weights` wrote, if the recipe is ``pretrained``.
+    Mean and standard deviation of ``data`` undo the standardization, if the recipe wants it so;
+    ``threads`` of TensorFlow are pinned in this process. ``backbone`` has weights that
+    `keras.Model.save_weights` wrote, if the recipe is ``pretrained``.
 
-    Raises:
-        PipelineError: the network has no place for a setting, the weights are of another one, or
-            a phase asks for what the optimizer or the data has not.
+    Raises PipelineError if the network has no place for a setting, the weights are of another one,
+    or a phase asks for what the optimizer or the data has not.
     """
     keras.backend.clear_session()  # names of layers count from the first of a process
     determinism.pin(seed, threads)
@@ -75,25 +70,18 @@ def fit(
 ) -> list[Path]:
     """Train ``model`` in place, phase by phase, going on from what ``folder`` has of this run.
 
-    Args:
-        model: as `build` returns it.
-        recipe: loss, optimizer, phases, augmentation.
-        data: the images; ``train`` rows are learned, ``dev`` rows, if there are any, watched.
-        seed: of order, augmentation and dropout, together with the epoch.
-        threads: of TensorFlow, as pinned before.
-        folder: for the state after every epoch, and the network at each phase's end. What is there
-            of another training is ignored. It may go when what came of the training is written.
-        learning_rate: for phases that ask for a suggested one.
-        on_curves: called after every epoch with the curves so far: epoch (from 1), phase (from 1),
-            loss, cross_entropy (the loss without penalties, nats), accuracy, dev_loss,
-            dev_cross_entropy, dev_accuracy, learning_rate (at the epoch's end, of the head).
+    The rows ``train`` of ``data`` are learned, ``dev``, if there are any, watched. ``seed`` decides
+    order, augmentation and dropout, together with the epoch; ``threads`` are those pinned by
+    `build`. ``folder`` is for the state after every epoch, and for the files of the network at each
+    phase's end, which are returned; it may go when they are copied. What is there of another
+    training is ignored. ``learning_rate`` is for phases that ask for a suggested one.
 
-    Returns:
-        The files of the network at the end of each phase.
+    ``on_curves`` is called after every epoch with the curves so far: epoch (from 1), phase (from
+    1), loss, cross_entropy (the loss without penalties, nats), accuracy, dev_loss,
+    dev_cross_entropy, dev_accuracy, learning_rate (at the epoch's end, of the head).
 
-    Raises:
-        PipelineError: the loss is not a finite number any more, or the recipe asks for what the
-            network or the run has not.
+    Raises PipelineError if the loss is not a finite number any more, or the recipe asks for what
+    the network or the run has not.
     """
     phases = phases_of(recipe)
     batches = TrainingBatches(data, recipe, seed)
@@ -226,11 +214,7 @@ class _Curves(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def _watchers(phase: Phase, recipe: Architecture, data: Dataset) -> list[keras.callbacks.Callback]:
-    """Return Keras's callbacks that act on dev loss; resuming, they see the epochs again.
-
-    Raises:
-        PipelineError: there are such, and no dev images.
-    """
+    """Return Keras's callbacks that act on dev loss; raises PipelineError if dev has no images."""
     watchers: list[keras.callbacks.Callback] = []
     if isinstance(phase.schedule, Plateau):
         watchers.append(

@@ -21,14 +21,9 @@ SWITCHES = ("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA")  # they choose the ke
 def identify(recipe: Architecture, data: str, seed: int, threads: int, *more: object) -> str:
     """Return twelve hexadecimal digits of the SHA-256 of all that determines a training.
 
-    That is the arguments, the code that computes and what it runs on (`code`, `platform`).
-
-    Args:
-        recipe: how the network is built and trained.
-        data: a digest of the images, labels and sets, as `Dataset.digest`.
-        seed: of weights, order, augmentation and dropout.
-        threads: of TensorFlow.
-        more: what else there is, with a telling ``repr``.
+    That is the arguments, the code that computes and what it runs on (`code`, `platform`). ``data``
+    is a digest of the images, labels and sets, as `Dataset.digest`; ``more`` is what else there is,
+    with a telling ``repr``.
     """
     parts = recipe.model_dump_json(), data, seed, threads, more, code(recipe), platform()
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
@@ -43,8 +38,7 @@ def platform() -> dict[str, str]:
 def check_versions(expected: Versions) -> None:
     """Make sure that what computes is what params.yaml has, on which DVC's results depend.
 
-    Raises:
-        PipelineError: another version is installed, or other kernels are asked for.
+    Raises PipelineError if another version is installed, or other kernels are asked for.
     """
     if [os.environ.get(name, "") for name in SWITCHES] != ["1", ""]:
         raise PipelineError(

@@ -25,11 +25,7 @@ def names(network: str) -> tuple[str, ...]:
 
 
 def check(name: str, recipe: Architecture) -> None:
-    """Make sure that a network without a backbone is not asked for one.
-
-    Raises:
-        PipelineError: it is.
-    """
+    """Raise PipelineError if a network without a backbone is asked for one."""
     if len(names(recipe.network)) > 1:
         return
     asked = {
@@ -78,9 +74,7 @@ def rates(rate: ByGroup, network: str) -> dict[str, float]:
 def load_backbone(model: keras.Model, network: str, path: Path) -> None:
     """Give ``model`` the backbone whose weights `keras.Model.save_weights` wrote to ``path``.
 
-    Raises:
-        PipelineError: the weights are of another backbone, not finite, or no weights at all.
-        FileNotFoundError: there is no such file.
+    Raises PipelineError if the weights are of another backbone, not finite, or no weights at all.
     """
     path.stat()  # h5py has no file name in its error
     part = backbone(model, network)

@@ -20,18 +20,11 @@ def build(
     model: keras.Model,
     network: str,
 ) -> keras.optimizers.Optimizer:
-    """Return an optimizer built for the trainable variables of ``model``.
+    """Return an optimizer built for the trainable variables of ``model``, which the phase leaves.
 
-    Args:
-        settings: its name and the arguments that are not the learning rate.
-        phase: its schedule.
-        rate: the highest one, or those of stem and head.
-        steps: batches in the phase.
-        model: frozen as the phase has it.
-        network: a module of digits/networks/.
-
-    Raises:
-        PipelineError: Keras has no such optimizer, or that has no such argument.
+    ``rate`` is the highest one, or those of stem and head; ``steps`` are the batches in the phase;
+    ``network`` is a module of digits/networks/. Raises PipelineError if Keras has no such
+    optimizer, or that has no such argument.
     """
     if isinstance(rate, ByGroup):
         if "global_clipnorm" in (settings.model_extra or {}):
@@ -60,13 +53,8 @@ def make(
 ) -> keras.optimizers.Optimizer:
     """Return Keras's optimizer of that name with a learning rate, not yet built.
 
-    Args:
-        settings: its name and the arguments that are not the learning rate.
-        rate: a number, or one for every step.
-        momentum: Adam's ``beta_1`` for every step.
-
-    Raises:
-        PipelineError: there is none, or it has no such argument.
+    ``rate`` is a number, or one for every step; ``momentum`` is Adam's ``beta_1`` for every step.
+    Raises PipelineError if there is none, or it has no such argument.
     """
     options = settings.model_extra or {}
     try:
@@ -103,8 +91,8 @@ def scheduled(
 ) -> keras.optimizers.Optimizer:
     """Return an optimizer, not yet built, whose rate goes up to ``peak`` and down in ``steps``.
 
-    Raises:
-        PipelineError: as `make`, or the schedule has a momentum that the optimizer has not.
+    Raises PipelineError as `make` does, or if the schedule has a momentum that the optimizer has
+    not.
     """
     if not isinstance(schedule, OneCycle):
         return make(settings, peak)

@@ -37,16 +37,11 @@ def draw(
     probability: float,
     rng: np.random.Generator,
 ) -> npt.NDArray[np.float32]:
-    """Decide which digits get which strokes.
+    """Decide which digits get which strokes, each kind with a ``probability``.
 
-    Args:
-        ink: bool (n, size, size), where the digits are.
-        labels: uint8 (n,), 0 to 9.
-        probability: of each kind, for a digit it is for.
-        rng: decides the draws.
-
-    Returns:
-        float32 (n, strokes, 5): x and y of both ends, and half the width, in pixels; 0 for none.
+    ``ink``, bool (n, size, size), is where the digits are; ``labels`` are uint8 (n,), 0 to 9. Of
+    each stroke there are x and y of both ends, and half the width, in pixels, float32 (n, strokes,
+    5); 0 for none.
     """
     strokes = np.zeros((len(labels), len(PEN_STROKES), 5), np.float32)
     for index, kind in enumerate(PEN_STROKES):
@@ -75,14 +70,10 @@ def _points(ink: npt.NDArray[np.bool_], height: float) -> tuple[npt.NDArray[np.f
 
 
 def render(strokes: keras.KerasTensor, size: int) -> keras.KerasTensor:
-    """Draw strokes with round ends and smooth edges.
+    """Draw ``strokes`` of `draw` with round ends and smooth edges, ``size`` pixels high and wide.
 
-    Args:
-        strokes: float32 (n, strokes, 5) from `draw`.
-        size: of the images, in pixels.
-
-    Returns:
-        float32 (n, size, size, 1), from 0 (no ink) to 1, the strokes of each image together.
+    The result is float32 (n, size, size, 1), from 0 (no ink) to 1, the strokes of each image
+    together.
     """
     ops = keras.ops
     places = np.arange(size, dtype=np.float32)

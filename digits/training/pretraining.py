@@ -21,19 +21,12 @@ SHOWN = 104  # letters in the picture, 26 in a row
 def make_backbone(
     name: str, recipe: Architecture, data: Dataset, seed: int, threads: int, folder: Path
 ) -> Path:
-    """Return a file with the weights of the backbone that a recipe asks for.
+    """Return a file with the weights of the backbone that a ``pretrained`` recipe asks for.
 
-    Args:
-        name: of the network.
-        recipe: one that is ``pretrained``.
-        data: its mean and standard deviation scale letters as they do digits.
-        seed: of the letters, and of the weights that learn them.
-        threads: of TensorFlow.
-        folder: for the file, letters.csv (curves), letters.png, downloads and the state of a
-            training on letters, which goes on from there.
-
-    Raises:
-        PipelineError: the weights cannot be had, or are of another backbone.
+    Mean and standard deviation of ``data`` scale letters as they do digits; ``seed`` is that of the
+    letters, and of the weights that learn them. ``folder`` is for the file, letters.csv (curves),
+    letters.png, downloads and the state of a training on letters, which goes on from there. Raises
+    PipelineError if the weights cannot be had, or are of another backbone.
     """
     target = folder / "backbone.weights.h5"
     if recipe.pretrained not in ("letters", "imagenet"):

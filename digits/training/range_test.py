@@ -30,20 +30,14 @@ def run(
 ) -> pd.DataFrame:
     """Train ``model`` with a rate that rises by the same factor from batch to batch.
 
-    Args:
-        model: uncompiled, with the weights that the training begins with.
-        recipe: optimizer, batch size, augmentation, the rates and when to stop; what the first
-            phase freezes that asks for a suggested rate is frozen.
-        data: the images; ``train`` rows are used.
-        seed: of order and augmentation.
-        on_batch: called after every batch.
+    It is uncompiled, with the weights that the training begins with; what the first phase freezes
+    that asks for a suggested rate is frozen. The recipe says optimizer, batch size, augmentation,
+    the rates and when to stop. ``seed`` decides order and augmentation of the ``train`` rows;
+    ``on_batch`` is called after every batch.
 
-    Returns:
-        A row a batch: batch (from 1), learning_rate, loss (of this batch, nats), smoothed_loss
-        (weighted mean of the losses so far). The last row is the one the loss diverged at, if any.
-
-    Raises:
-        PipelineError: the first loss already is no finite number.
+    The result has a row a batch: batch (from 1), learning_rate, loss (of this batch, nats),
+    smoothed_loss (weighted mean of the losses so far). The last row is the one the loss diverged
+    at, if any. Raises PipelineError if the first loss already is no finite number.
     """
     test = recipe.range_test
     phases = phases_of(recipe).items()
@@ -77,8 +71,7 @@ def run(
 def suggest(curve: pd.DataFrame) -> float:
     """Return a tenth of the rate at which the smoothed loss was lowest, to two digits.
 
-    Raises:
-        PipelineError: the loss was lowest at the first rate: all are too high.
+    Raises PipelineError if it was lowest at the first rate: all are too high.
     """
     best = int(curve["smoothed_loss"].argmin())
     if best == 0:

@@ -31,11 +31,9 @@ T = TypeVar("T")
 class Trained:
     """What came of a training.
 
-    Attributes:
-        ends: the files of the network at the end of each phase, as `model_file.save` writes them.
-        parameters: of the network.
-        learning_rate: that a range test suggested, if it was asked to.
-        rates: of that range test, as `range_test.run` returns them.
+    ``ends`` are the files of the network at the end of each phase, as `model_file.save` writes
+    them; ``parameters`` is their number; ``learning_rate`` was suggested by a range test, if there
+    was one, with the ``rates`` that `range_test.run` returned.
     """
 
     ends: list[Path]
@@ -55,19 +53,14 @@ def train(
 ) -> Trained:
     """Train a network by a recipe, going on from what ``folder`` has of this run.
 
-    Args:
-        name: of the network.
-        recipe: how it is built and trained.
-        data: the images; ``train`` rows are learned, ``dev`` rows, if there are any, watched.
-        seed: of weights, order, augmentation, dropout and letters.
-        threads: of TensorFlow, from now on in this process.
-        folder: for the state after every epoch and what comes of the training; it may go when
-            that is copied. What is there of another training is ignored.
-        on_curves: called after every epoch with the curves so far, see `fit`.
+    ``name`` is the network's; the rows ``train`` of ``data`` are learned, ``dev``, if there are
+    any, watched; ``seed`` decides weights, order, augmentation, dropout and letters. ``threads`` of
+    TensorFlow are pinned in this process. ``folder`` is for the state after every epoch and what
+    comes of the training; it may go when that is copied. What is there of another training is
+    ignored. ``on_curves`` is as in `fit`.
 
-    Raises:
-        PipelineError: the recipe asks for what the network or the data has not, or the loss is no
-            finite number any more.
+    Raises PipelineError if the recipe asks for what the network or the data has not, or the loss is
+    no finite number any more.
     """
     # A training that follows another one in the same process does not always repeat bit for bit.
     backbone = None
@@ -121,9 +114,7 @@ def _end_with_parent() -> None:
 def best_on_dev(probabilities: list[NDArray[np.float32]], labels: NDArray[np.uint8]) -> int:
     """Return the place of the network with the highest dev accuracy, then the lowest loss.
 
-    Args:
-        probabilities: of each network, (n, 10).
-        labels: (n,), 0 to 9.
+    There are ``probabilities``, (n, 10), of each; ``labels`` are (n,), 0 to 9.
     """
 
     def merit(one: NDArray[np.float32]) -> tuple[float, float]:

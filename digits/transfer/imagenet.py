@@ -25,8 +25,8 @@ Arrays = dict[str, NDArray[np.float32]]
 def fetch(source: ImageNet, folder: Path) -> Arrays:
     """Download the file into ``folder``, unless it is there already from that URL, and read it.
 
-    Raises:
-        PipelineError: safetensors is not installed, the file cannot be had, or it is another one.
+    Raises PipelineError if safetensors is not installed, or the file cannot be had or is another
+    one.
     """
     try:
         from safetensors.numpy import load_file  # an optional extra
@@ -67,10 +67,8 @@ def load_backbone(backbone: keras.Model, arrays: Arrays) -> None:
     """Give a ResNet-34's backbone the weights of ``arrays``.
 
     The stem takes one grey channel where the file's takes red, green and blue: its kernels are
-    their sum, which is what a grey picture sees.
-
-    Raises:
-        PipelineError: an array is missing, of another shape, or not finite.
+    their sum, which is what a grey picture sees. Raises PipelineError if an array is missing, of
+    another shape, or not finite.
     """
     for layer in (layer for layer in backbone.layers if layer.weights):
         conv, norm = _pytorch_names(layer.name)

@@ -31,14 +31,9 @@ def draw(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Draw ``count`` letters, A to Z and a to z in turn, each varied at random.
 
     What varies: font, size (16 to 24 pixels to the em), weight of the strokes, slant (20 degrees
-    either way), rotation (15), shift (2 pixels), blur (up to 1 pixel).
-
-    Args:
-        count: of letters.
-        seed: letter number i follows from ``(seed, i)`` and the fonts alone.
-
-    Returns:
-        Images (count, 28, 28), white (255) on black (0), and labels (count,), 0 for A to 25 for Z.
+    either way), rotation (15), shift (2 pixels), blur (up to 1 pixel). Letter number i follows from
+    ``(seed, i)`` and the fonts alone. Images are (count, 28, 28), white (255) on black (0), labels
+    (count,), 0 for A to 25 for Z.
     """
     images = np.empty((count, SIDE, SIDE), np.uint8)
     for index in tqdm(range(count), desc="letters"):
