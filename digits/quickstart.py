@@ -34,7 +34,9 @@ def main() -> None:
     except DvcException as error:  # a ZIP of the project is no repository
         raise PipelineError(f"run this in the top folder of a `git clone`: {error}") from None
     folder = check_out(Path(NAME))
-    change_params(folder / config.PATH)
+    yaml, path = YAML(), folder / config.PATH
+    changes = config.read_yaml(SETTINGS)
+    yaml.dump(config.override(yaml.load(path), changes, str(SETTINGS)), path)
     (folder / ".dvc/config.local").write_text(f"[cache]\ndir = {cache}\n", encoding="utf-8")
     run(folder, "dvc", "checkout", "--quiet", "--force", "--allow-missing")
     run(folder, "digits.repro")
@@ -60,13 +62,6 @@ def check_out(worktree: Path) -> Path:
         git(*there, "checkout", "--force", "--detach", commit)
     git(*there, "checkout", commit, "--", f"{prefix}{config.PATH}")
     return worktree / prefix
-
-
-def change_params(path: Path) -> None:
-    """Make the changes of `SETTINGS`, and no others, to a params.yaml."""
-    yaml = YAML()
-    content = yaml.load(path)
-    yaml.dump(config.override(content, config.read_yaml(SETTINGS), str(SETTINGS)), path)
 
 
 def run(folder: Path, *module: str) -> None:

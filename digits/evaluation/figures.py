@@ -7,7 +7,7 @@ colour-blind people.
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -40,8 +40,7 @@ def images(pictures: NDArray[np.floating | np.uint8], titles: Sequence[str]) -> 
     columns = max(1, math.ceil(math.sqrt(len(titles))))
     rows = max(1, math.ceil(len(titles) / columns))
     figure = Figure(figsize=(2.1 * columns + 0.2, 2.3 * rows + 0.2), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False).flat
-    for panel in panels:
+    for panel in figure.subplots(rows, columns, squeeze=False).flat:
         panel.set_axis_off()
     for panel, picture, title in zip(figure.axes, pictures, titles, strict=False):
         panel.imshow(picture, cmap="gray", vmin=0, vmax=255)
@@ -65,9 +64,9 @@ def samples(pictures: NDArray[np.uint8], labels: ArrayLike) -> Figure:
 
 def misclassified(
     pictures: NDArray[np.floating],
-    labels: ArrayLike,
+    labels: Iterable[int],
     probabilities: NDArray[np.floating],
-    ids: ArrayLike,
+    ids: Iterable[int],
     name: str,
 ) -> Figure:
     """Show the errors that the network ``name`` is surest of.
@@ -77,9 +76,7 @@ def misclassified(
     """
     titles = [
         f"image {number}\ntrue {label}, predicted {one.argmax()} ({one.max():.2%})"
-        for number, label, one in zip(
-            np.asarray(ids), np.asarray(labels), probabilities, strict=True
-        )
+        for number, label, one in zip(ids, labels, probabilities, strict=True)
     ]
     figure = images(pictures, titles)
     figure.suptitle(f"{name}: the test errors that it is surest of", fontsize=12)
@@ -94,9 +91,9 @@ def range_test(curve: pd.DataFrame, suggested: float) -> Figure:
     axes.plot(rates, curve["loss"], ".", color=COLOURS[0], alpha=0.35, label="of one batch")
     axes.plot(rates, curve["smoothed_loss"], color=COLOURS[0], label="smoothed")
     axes.axvline(suggested, color=COLOURS[2], linestyle="--", label=f"suggested: {suggested:g}")
-    axes.set_xscale("log")
-    axes.set(xlabel="learning rate", ylabel="cross-entropy, nats", title="Learning-rate range test")
-    axes.set_ylim(0, 1.1 * float(curve["smoothed_loss"].max()))
+    top = 1.1 * float(curve["smoothed_loss"].max())
+    axes.set(xscale="log", xlabel="learning rate", ylim=(0, top), ylabel="cross-entropy, nats")
+    axes.set_title("Learning-rate range test")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
     return figure
@@ -117,9 +114,7 @@ def confusion(labels: ArrayLike, predicted: ArrayLike, title: str) -> Figure:
     for row, column in np.ndindex(*counts.shape):
         weight = "bold" if row == column else "normal"
         axes.text(column, row, f"{counts[row, column]}", ha="center", va="center", weight=weight)
-    axes.set_xticks(range(10))
-    axes.set_yticks(range(10))
-    axes.set(xlabel="predicted", ylabel="true", title=title)
+    axes.set(xticks=range(10), yticks=range(10), xlabel="predicted", ylabel="true", title=title)
     label = f"errors, % of the row (darkest: {DARKEST} and more)"
     figure.colorbar(shown, ax=axes, orientation="horizontal", shrink=0.6, pad=0.02, label=label)
     return figure
@@ -229,8 +224,7 @@ def comparisons(architectures: pd.DataFrame, pairs: pd.DataFrame) -> Figure:
     axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
     axes.set_yticks(range(len(names)), names)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_xlim(-0.5, len(names) - 1.5)
-    axes.set_ylim(len(names) - 0.5, 0.5)
+    axes.set(xlim=(-0.5, len(names) - 1.5), ylim=(len(names) - 0.5, 0.5))
     axes.set_title("Test accuracy of the row's network minus the column's, points", fontsize=11)
     figure.supxlabel(
         "purple: the row's network is better; orange: the column's is; white: no significant "

@@ -12,10 +12,7 @@ Rows = Mapping[str, NDArray[np.int64]]
 
 
 def measure(
-    labels: NDArray[np.uint8],
-    probabilities: NDArray[np.float32],
-    rows: Rows,
-    bayes_error: float,
+    labels: NDArray[np.uint8], probabilities: NDArray[np.float32], rows: Rows, bayes_error: float
 ) -> dict[str, float]:
     """Return accuracies, losses, the interval of the test accuracy, and the gaps, to six decimals.
 

@@ -49,7 +49,7 @@ def raw_pixels(data: Dataset, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
 def write(model: keras.Model, files: Paths, calibration: NDArray[np.uint8]) -> None:
     """Write a network that takes raw pixels as the ``files`` of `paths`; folders are made.
 
-    ``calibration`` is as for `litert.write_int8`.
+    ``calibration`` is as for `litert.write`.
     """
     [whole], [architecture, weights], [float32], [int8] = files.values()
     for path in (whole, int8):
@@ -57,8 +57,8 @@ def write(model: keras.Model, files: Paths, calibration: NDArray[np.uint8]) -> N
     model_file.save(model, whole)
     write_json(architecture, json.loads(model.to_json()))
     model.save_weights(weights)
-    litert.write_float32(model, float32)
-    litert.write_int8(model, int8, calibration)
+    litert.write(model, float32)
+    litert.write(model, int8, calibration)
 
 
 def read(files: Paths, pixels: NDArray[np.uint8], threads: int) -> dict[str, NDArray[np.float32]]:

@@ -5,6 +5,7 @@ TensorFlow to fall back on.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,29 +21,32 @@ from digits.errors import PipelineError
 OPERATIONS = tf.lite.OpsSet
 
 
-def write_float32(model: keras.Model, path: Path) -> None:
-    """Write a network of images (1, 28, 28, 1) that computes in float32."""
-    _convert(model, path, OPERATIONS.TFLITE_BUILTINS)
+def write(model: keras.Model, path: Path, calibration: NDArray[np.uint8] | None = None) -> None:
+    """Write a network of images (1, 28, 28, 1) that computes in float32.
 
-
-def write_int8(model: keras.Model, path: Path, calibration: NDArray[np.uint8]) -> None:
-    """Write a network of images (1, 28, 28, 1) that computes in 8-bit integers, float32 outside.
-
-    It takes grey levels from 0 to 255. The range of every activation is learned from the images of
-    ``calibration``, (n, 28, 28).
+    With ``calibration``, images (n, 28, 28), 0 to 255, it computes in 8-bit integers, float32
+    outside; the range of every activation is learned from them. It takes one image at a time:
+    browsers refuse a batch of any size. Raises PipelineError if the network has an operation that
+    LiteRT lacks.
     """
+    settings: dict[str, Any] = {"target_spec": {"supported_ops": [OPERATIONS.TFLITE_BUILTINS]}}
+    if calibration is not None:
+        settings = {
+            "target_spec": {"supported_ops": [OPERATIONS.TFLITE_BUILTINS_INT8]},
+            "optimizations": [tf.lite.Optimize.DEFAULT],
+            "representative_dataset": partial(_one_by_one, calibration),
+        }
+    pixels = keras.InputSpec(shape=(1, 28, 28, 1), dtype="float32", name="pixels")
+    try:
+        model.export(path, format="litert", verbose=False, input_signature=[pixels], **settings)
+    except Exception as error:  # the converter's own, which is not public
+        reason = " ".join(str(error).split())[:200]
+        raise PipelineError(f"{model.name} cannot be made into {path.name}: {reason}") from None
 
-    def images() -> Iterator[list[NDArray[np.float32]]]:
-        for image in calibration:
-            yield [image[None, ..., None].astype(np.float32)]
 
-    _convert(
-        model,
-        path,
-        OPERATIONS.TFLITE_BUILTINS_INT8,
-        optimizations=[tf.lite.Optimize.DEFAULT],
-        representative_dataset=images,
-    )
+def _one_by_one(images: NDArray[np.uint8]) -> Iterator[list[NDArray[np.float32]]]:
+    for image in images:
+        yield [image[None, ..., None].astype(np.float32)]
 
 
 def run(path: Path, images: NDArray[np.uint8], threads: int) -> NDArray[np.float32]:
@@ -56,23 +60,3 @@ def run(path: Path, images: NDArray[np.uint8], threads: int) -> NDArray[np.float
         interpreter.invoke()
         answers[row] = interpreter.get_tensor(given["index"])[0]
     return answers
-
-
-def _convert(model: keras.Model, path: Path, operations: tf.lite.OpsSet, **settings: Any) -> None:
-    """Write a .tflite file for batches of one image; browsers refuse a batch of any size.
-
-    Raises PipelineError if the network has an operation that LiteRT lacks.
-    """
-    images = keras.InputSpec(shape=(1, 28, 28, 1), dtype="float32", name="pixels")
-    try:
-        model.export(
-            path,
-            format="litert",
-            verbose=False,
-            input_signature=[images],
-            target_spec={"supported_ops": [operations]},
-            **settings,
-        )
-    except Exception as error:  # the converter's own, which is not public
-        reason = " ".join(str(error).split())[:200]
-        raise PipelineError(f"{model.name} cannot be made into {path.name}: {reason}") from None

@@ -36,11 +36,7 @@ def describe(
             "values": "grey levels from 0 to 255, white ink on black; the network scales them",
             "drawings": "must be cropped, fitted and centred as MNIST's: app/drawing.py does it",
         },
-        "output": {
-            "shape": [1, 10],
-            "type": "float32",
-            "values": "the probability of each label",
-        },
+        "output": {"shape": [1, 10], "type": "float32", "values": "the probability of each label"},
         "labels": list(range(10)),
         "data_set": {"name": settings.dataset, "images": len(data.labels), **source},
         "split": {

@@ -86,6 +86,14 @@ def hidden(
     return keras.layers.ReLU()(features)
 
 
+def head(recipe: Architecture, images: keras.KerasTensor, *units: int) -> keras.KerasTensor:
+    """Connect images to class probabilities by a `hidden` layer for each of ``units``."""
+    features = keras.layers.Flatten()(images)
+    for count in units:
+        features = hidden(recipe, features, count)
+    return classify(recipe, features)
+
+
 def classify(recipe: Architecture, features: keras.KerasTensor) -> keras.KerasTensor:
     """Dropout of the head, then the softmax over the classes."""
     features = dropout(recipe.dropout_head, features)
@@ -97,6 +105,5 @@ def refuse(recipe: Architecture, key: str, given: object, expected: object, reas
     if given != expected:
         raise PipelineError(
             f"params.yaml: {key} of an architecture with network: {recipe.network} must be "
-            f"{expected!r}: {reason}; "
-            f"given {given!r}"
+            f"{expected!r}: {reason}; given {given!r}"
         )

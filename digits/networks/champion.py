@@ -7,7 +7,7 @@ the places.
 import keras
 
 from digits.config import Architecture
-from digits.networks import classify, conv, dropout, hidden, l2, widened
+from digits.networks import conv, dropout, head, l2, widened
 
 
 def build(recipe: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
@@ -19,10 +19,7 @@ def build(recipe: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
     """
     images = conv(recipe, images, 32, 5, regularized=True)
     images = keras.layers.Conv2D(
-        widened(recipe, 32),
-        3,
-        use_bias=not recipe.batch_norm,
-        kernel_regularizer=l2(recipe),
+        widened(recipe, 32), 3, use_bias=not recipe.batch_norm, kernel_regularizer=l2(recipe)
     )(images)
     images = keras.layers.MaxPooling2D()(images)
     if recipe.batch_norm:
@@ -31,7 +28,7 @@ def build(recipe: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
     images = _pair(recipe, images, 64)
     images = dropout(recipe.dropout, keras.layers.MaxPooling2D()(images))
     images = dropout(recipe.dropout, _pair(recipe, images, 128))
-    return classify(recipe, hidden(recipe, keras.layers.Flatten()(images), 128))
+    return head(recipe, images, 128)
 
 
 def _pair(recipe: Architecture, images: keras.KerasTensor, filters: int) -> keras.KerasTensor:

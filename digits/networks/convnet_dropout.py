@@ -3,7 +3,7 @@
 import keras
 
 from digits.config import Architecture
-from digits.networks import classify, conv, dropout, hidden
+from digits.networks import conv, dropout, head
 
 
 def build(recipe: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
@@ -11,6 +11,4 @@ def build(recipe: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
     images = conv(recipe, images, 32, 3, regularized=True, normalized=recipe.batch_norm)
     images = conv(recipe, images, 64, 3, regularized=True, normalized=recipe.batch_norm)
     images = keras.layers.MaxPooling2D()(images)
-    images = dropout(recipe.dropout, images)
-    features = hidden(recipe, keras.layers.Flatten()(images), 128)
-    return classify(recipe, features)
+    return head(recipe, dropout(recipe.dropout, images), 128)

@@ -3,7 +3,7 @@
 import keras
 
 from digits.config import Architecture
-from digits.networks import classify, conv, dropout, hidden
+from digits.networks import conv, dropout, head
 
 
 def build(recipe: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
@@ -13,7 +13,4 @@ def build(recipe: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
         images = conv(recipe, images, filters, 5, regularized=True, normalized=recipe.batch_norm)
         images = keras.layers.MaxPooling2D()(images)
         images = dropout(recipe.dropout, images)
-    features = keras.layers.Flatten()(images)
-    for units in (120, 84):
-        features = hidden(recipe, features, units)
-    return classify(recipe, features)
+    return head(recipe, images, 120, 84)

@@ -6,7 +6,7 @@ A quarter of the work of lenet5_v2, most of it on images of 12x12 and less.
 import keras
 
 from digits.config import Architecture
-from digits.networks import classify, conv, dropout, hidden
+from digits.networks import conv, dropout, head
 
 
 def build(recipe: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
@@ -21,4 +21,4 @@ def build(recipe: Architecture, images: keras.KerasTensor) -> keras.KerasTensor:
         images = conv(recipe, images, 64, 3, regularized=True, normalized=recipe.batch_norm)
     images = keras.layers.MaxPooling2D()(images)
     images = dropout(recipe.dropout, images)
-    return classify(recipe, hidden(recipe, keras.layers.Flatten()(images), 128))
+    return head(recipe, images, 128)

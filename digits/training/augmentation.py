@@ -21,23 +21,9 @@ Drawn = dict[str, npt.NDArray[np.float32]]
 
 def signature(settings: Augment) -> dict[str, tf.TensorSpec]:
     """Return what travels with a batch, by name, beside images and labels."""
-    shapes = {
-        "transforms": (None, 8),
-        "widths": (None,),
-        "strokes": (None, len(pen_strokes.PEN_STROKES), 5),
-    }
-    return {name: tf.TensorSpec(shapes[name], tf.float32) for name in _asked(settings)}
-
-
-def _asked(settings: Augment) -> list[str]:
-    """Return the kinds of change that a recipe asks for."""
-    pose = settings.rotation or settings.zoom or settings.shift or settings.shear
-    kinds = {
-        "transforms": pose,
-        "widths": settings.erode or settings.dilate,
-        "strokes": settings.pen_strokes,
-    }
-    return [name for name, asked in kinds.items() if asked]
+    none, rng = np.empty((0, 1, 1), np.float32), np.random.default_rng(0)  # show the shapes
+    drawn = draw(settings, none, np.empty(0, np.uint8), 0, rng, rng)
+    return {name: tf.TensorSpec((None, *one.shape[1:]), tf.float32) for name, one in drawn.items()}
 
 
 def draw(
@@ -56,13 +42,13 @@ def draw(
     from black to white. ``rng`` decides rotation, zoom and shift, ``pen`` shear, stroke width and
     pen strokes, in this order.
     """
-    asked, count, drawn = _asked(settings), len(labels), Drawn()
-    if "transforms" in asked:
+    count, drawn = len(labels), Drawn()
+    if settings.rotation or settings.zoom or settings.shift or settings.shear:
         drawn["transforms"] = draw_transforms(settings, count, images.shape[1], rng, pen)
-    if "widths" in asked:
+    if settings.erode or settings.dilate:
         widths = pen.uniform(-settings.erode, settings.dilate, count)
         drawn["widths"] = widths.astype(np.float32)
-    if "strokes" in asked:
+    if settings.pen_strokes:
         drawn["strokes"] = pen_strokes.draw(images > middle, labels, settings.pen_strokes, pen)
     return drawn
 
@@ -73,22 +59,16 @@ def layers(settings: Augment, black: float, white: float) -> list[keras.Layer]:
     ``black`` and ``white`` are values of pixels, on the scale of the images.
     """
     found: list[keras.Layer] = []
-    if probability := settings.random_erasing:
-        found.append(
-            keras.layers.RandomErasing(
-                (probability, probability), fill_value=black, value_range=(black, white)
-            )
-        )
+    if settings.random_erasing:
+        share = 2 * (settings.random_erasing,)  # from and to: Keras would begin at 0
+        found += [keras.layers.RandomErasing(share, fill_value=black, value_range=(black, white))]
     if settings.mixup:
-        found.append(keras.layers.MixUp(settings.mixup))
+        found += [keras.layers.MixUp(settings.mixup)]
     return found
 
 
 def apply(
-    images: keras.KerasTensor,
-    drawn: Mapping[str, keras.KerasTensor],
-    black: float,
-    white: float,
+    images: keras.KerasTensor, drawn: Mapping[str, keras.KerasTensor], black: float, white: float
 ) -> keras.KerasTensor:
     """Carry out what `draw` drew, and pass over other names; images are float32 (n, size, size, 1).
 
@@ -100,13 +80,7 @@ def apply(
     if "widths" in drawn:
         images = change_width(images, drawn["widths"])
     if "transforms" in drawn:
-        images = keras.ops.image.affine_transform(
-            images,
-            drawn["transforms"],
-            interpolation="bilinear",
-            fill_mode="constant",
-            fill_value=black,
-        )
+        images = keras.ops.image.affine_transform(images, drawn["transforms"], fill_value=black)
     if "widths" in drawn:
         images = normalize_peak(images, black, white)
     return images

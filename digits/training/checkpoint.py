@@ -37,9 +37,9 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         self.phase = int(self.rows[-1]["phase"]) if self.rows else 1
 
     @property
-    def done_in_phase(self) -> int:
-        """Epochs of this phase that are behind us."""
-        return len(self._rows_of_phase())
+    def rows_of_phase(self) -> list[dict[str, float]]:
+        """The curves of this phase so far."""
+        return [row for row in self.rows if row["phase"] == self.phase]
 
     def begin(self, phase: int, watchers: list[keras.callbacks.Callback]) -> None:
         """Get ready for a phase, or for going on with it."""
@@ -49,7 +49,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Bring model, optimizer and watchers to where they were."""
-        for row in self._rows_of_phase():
+        for row in self.rows_of_phase:
             for watcher in self.watchers:
                 watcher.on_epoch_end(int(row["epoch"]) - 1, {"val_loss": row["dev_loss"]})
         for watcher in self._keepers_of_best():
@@ -74,9 +74,6 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         model.optimizer.finalize_variable_values(model.trainable_variables)  # use_ema's, if so
         if best := self._best():
             model.set_weights(best)
-
-    def _rows_of_phase(self) -> list[dict[str, float]]:
-        return [row for row in self.rows if row["phase"] == self.phase]
 
     def _read(self) -> None:
         try:

@@ -8,6 +8,7 @@ import hashlib
 import math
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -15,9 +16,10 @@ import numpy as np
 import pandas as pd
 
 from digits import networks
-from digits.config import Architecture, ByGroup, Phase, Plateau
+from digits.config import Architecture, Phase, Plateau
 from digits.data.dataset import Dataset
 from digits.errors import PipelineError
+from digits.io import MEASURED
 from digits.training import determinism, layer_groups, model_file, optimizers
 from digits.training.batches import PREFETCHED, TrainingBatches, dev_batches
 from digits.training.checkpoint import Checkpoint
@@ -98,11 +100,24 @@ def fit(
             continue
         keeper.begin(number, _watchers(phase, recipe, data))
         layer_groups.set_trainable(model, recipe.network, trainable)
-        _compile(model, recipe, phase, _rate(phase, learning_rate), batches.per_epoch)
+        _compile(model, recipe, phase, learning_rate, batches.per_epoch)
         if keeper.finished:
             keeper.finish(model)
         else:
-            _fit_phase(model, phase, data, batches, keeper, on_curves)
+            every_epoch = keras.callbacks.LambdaCallback(
+                on_epoch_begin=partial(_reseed, model, batches),
+                on_epoch_end=partial(_note, model, keeper, on_curves),
+            )
+            done = len(keeper.rows)
+            model.fit(
+                batches.dataset(),
+                epochs=done - len(keeper.rows_of_phase) + phase.epochs,
+                initial_epoch=done,
+                shuffle=False,  # the batches come shuffled
+                validation_data=dev_batches(data, recipe),
+                callbacks=[every_epoch, *keeper.watchers, keeper],
+                verbose=1 if sys.stdout.isatty() else 2,
+            )
         model_file.save(model, ends[number - 1])
     return ends
 
@@ -116,22 +131,13 @@ def phases_of(recipe: Architecture) -> dict[str, Phase]:
     return {"all": Phase(epochs=epochs, learning_rate=rate, schedule=recipe.schedule)}
 
 
-def _rate(phase: Phase, suggested: float | None) -> float | ByGroup:
-    if phase.learning_rate != "suggested":
-        return phase.learning_rate
-    if suggested is None:
-        raise PipelineError("a phase asks for a suggested learning rate, and none was found")
-    return suggested
-
-
 def _compile(
-    model: keras.Model,
-    recipe: Architecture,
-    phase: Phase,
-    rate: float | ByGroup,
-    steps_per_epoch: int,
+    model: keras.Model, recipe: Architecture, phase: Phase, suggested: float | None, per_epoch: int
 ) -> None:
-    steps = phase.epochs * steps_per_epoch
+    rate = phase.learning_rate if phase.learning_rate != "suggested" else suggested
+    if rate is None:
+        raise PipelineError("a phase asks for a suggested learning rate, and none was found")
+    steps = phase.epochs * per_epoch
     kind = "CategoricalCrossentropy" if recipe.soft_labels else "SparseCategoricalCrossentropy"
     cross_entropy = getattr(keras.metrics, kind)(name="cross_entropy")
     model.compile(
@@ -150,86 +156,45 @@ def loss(recipe: Architecture) -> keras.losses.Loss:
     return keras.losses.SparseCategoricalCrossentropy()
 
 
-def _fit_phase(
-    model: keras.Model,
-    phase: Phase,
-    data: Dataset,
-    batches: TrainingBatches,
-    keeper: Checkpoint,
-    on_curves: OnCurves,
+def _reseed(model: keras.Model, batches: TrainingBatches, epoch: int, logs: object) -> None:
+    """Tie an epoch's order, augmentation and dropout to the seed and its number."""
+    batches.epoch = epoch
+    dropouts = [layer for layer in model.layers if hasattr(layer, "seed_generator")]
+    for index, layer in enumerate(dropouts):
+        seeds = np.random.SeedSequence((batches.seed, epoch, index))
+        layer.seed_generator.state.assign(seeds.generate_state(2))
+
+
+def _note(
+    model: keras.Model, keeper: Checkpoint, on_curves: OnCurves, epoch: int, logs: dict[str, float]
 ) -> None:
-    done = len(keeper.rows)
-    model.fit(
-        batches.dataset(),
-        epochs=done - keeper.done_in_phase + phase.epochs,
-        initial_epoch=done,
-        shuffle=False,  # the batches come shuffled
-        validation_data=dev_batches(data, batches.recipe),
-        callbacks=[_Reseed(batches), _Curves(keeper, on_curves), *keeper.watchers, keeper],
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
-
-
-class _Reseed(keras.callbacks.Callback):  # type: ignore[misc]
-    """Ties an epoch's order, augmentation and dropout to the seed and its number."""
-
-    def __init__(self, batches: TrainingBatches) -> None:
-        super().__init__()
-        self.batches = batches
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self.batches.epoch = epoch
-        dropouts = [layer for layer in self.model.layers if hasattr(layer, "seed_generator")]
-        for index, layer in enumerate(dropouts):
-            seeds = np.random.SeedSequence((self.batches.seed, epoch, index))
-            layer.seed_generator.state.assign(seeds.generate_state(2))
-
-
-class _Curves(keras.callbacks.Callback):  # type: ignore[misc]
-    """Adds each epoch's metrics to the checkpoint's rows and hands on the whole."""
-
-    def __init__(self, keeper: Checkpoint, on_curves: OnCurves) -> None:
-        super().__init__()
-        self.keeper = keeper
-        self.on_curves = on_curves
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        logs = logs or {}
-        if not all(math.isfinite(value) for value in logs.values()):
-            raise PipelineError(
-                f"the loss of {self.model.name} is no finite number after epoch {epoch + 1}; "
-                "a lower learning rate in params.yaml may help; no model was written"
-            )
-        measured = ("loss", "cross_entropy", "accuracy")
-        self.keeper.rows.append(
-            {
-                "epoch": epoch + 1,
-                "phase": self.keeper.phase,
-                **{name: logs[name] for name in measured},
-                **{f"dev_{name}": logs.get(f"val_{name}", math.nan) for name in measured},
-                "learning_rate": optimizers.rate_now(self.model.optimizer),
-            }
+    """Add an epoch's metrics to the checkpoint's rows and hand on the whole."""
+    if not all(math.isfinite(value) for value in logs.values()):
+        raise PipelineError(
+            f"the loss of {model.name} is no finite number after epoch {epoch + 1}; "
+            "a lower learning rate in params.yaml may help; no model was written"
         )
-        self.on_curves(pd.DataFrame(self.keeper.rows))
+    keeper.rows.append(
+        {
+            "epoch": epoch + 1,
+            "phase": keeper.phase,
+            **{name: logs[name] for name in MEASURED},
+            **{f"dev_{name}": logs.get(f"val_{name}", math.nan) for name in MEASURED},
+            "learning_rate": optimizers.rate_now(model.optimizer),
+        }
+    )
+    on_curves(pd.DataFrame(keeper.rows))
 
 
 def _watchers(phase: Phase, recipe: Architecture, data: Dataset) -> list[keras.callbacks.Callback]:
     """Return Keras's callbacks that act on dev loss; raises PipelineError if dev has no images."""
     watchers: list[keras.callbacks.Callback] = []
-    if isinstance(phase.schedule, Plateau):
-        watchers.append(
-            keras.callbacks.ReduceLROnPlateau(
-                monitor="val_loss",
-                factor=phase.schedule.factor,
-                patience=phase.schedule.patience,
-            )
-        )
+    if isinstance(how := phase.schedule, Plateau):
+        watchers += [keras.callbacks.ReduceLROnPlateau(factor=how.factor, patience=how.patience)]
     if recipe.early_stopping:
-        watchers.append(
-            keras.callbacks.EarlyStopping(
-                monitor="val_loss", patience=recipe.early_stopping, restore_best_weights=True
-            )
-        )
+        watchers += [
+            keras.callbacks.EarlyStopping(patience=recipe.early_stopping, restore_best_weights=True)
+        ]
     if watchers and not len(data.rows["dev"]):
         raise PipelineError("schedule plateau and early_stopping act on dev, which has no images")
     return watchers

@@ -80,18 +80,11 @@ def _plain(node: Any) -> Any:
 def _fields(node: ast.AST) -> Iterator[tuple[str, Any]]:
     """Yield the fields that hold something, a body without its docstring."""
     for name, value in ast.iter_fields(node):
-        if name == "body" and isinstance(value, list) and any(map(_is_prose, value[:1])):
-            value = value[1:]
+        match name, value:
+            case "body", [ast.Expr(ast.Constant(str())), *rest]:
+                value = rest
         if value not in (None, []):
             yield name, value
-
-
-def _is_prose(statement: ast.AST) -> bool:
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    )
 
 
 def processor() -> str:

@@ -20,7 +20,7 @@ def build(
     model: keras.Model,
     network: str,
 ) -> keras.optimizers.Optimizer:
-    """Return an optimizer built for the trainable variables of ``model``, which the phase leaves.
+    """Return an optimizer, built for the variables of ``model`` that the phase trains.
 
     ``rate`` is the highest one, or those of stem and head; ``steps`` are the batches in the phase;
     ``network`` is a module of digits/networks/. Raises PipelineError if Keras has no such

@@ -1,5 +1,6 @@
 """The backbone that a training starts from: from letters, from ImageNet, or from a file."""
 
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -51,21 +52,25 @@ def _learn_letters(
     model: keras.Model, recipe: Architecture, data: Dataset, seed: int, threads: int, folder: Path
 ) -> None:
     """Train the backbone of ``model`` on letters; say how many of those held out it classifies."""
-    images, labels = letters.draw(recipe.letters.images, seed)
+    how = recipe.letters
+    images, labels = letters.draw(how.images, seed)
     with replacing(folder / "letters.png") as temporary:
         letters.contact_sheet(images[:SHOWN]).save(temporary)
-    curves = folder / "letters.csv"
     scaled = _as_dataset(images, labels, data)
-    with_letters = _with_letters(model)
-    fit(
-        with_letters,
-        _recipe(recipe),
-        scaled,
-        seed,
-        threads,
-        folder / "letters",
-        on_curves=lambda table: write_curves(curves, table),
-    )
+    last = keras.layers.Dense(letters.CLASSES, activation="softmax", name="head_letters")
+    classes = last(model.layers[-1].input)  # all other layers are shared
+    with_letters = keras.Model(model.input, classes, name=f"{model.name}_letters")
+    phase = Phase(epochs=how.epochs, schedule=how.schedule, learning_rate=how.learning_rate)
+    changes = {
+        "batch_size": how.batch_size,
+        "augment": Augment(),
+        "early_stopping": 0,
+        "label_smoothing": 0,
+        "phases": {"all": phase},
+    }
+    own, curves = recipe.model_copy(update=changes), folder / "letters.csv"
+    note, state = partial(write_curves, curves), folder / "letters"
+    fit(with_letters, own, scaled, seed, threads, state, on_curves=note)
     last = pd.read_csv(curves).iloc[-1]
     print(f"{model.name}: {last['dev_accuracy']:.2%} of {len(scaled.rows['dev']):,} letters")
 
@@ -76,23 +81,3 @@ def _as_dataset(images: NDArray[np.uint8], labels: NDArray[np.uint8], digits: Da
     rows, held_out = np.arange(len(images)), len(images) // 10
     sets = {"train": rows[:-held_out], "dev": rows[-held_out:]}
     return Dataset(scaled, labels, digits.mean, digits.std, sets)
-
-
-def _with_letters(model: keras.Model) -> keras.Model:
-    """Return a model that shares all layers of ``model`` but the last: it has 26 classes."""
-    last = keras.layers.Dense(letters.CLASSES, activation="softmax", name="head_letters")
-    return keras.Model(model.input, last(model.layers[-1].input), name=f"{model.name}_letters")
-
-
-def _recipe(recipe: Architecture) -> Architecture:
-    """Return the recipe with the training on letters in place of its own."""
-    how = recipe.letters
-    phase = Phase(epochs=how.epochs, schedule=how.schedule, learning_rate=how.learning_rate)
-    changes = {
-        "batch_size": how.batch_size,
-        "augment": Augment(),
-        "early_stopping": 0,
-        "label_smoothing": 0,
-        "phases": {"all": phase},
-    }
-    return recipe.model_copy(update=changes)

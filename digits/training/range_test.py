@@ -11,7 +11,7 @@ from collections.abc import Callable
 import keras
 import pandas as pd
 
-from digits.config import Architecture, RangeTest
+from digits.config import Architecture
 from digits.data.dataset import Dataset
 from digits.errors import PipelineError
 from digits.training import layer_groups, optimizers
@@ -31,13 +31,10 @@ def run(
     """Train ``model`` with a rate that rises by the same factor from batch to batch.
 
     It is uncompiled, with the weights that the training begins with; what the first phase freezes
-    that asks for a suggested rate is frozen. The recipe says optimizer, batch size, augmentation,
-    the rates and when to stop. ``seed`` decides order and augmentation of the ``train`` rows;
-    ``on_batch`` is called after every batch.
-
-    The result has a row a batch: batch (from 1), learning_rate, loss (of this batch, nats),
-    smoothed_loss (weighted mean of the losses so far). The last row is the one the loss diverged
-    at, if any. Raises PipelineError if the first loss already is no finite number.
+    that asks for a suggested rate is frozen. ``seed`` decides order and augmentation of the
+    ``train`` rows. The result has a row a batch: batch (from 1), learning_rate, loss (of this
+    batch, nats), smoothed_loss (weighted mean of the losses so far). The last row is the one the
+    loss diverged at, if any. Raises PipelineError if the first loss already is no finite number.
     """
     test = recipe.range_test
     phases = phases_of(recipe).items()
@@ -46,26 +43,53 @@ def run(
     rising = keras.optimizers.schedules.ExponentialDecay(
         test.lowest, test.batches - 1, test.highest / test.lowest
     )
-    model.compile(
-        optimizers.make(recipe.optimizer, rising),
-        loss=loss(recipe),
-        jit_compile=False,
-    )
+    model.compile(optimizers.make(recipe.optimizer, rising), loss=loss(recipe), jit_compile=False)
     batches = TrainingBatches(data, recipe, seed)
-    recorder = _Recorder(batches, rising, test, on_batch)
+    rows: list[dict[str, float]] = []
+
+    def begin_epoch(epoch: int, logs: object) -> None:
+        batches.epoch = epoch
+
+    def begin_batch(batch: int, logs: object) -> None:
+        model.reset_metrics()  # else the loss is the mean of the epoch so far
+
+    def end_batch(batch: int, logs: dict[str, float]) -> None:
+        if not math.isfinite(logs["loss"]):
+            model.stop_training = True
+            return
+        losses = pd.Series([*(row["loss"] for row in rows), logs["loss"]])
+        smoothed = float(losses.ewm(alpha=1 - test.smoothing).mean().iloc[-1])
+        rows.append(
+            {
+                "batch": len(rows) + 1,
+                "learning_rate": float(rising(len(rows))),
+                "loss": logs["loss"],
+                "smoothed_loss": smoothed,
+            }
+        )
+        diverged = smoothed > test.divergence * min(row["smoothed_loss"] for row in rows)
+        model.stop_training = diverged or len(rows) == test.batches
+        on_batch()
+
     model.fit(
         batches.dataset(),
         epochs=math.ceil(test.batches / batches.per_epoch),
         shuffle=False,  # the batches come shuffled
-        callbacks=[recorder],
+        callbacks=[
+            keras.callbacks.LambdaCallback(
+                on_epoch_begin=begin_epoch,
+                on_train_batch_begin=begin_batch,
+                on_train_batch_end=end_batch,
+            )
+        ],
         verbose=0,
     )
-    if not recorder.rows:
+    if not rows:
         raise PipelineError(
             f"the loss of {model.name} is no finite number from the first batch on, before "
             "anything was learned: its weights or the images are not finite"
         )
-    return pd.DataFrame(recorder.rows)
+    return pd.DataFrame(rows)
 
 
 def suggest(curve: pd.DataFrame) -> float:
@@ -80,47 +104,3 @@ def suggest(curve: pd.DataFrame) -> float:
             "expected it to fall first; a lower range_test.lowest may help"
         )
     return float(f"{curve['learning_rate'][best] / BELOW_LOWEST:.2g}")
-
-
-class _Recorder(keras.callbacks.Callback):  # type: ignore[misc]
-    """Notes every batch's loss, and stops the training when it diverges or all rates are done."""
-
-    def __init__(
-        self,
-        batches: TrainingBatches,
-        rising: keras.optimizers.schedules.LearningRateSchedule,
-        test: RangeTest,
-        on_batch: Callable[[], object],
-    ) -> None:
-        super().__init__()
-        self.batches = batches
-        self.rising = rising
-        self.test = test
-        self.on_batch = on_batch
-        self.rows: list[dict[str, float]] = []
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self.batches.epoch = epoch
-
-    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self.model.reset_metrics()  # else the loss is the mean of the epoch so far
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        loss = (logs or {})["loss"]
-        if not math.isfinite(loss):
-            self.model.stop_training = True
-            return
-        losses = pd.Series([*(row["loss"] for row in self.rows), loss])
-        smoothed = float(losses.ewm(alpha=1 - self.test.smoothing).mean().iloc[-1])
-        self.rows.append(
-            {
-                "batch": len(self.rows) + 1,
-                "learning_rate": float(self.rising(len(self.rows))),
-                "loss": loss,
-                "smoothed_loss": smoothed,
-            }
-        )
-        lowest = min(row["smoothed_loss"] for row in self.rows)
-        diverged = smoothed > self.test.divergence * lowest
-        self.model.stop_training = diverged or len(self.rows) == self.test.batches
-        self.on_batch()

@@ -53,14 +53,9 @@ def train(
 ) -> Trained:
     """Train a network by a recipe, going on from what ``folder`` has of this run.
 
-    ``name`` is the network's; the rows ``train`` of ``data`` are learned, ``dev``, if there are
-    any, watched; ``seed`` decides weights, order, augmentation, dropout and letters. ``threads`` of
-    TensorFlow are pinned in this process. ``folder`` is for the state after every epoch and what
-    comes of the training; it may go when that is copied. What is there of another training is
-    ignored. ``on_curves`` is as in `fit`.
-
-    Raises PipelineError if the recipe asks for what the network or the data has not, or the loss is
-    no finite number any more.
+    ``name`` is the network's; ``seed`` decides its weights and the letters as well; ``threads`` of
+    TensorFlow are pinned in this process. All else is as in `fit`, also when it raises
+    PipelineError.
     """
     # A training that follows another one in the same process does not always repeat bit for bit.
     backbone = None

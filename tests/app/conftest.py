@@ -63,7 +63,7 @@ def model(
     ):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of TensorFlow's converter
-            litert.write_int8(one, folder / f"{name}.tflite", images)
+            litert.write(one, folder / f"{name}.tflite", images)
         card = {"metrics": {"test": accuracy}, "regularization": kinds}
         write_json(folder / f"{name}.json", card)
     return folder / "network.tflite"

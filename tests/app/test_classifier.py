@@ -40,7 +40,7 @@ def test_a_network_without_its_card_is_named_and_no_other_takes_its_place(
 def test_what_is_no_network_of_ours_is_refused(model: Path, tmp_path: Path) -> None:
     pixels = keras.Input((28, 28, 1), batch_size=1)
     letters = keras.Model(pixels, keras.layers.Dense(26)(keras.layers.Flatten()(pixels)))
-    litert.write_float32(letters, tmp_path / "letters.tflite")
+    litert.write(letters, tmp_path / "letters.tflite")
     (tmp_path / "empty.tflite").touch()
     (tmp_path / "cut.tflite").write_bytes(model.read_bytes()[:5000])
     for name, complaint in (

@@ -55,14 +55,14 @@ EXPECTED = by_hand(5 * (255 - 51) / 102, 5 * -51 / 102)
 
 
 def test_float32_gives_the_probabilities_of_a_network_that_is_not_training(tmp_path: Path) -> None:
-    litert.write_float32(network(), tmp_path / "a.tflite")
+    litert.write(network(), tmp_path / "a.tflite")
     answers = litert.run(tmp_path / "a.tflite", images(), threads=1)
     assert answers.dtype == np.float32
     np.testing.assert_allclose(answers, EXPECTED, atol=1e-6)
 
 
 def test_int8_computes_in_whole_numbers_from_the_grey_levels_themselves(tmp_path: Path) -> None:
-    litert.write_int8(network(), tmp_path / "a.tflite", images())
+    litert.write(network(), tmp_path / "a.tflite", images())
     np.testing.assert_allclose(
         litert.run(tmp_path / "a.tflite", images(), threads=1), EXPECTED, atol=1 / 256
     )
@@ -83,6 +83,6 @@ def test_a_network_that_needs_tensorflow_is_refused_in_one_line(tmp_path: Path) 
     features = keras.ops.tan(keras.layers.Flatten()(pixels))
     model = keras.Model(pixels, keras.layers.Dense(10)(features), name="odd")
     with pytest.raises(PipelineError, match=r"^odd cannot be made into a\.tflite: .*Tan") as told:
-        litert.write_float32(model, tmp_path / "a.tflite")
+        litert.write(model, tmp_path / "a.tflite")
     assert "\n" not in str(told.value)
     assert not (tmp_path / "a.tflite").exists()
