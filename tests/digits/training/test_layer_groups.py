@@ -10,21 +10,17 @@ from digits import networks
 from digits.config import ByGroup
 from digits.errors import PipelineError
 from digits.training import layer_groups
-from tests.digits.training.conftest import recipe
+from tests.digits.training.conftest import build, recipe
 
 PHASE = {"epochs": 1, "learning_rate": 0.001}
 
 
-def build(network: str) -> keras.Model:
-    return networks.build("mine", recipe(network=network, width=1, batch_norm=True), 33.0, 78.0)
+def build_tiny() -> keras.Model:
+    return networks.build("mine", recipe(network="tiny"), 33.0, 78.0)
 
 
-@pytest.fixture(scope="module")
-def resnet34() -> keras.Model:
-    return build("resnet34")
-
-
-def test_the_groups_of_resnet34_go_from_stem_to_head(resnet34: keras.Model) -> None:
+def test_the_groups_of_resnet34_go_from_stem_to_head() -> None:
+    resnet34 = build("resnet34")
     layers = [layer for layer in resnet34.layers if layer.weights]
     groups = [layer_groups.of_layer(layer, "resnet34") for layer in layers]
     assert tuple(dict.fromkeys(groups)) == layer_groups.names("resnet34")
@@ -41,7 +37,7 @@ def test_the_groups_of_resnet34_go_from_stem_to_head(resnet34: keras.Model) -> N
 
 
 def test_a_frozen_backbone_keeps_its_kernels_while_its_batch_norm_learns(tiny: str) -> None:
-    model = build(tiny)
+    model = build_tiny()
     before = {variable.path: np.array(variable) for variable in model.variables}
     layer_groups.set_trainable(model, tiny, "head")
     model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
@@ -91,7 +87,7 @@ def test_a_backbone_comes_back_from_its_weights_file_unless_some_are_no_numbers(
     tiny: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "backbone.weights.h5"
-    first, second = build(tiny), build(tiny)
+    first, second = build_tiny(), build_tiny()
     layer_groups.backbone(first, tiny).save_weights(path)
     head = second.get_layer("probabilities").get_weights()
     layer_groups.load_backbone(second, tiny, path)
@@ -106,16 +102,14 @@ def test_a_backbone_comes_back_from_its_weights_file_unless_some_are_no_numbers(
         layer_groups.load_backbone(second, tiny, path)
 
 
-def test_weights_of_another_backbone_or_no_weights_are_refused(
-    tiny: str, resnet34: keras.Model, tmp_path: Path
-) -> None:
+def test_weights_of_another_backbone_or_no_weights_are_refused(tiny: str, tmp_path: Path) -> None:
     expected = r"expected the weights of the backbone of resnet34 \(21,295,424 in 180 arrays\)"
     path = tmp_path / "other.weights.h5"
-    layer_groups.backbone(build(tiny), tiny).save_weights(path)
+    layer_groups.backbone(build_tiny(), tiny).save_weights(path)
     whole = path.read_bytes()
     for content in (whole, whole[:1000], b"weights"):
         path.write_bytes(content)
         with pytest.raises(PipelineError, match=expected):
-            layer_groups.load_backbone(resnet34, "resnet34", path)
+            layer_groups.load_backbone(build("resnet34"), "resnet34", path)
     with pytest.raises(FileNotFoundError, match=r"none\.weights\.h5"):
-        layer_groups.load_backbone(resnet34, "resnet34", tmp_path / "none.weights.h5")
+        layer_groups.load_backbone(build("resnet34"), "resnet34", tmp_path / "none.weights.h5")
