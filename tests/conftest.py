@@ -3,8 +3,7 @@
 import os
 import signal
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -34,14 +33,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs the genuine MNIST where nobody says where it lies; CI always does."""
     if item.get_closest_marker("mnist") and not os.environ.get("MNIST_MIRROR"):
         pytest.skip("MNIST_MIRROR names no folder or address with the genuine MNIST files")
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say in one line which tests were left out, and what they want."""
-    skipped = Counter(one.longrepr[2] for one in terminalreporter.stats.get("skipped", []))
-    reasons = [f"{count} ({why.removeprefix('Skipped: ')})" for why, count in skipped.items()]
-    if reasons:
-        terminalreporter.write_line(f"left out: {', '.join(reasons)}")
 
 
 @pytest.fixture(scope="session")
@@ -95,12 +86,12 @@ def kaggle_csv(path: Path, images: np.ndarray, labels: np.ndarray | None = None)
 
 
 def send(
-    request: BaseHTTPRequestHandler, body: bytes, status: int = 200, **headers: object
+    request: BaseHTTPRequestHandler, body: bytes, headers: Mapping[str, object], status: int = 200
 ) -> None:
-    """Answer with a body; it has no length but what the headers say."""
+    """Answer with a body; nobody is told its length but by the headers."""
     request.send_response(status)
     for name, value in headers.items():
-        request.send_header(name.replace("_", "-"), str(value))
+        request.send_header(name, str(value))
     request.end_headers()
     request.wfile.write(body)
 

@@ -75,6 +75,12 @@ def test_imports_run_downwards_and_nobody_imports_a_stage() -> None:
         assert not [one for one in names if floor(one) < floor(name)], name
 
 
+def test_what_imports_tensorflow_imports_digits_before() -> None:
+    for package in ("bench", "stages", "studies"):
+        names = imported(ROOT / package / "__init__.py")
+        assert names & {"digits", "keras", "tensorflow"} == {"digits"}, package
+
+
 def test_a_stage_is_thin() -> None:
     for path in (ROOT / "stages").glob("*.py"):
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 100, path

@@ -13,7 +13,7 @@ import pytest
 from digits.config import Download, SourceFile
 from digits.data import mirrors
 from digits.errors import PipelineError
-from tests.conftest import Serve, send
+from tests.conftest import Answer, Serve, send
 
 CONTENT = gzip.compress(bytes(range(256)) * 400, mtime=0)
 SOURCE = SourceFile(
@@ -23,12 +23,12 @@ ONCE, PATIENT = Download(attempts=1, timeout=1), Download(attempts=3, timeout=0.
 HALF = len(CONTENT) // 2
 
 
-WHOLE = {"Content_Length": len(CONTENT)}
+LENGTH = {"Content-Length": len(CONTENT)}
 
-good = partial(send, body=CONTENT, **WHOLE)
-cut_off = partial(send, body=CONTENT[:HALF], **WHOLE)
-wrong = partial(send, body=CONTENT[::-1], **WHOLE)
-moved = partial(send, body=b"", status=301, Location="file:///etc/hostname")
+good = partial(send, body=CONTENT, headers=LENGTH)
+cut_off = partial(send, body=CONTENT[:HALF], headers=LENGTH)
+wrong = partial(send, body=CONTENT[::-1], headers=LENGTH)
+moved = partial(send, body=b"", headers={"Location": "file:///etc/hostname"}, status=301)
 not_found = partial(Request.send_error, code=404)
 unavailable = partial(Request.send_error, code=503)
 
@@ -39,14 +39,20 @@ def stalling(request: Request) -> None:
 
 
 def endless(request: Request) -> None:
-    send(request, b"")
+    send(request, b"", {})
     while True:
         request.wfile.write(CONTENT)
 
 
+def in_turn(*answers: Answer) -> Answer:
+    """Give each request an answer of its own."""
+    rest = iter(answers)
+    return lambda request: next(rest)(request)
+
+
 def dripping(request: Request, in_headers: bool = False) -> None:
     if not in_headers:
-        send(request, b"", **WHOLE)
+        send(request, b"", LENGTH)
     for _ in range(60):  # 3 s: longer than any client here waits
         request.wfile.write(b"x")
         time.sleep(0.05)
@@ -61,7 +67,7 @@ def dripping(request: Request, in_headers: bool = False) -> None:
         (stalling, "timed out"),
         (cut_off, f"IncompleteRead({HALF} bytes read, {len(CONTENT) - HALF} more expected)"),
         (
-            partial(send, body=b"<html>Sign in</html>"),
+            partial(send, body=b"<html>Sign in</html>", headers={}),
             f"size: expected {len(CONTENT)} bytes, found 20",
         ),
         (wrong, "SHA256 hash of downloaded file (file.gz) does not match"),
@@ -79,7 +85,7 @@ def test_a_failing_mirror_is_named_with_its_reason_and_the_next_one_asked(
     tmp_path: Path,
     serve: Serve,
     capsys: pytest.CaptureFixture[str],
-    answer: Callable[[Request], None],
+    answer: Answer,
     reason: str,
 ) -> None:
     bad, fine = serve(answer), serve(good)
@@ -113,20 +119,18 @@ def test_when_none_works_each_is_listed_and_nothing_is_left(tmp_path: Path, serv
 
 @pytest.mark.parametrize("answer", [not_found, wrong])
 def test_a_failure_that_will_not_pass_is_not_tried_again(
-    tmp_path: Path, serve: Serve, answer: Callable[[Request], None]
+    tmp_path: Path, serve: Serve, answer: Answer
 ) -> None:
-    answers = iter([answer, good])
-    url = serve(lambda request: next(answers)(request))
+    mirror = serve(in_turn(answer, good))
     with pytest.raises(PipelineError):
-        mirrors.fetch(SOURCE, [url], tmp_path / "file.gz", PATIENT)
+        mirrors.fetch(SOURCE, [mirror], tmp_path / "file.gz", PATIENT)
 
 
 def test_a_mirror_that_recovers_is_used(
     tmp_path: Path, serve: Serve, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answers = iter([unavailable, cut_off, good])
-    url = serve(lambda request: next(answers)(request))
-    mirrors.fetch(SOURCE, [url], tmp_path / "file.gz", PATIENT)
+    mirror = serve(in_turn(unavailable, cut_off, good))
+    mirrors.fetch(SOURCE, [mirror], tmp_path / "file.gz", PATIENT)
     assert (tmp_path / "file.gz").read_bytes() == CONTENT
     assert capsys.readouterr().err == ""
 
@@ -134,7 +138,7 @@ def test_a_mirror_that_recovers_is_used(
 def test_bytes_are_taken_as_stored_whatever_encoding_is_declared(
     tmp_path: Path, serve: Serve
 ) -> None:
-    encoded = serve(partial(send, body=CONTENT, Content_Encoding="gzip"))
+    encoded = serve(partial(send, body=CONTENT, headers={"Content-Encoding": "gzip"}))
     mirrors.fetch(SOURCE, [f"{encoded}/"], tmp_path / "file.gz", ONCE)
     assert (tmp_path / "file.gz").read_bytes() == CONTENT
 

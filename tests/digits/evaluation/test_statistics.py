@@ -29,19 +29,6 @@ def test_holm_multiplies_step_by_step_and_keeps_the_order() -> None:
     assert statistics.holm([0.6, 0.7, 0.001]) == pytest.approx([1, 1, 0.003])
 
 
-def test_pairs_are_all_compared_with_counts_and_corrected_p_values() -> None:
-    right = np.ones(20, dtype=bool)
-    half = np.arange(20) < 10
-    pairs = statistics.compare_pairs(
-        {"a": right, "b": half, "c": ~half}, {"a": "one", "b": "one", "c": "other"}
-    )
-    assert pairs.to_numpy().tolist() == [
-        ["a", "b", 10, 0, True, 0.001953, 0.001953],
-        ["a", "c", 10, 0, False, 0.001953, 0.003906],
-        ["b", "c", 10, 10, False, 1, 1],
-    ]
-
-
 def test_the_interval_of_a_difference_is_that_of_newcombe() -> None:
     """Table II of Newcombe (1998), method 10: 56 of 70 against 48 of 80."""
     first, second = np.arange(70) < 56, np.arange(80) < 48

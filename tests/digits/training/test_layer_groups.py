@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from digits import networks
-from digits.config import ByGroup
 from digits.errors import PipelineError
 from digits.training import layer_groups
 from tests.digits.training.conftest import build, recipe
@@ -39,27 +38,20 @@ def test_the_groups_of_resnet34_go_from_stem_to_head() -> None:
 def test_a_frozen_backbone_keeps_its_kernels_while_its_batch_norm_learns(tiny: str) -> None:
     model = build_tiny()
     before = {variable.path: np.array(variable) for variable in model.variables}
-    layer_groups.set_trainable(model, tiny, "head")
-    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
     images = np.random.default_rng(0).normal(size=(64, 28, 28, 1)).astype(np.float32)
-    model.fit(images, np.arange(64) % 10, epochs=2, verbose=0)
-    moved = {v.path for v in model.variables if not np.array_equal(v, before[v.path])}
+
+    def moved_by_training(trainable: str) -> set[str]:
+        layer_groups.set_trainable(model, tiny, trainable)
+        model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
+        model.fit(images, np.arange(64) % 10, epochs=2, verbose=0)
+        return {v.path for v in model.variables if not np.array_equal(v, before[v.path])}
+
+    moved = moved_by_training("head")
     still = {path for path in before if "conv/" in path or "seed_generator" in path}
     assert before.keys() - moved <= still
     assert not {path for path in moved if "conv/" in path}
     assert {f"stem_norm/{part}" for part in ("gamma", "beta", "moving_mean")} <= moved
-
-    layer_groups.set_trainable(model, tiny, "all")
-    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
-    model.fit(images, np.arange(64) % 10, verbose=0)
-    kernel = model.get_layer("stem_conv").kernel
-    assert not np.array_equal(kernel, before["stem_conv/kernel"])
-
-
-def test_rates_rise_by_the_same_factor_from_stem_to_head() -> None:
-    rates = layer_groups.rates(ByGroup(**{"from": 1e-6, "to": 1e-1}), "resnet34")
-    assert list(rates) == ["stem", "group1", "group2", "group3", "group4", "head"]
-    assert list(rates.values()) == pytest.approx([1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1])
+    assert "stem_conv/kernel" in moved_by_training("all")
 
 
 @pytest.mark.parametrize(

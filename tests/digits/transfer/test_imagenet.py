@@ -126,7 +126,7 @@ def source_of(content: bytes, serve: Serve, expected: str) -> tuple[ImageNet, li
 
     def answer(request: Request) -> None:
         requests.append(request.path)
-        send(request, content, Content_Length=len(content))
+        send(request, content, {"Content-Length": len(content)})
 
     return ImageNet(url=serve(answer), sha256=expected), requests
 
@@ -147,7 +147,6 @@ def test_weights_are_fetched_once_and_checked(
     ("content", "expected", "complaint"),
     [
         (b"\x80\x05pickled", sha256(b"\x80\x05pickled"), "is not a safetensors file"),
-        (b"", sha256(b""), "is not a safetensors file"),
         (b"other", "0" * 64, "cannot be had: .*hash"),
     ],
 )
