@@ -21,8 +21,6 @@ SOURCE = SourceFile(
 )
 ONCE, PATIENT = Download(attempts=1, timeout=1), Download(attempts=3, timeout=0.3)
 HALF = len(CONTENT) // 2
-
-
 LENGTH = {"Content-Length": len(CONTENT)}
 
 good = partial(send, body=CONTENT, headers=LENGTH)
@@ -44,18 +42,18 @@ def endless(request: Request) -> None:
         request.wfile.write(CONTENT)
 
 
-def in_turn(*answers: Answer) -> Answer:
-    """Give each request an answer of its own."""
-    rest = iter(answers)
-    return lambda request: next(rest)(request)
-
-
 def dripping(request: Request, in_headers: bool = False) -> None:
     if not in_headers:
         send(request, b"", LENGTH)
     for _ in range(60):  # 3 s: longer than any client here waits
         request.wfile.write(b"x")
         time.sleep(0.05)
+
+
+def in_turn(*answers: Answer) -> Answer:
+    """Give each request an answer of its own."""
+    rest = iter(answers)
+    return lambda request: next(rest)(request)
 
 
 @pytest.mark.parametrize(

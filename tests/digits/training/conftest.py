@@ -29,7 +29,7 @@ PHASES = {  # of the network `tiny`
 
 @cache
 def build(name: str, **changes: Any) -> keras.Model:
-    """Return the network of an architecture with some keys changed, one for all tests."""
+    """Return the network of an architecture, shared: no test may rely on its weights."""
     how = ARCHITECTURES[name].model_copy(update=changes)
     return networks.build(name, how, mean=33.0, std=78.0)
 
