@@ -1,12 +1,11 @@
 """Hold every published figure against the runs of the study."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from scipy import stats
 
@@ -14,6 +13,7 @@ from digits import config
 from digits.config import Section
 from digits.errors import PipelineError
 from digits.evaluation.figures import COLOURS
+from digits.io import CURVES
 from studies import analysis, pictures
 from studies.analysis import Findings
 from studies.study import Study
@@ -27,7 +27,6 @@ METRICS = {
     "test_loss": "test loss",
 }
 INCONCLUSIVE = "inconclusive"
-NOT_RUN = "The runs are still to be made."
 SHORT = ["source", "network", "figure", "published", "ours", "verdict"]
 ALL = 70_000
 # Of ALL; S3 drew its own.
@@ -39,9 +38,6 @@ MISTAKES = {
     "test_as_published": "S3: 6,000 of the test images were trained on",
 }
 BEST = "S2 and S4 watched the test set: the epoch is chosen by it"
-# Columns of the kept curves, as `digits.training.fit` has them.
-CURVES = ["epoch", "phase", "loss", "cross_entropy", "accuracy"]
-CURVES += ["dev_loss", "dev_cross_entropy", "dev_accuracy", "learning_rate"]
 
 
 class Claim(Section):
@@ -53,14 +49,7 @@ class Claim(Section):
 
     source: Annotated[str, Field(pattern=r"^S[0-4]$")]
     network: str
-    metric: Literal[
-        "train_accuracy",
-        "running_accuracy",
-        "running_loss",
-        "dev_accuracy",
-        "test_accuracy",
-        "test_loss",
-    ]
+    metric: Annotated[str, Field(pattern=f"^({'|'.join(METRICS)})$")]
     published: Annotated[float, Field(ge=0)]
     mistake: str
     setting: str | None = None
@@ -84,11 +73,16 @@ def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
     path = folder / "claims.yaml"
     claims = config.check(Claims, config.read_yaml(path), str(path)).claims
     verdicts = [judge(claim, table) for claim in claims]
-    rows, found = tabulate(verdicts), [priced(one) for one in prices(study, table, folder)]
+    rows = tabulate(verdicts)
+    found = [
+        {key: one[key] for key in ("mistake", "setting", "seeds")}
+        | {"test accuracy, points": analysis.estimate(one, "+.3f")}
+        for one in prices(study, table, folder)
+    ]
     texts = {
-        "tables.md": analysis.as_markdown(rows, left=list(map(str, rows))),
+        "tables.md": analysis.as_markdown(rows, left=list(rows)),
         "short.md": analysis.as_markdown(rows[SHORT], left=SHORT),
-        "prices.md": analysis.as_markdown(found, ("mistake", "setting")) if found else NOT_RUN,
+        "prices.md": analysis.as_markdown(found, ("mistake", "setting")),
         "runs.md": analysis.analyse(study, table, folder).tables["tables.md"],
     }
     return Findings(verdicts, texts, {"verdicts.png": draw(verdicts)})
@@ -102,7 +96,7 @@ def judge(claim: Claim, runs: pd.DataFrame) -> dict[str, Any]:
     figure is one run. Where the published one was measured on other images than ours, the interval
     has the standard deviation of the difference between two such draws too.
     """
-    values = runs[claim.metric][runs["setting"] == claim.setting].dropna().to_numpy()
+    values = runs[claim.metric][runs["setting"] == claim.setting].dropna()
     found = predict(values, claim)
     verdict, reason = decide(claim, found, len(values))
     own = claim.model_dump(exclude={"inconclusive"})
@@ -117,19 +111,22 @@ def prices(study: Study, runs: pd.DataFrame, folder: Path) -> list[dict[str, Any
     found = []
     for setting, own in study.settings.items():
         rows = runs[runs["setting"] == setting]
-        for name in [one for one in MISTAKES if one in (own.sets or study.sets)]:
-            gains = (rows[f"{name}_accuracy"] - rows["test_accuracy"]).dropna()
-            found.append((MISTAKES[name], setting, gains))
+        gains = {
+            mistake: (rows[f"{name}_accuracy"] - rows["test_accuracy"]).dropna()
+            for name, mistake in MISTAKES.items()
+            if name in (own.sets or study.sets)
+        }
         if own.watch == "test":
             seeds = rows["seed"][rows["running_accuracy"].notna()]
             paths = [folder / f"runs/{setting}-all-{seed}.npz" for seed in seeds]
-            found.append((BEST, setting, pd.Series(map(best, paths), dtype=float)))
-    return [
-        {"mistake": mistake, "setting": setting, "seeds": len(gains)}
-        | analysis.paired(gains.round(6).to_numpy())
-        for mistake, setting, gains in found
-        if len(gains)
-    ]
+            gains[BEST] = pd.Series(map(best, paths), dtype=float)
+        found += [
+            {"mistake": mistake, "setting": setting, "seeds": len(gain)}
+            | analysis.paired(gain.round(6))
+            for mistake, gain in gains.items()
+            if len(gain)
+        ]
+    return found
 
 
 def best(path: Path) -> float:
@@ -137,12 +134,6 @@ def best(path: Path) -> float:
     with np.load(path) as kept:
         accuracies = kept["curves"][:, CURVES.index("dev_accuracy")]
     return float(accuracies.max() - accuracies[-1])
-
-
-def priced(one: dict[str, Any]) -> dict[str, Any]:
-    """Return the row of a mistake's table."""
-    named = {key: one[key] for key in ("mistake", "setting", "seeds")}
-    return named | {"test accuracy, points": analysis.estimate(one, "+.3f")}
 
 
 def sampling(claim: Claim, share: float) -> float:
@@ -157,19 +148,14 @@ def sampling(claim: Claim, share: float) -> float:
     return float(np.sqrt(2 * share * (1 - share) / count * (1 - count / ALL)))
 
 
-def predict(values: NDArray[np.floating], claim: Claim) -> dict[str, float | None]:
+def predict(values: pd.Series, claim: Claim) -> dict[str, float | None]:
     """Return mean and standard deviation of the runs and the ends of the interval for one more."""
-    if not len(values):
-        return dict.fromkeys(("mean", "std", "low", "high"))
-    found = analysis.mean_and_interval(values)
-    if len(values) > 1:
-        mean, std = values.mean(), values.std(ddof=1) * np.sqrt(1 + 1 / len(values))
-        drawn = stats.norm.ppf(0.975) * sampling(claim, float(mean))
-        half = np.hypot(stats.t.ppf(0.975, len(values) - 1) * std, drawn)
-        highest = np.inf if claim.metric.endswith("loss") else 1
-        ends = {"low": mean - half, "high": min(mean + half, highest)}
-        found |= {name: analysis.rounded(end) for name, end in ends.items()}
-    return found
+    mean, std = values.mean(), np.hypot(values.std(), values.sem())
+    drawn = stats.norm.ppf(0.975) * sampling(claim, mean)
+    half = np.hypot(stats.t.ppf(0.975, len(values) - 1) * std, drawn)
+    high = mean + half if claim.metric.endswith("loss") else min(mean + half, 1)
+    ends = {"low": analysis.rounded(mean - half), "high": analysis.rounded(high)}
+    return analysis.mean_and_interval(values) | ends
 
 
 def decide(claim: Claim, interval: dict[str, float | None], seeds: int) -> tuple[str, str | None]:
@@ -233,13 +219,9 @@ def draw(verdicts: list[dict[str, Any]]) -> Figure:
         axes.plot(100 * (1 - one["mean"]), row, "o", color=COLOURS[0])
         axes.annotate(one["verdict"], (1.01, row), **beside)
         axes.plot(100 * (1 - one["published"]), row, "D", markersize=8, **diamond)
-    pictures.name_rows(
-        axes,
-        [
-            f"{one['source']} {one['setting']}, {METRICS[one['metric']].removesuffix(', %')}"
-            for one in shown
-        ],
-    )
+    figures = [METRICS[one["metric"]].removesuffix(", %") for one in shown]
+    names = [f"{one['source']} {one['setting']}" for one in shown]
+    pictures.name_rows(axes, list(map(", ".join, zip(names, figures, strict=True))))
     axes.set_xlim(left=0)
     axes.set_xlabel("error, % of images")
     axes.plot([], [], "o", color=COLOURS[0], label="mean of our seeds")

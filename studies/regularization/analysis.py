@@ -56,7 +56,7 @@ def describe(
         effects(short[short["block"] != block], factors, "test_error").assign(block=int(block))
         for block in sorted(short["block"].unique())
     ]
-    longer = effects(long, factors, "test_error", interactions=False) if len(long) else None
+    longer = effects(long, factors, "test_error", interactions=False) if len(long) else long
     falling, others = short[short[SCHEDULE] == 1], [one for one in factors if one != SCHEDULE]
     return {
         "trainings": len(short),
@@ -67,7 +67,7 @@ def describe(
         "bootstrap": bootstrap(short, factors, folder, len(labels)),
         "without_a_block": pd.concat(without).query("order == 1").to_dict("records"),
         "additions": additions(study, table),
-        "long": [] if longer is None else longer.to_dict("records"),
+        "long": longer.to_dict("records"),
         "settings": settings(short, brier),
     }
 
@@ -93,13 +93,7 @@ def code(table: pd.DataFrame, study: Study, prefix: str) -> pd.DataFrame:
 def effects(
     rows: pd.DataFrame, factors: Sequence[str], outcome: str, *, interactions: bool = True
 ) -> pd.DataFrame:
-    """Return the main effects of the factors and, unless told otherwise, those of every two.
-
-    Args:
-        rows: of `code`, from one block or several.
-        factors: names of columns with -1 and +1.
-        outcome: the name of a column.
-        interactions: whether the model has them.
+    """Return the effects on an outcome of the factors and, with ``interactions``, of every two.
 
     Returns:
         outcome, term, order (1 or 2), effect with the ends low and high of its 95 % interval, se
@@ -110,14 +104,13 @@ def effects(
     if interactions:
         for first, second in itertools.combinations(factors, 2):
             terms[f"{first}:{second}"] = terms[first] * terms[second]
-    blocks = pd.get_dummies(rows["block"], dtype=float)
-    design = np.column_stack([blocks, *terms.to_numpy().T])
+    design = np.column_stack([pd.get_dummies(rows["block"], dtype=float), *terms.to_numpy().T])
     fit = sm.OLS(rows[outcome].to_numpy(float), design).fit(cov_type="HC3", use_t=True)
     last = slice(-terms.shape[1], None)
-    ends = 2 * np.column_stack([fit.params, fit.conf_int(alpha=0.05)])[last]
+    found = pd.DataFrame(2 * fit.conf_int()[last], columns=["low", "high"])
+    found["effect"] = 2 * fit.params[last]
     if outcome in ("test_error", "test_loss"):
-        ends = np.expm1(ends)
-    found = pd.DataFrame(ends, columns=["effect", "low", "high"])
+        found = np.expm1(found)
     found = found.assign(outcome=outcome, term=terms.columns, se=2 * fit.bse[last])
     found = found.assign(order=found["term"].str.count(":") + 1, p=fit.pvalues[last])
     found["p_corrected"] = found.groupby("order")["p"].transform(lambda p: statistics.holm(list(p)))
@@ -127,24 +120,20 @@ def effects(
 def additions(study: Study, table: pd.DataFrame) -> list[dict[str, Any]]:
     """Return what settings that are not crossed add to their base, paired by block.
 
-    Returns:
-        setting, blocks, and the test error's change with it: effect, low, high (95 %, Student's t),
-        as shares of it, points, p, p_corrected (Holm). Settings with fewer than two blocks are left
-        out.
+    That is the test error's change as shares of it (effect, low and high) and as points; p,
+    p_corrected (Holm). Settings with fewer than two blocks are left out.
     """
     error = 1 - table.pivot_table(index="seed", columns="setting", values="test_accuracy")
     found = []
     for name, base in study.pairs:
-        pair = error.reindex(columns=[name, base]).dropna().to_numpy()
-        ratio = analysis.paired(np.log(pair[:, 0] / pair[:, 1]))
+        pair = error.reindex(columns=[name, base]).dropna()
+        ratio: Any = analysis.paired(np.log(pair[name] / pair[base]))
         if ratio["p"] is not None:
-            ends = zip(("effect", "low", "high"), ("mean", "low", "high"), strict=True)
-            found.append(
-                {"setting": name, "images": study.images[0], "metric": "test_error"}
-                | {to: round(float(np.expm1(ratio[key] or 0)), 6) for to, key in ends}
-                | {"points": round(float((pair[:, 0] - pair[:, 1]).mean()), 6)}
-                | {"blocks": len(pair), "p": ratio["p"]}
-            )
+            one = {"setting": name, "images": study.images[0], "metric": "test_error"}
+            for key, end in (("effect", "mean"), ("low", "low"), ("high", "high")):
+                one[key] = round(float(np.expm1(ratio[end])), 6)
+            points = round(float((pair[name] - pair[base]).mean()), 6)
+            found.append(one | {"points": points, "blocks": len(pair), "p": ratio["p"]})
     return analysis.corrected(found)
 
 

@@ -40,7 +40,7 @@ POWER = 0.8
 
 def findings(described: dict[str, Any]) -> Findings:
     """Return the texts, tables and pictures of what `analysis.describe` returns."""
-    tables = {
+    texts = {
         "answer.md": answer(described),
         "tables.md": effects_table(described),
         "falling.md": effects_table({"effects": described["falling"]}),
@@ -51,8 +51,7 @@ def findings(described: dict[str, Any]) -> Findings:
         "checks.md": checks(described),
     }
     effects, interactions = draw_effects(described), draw_interactions(described)
-    drawn = {"effects.png": effects, "interactions.png": interactions}
-    return Findings(described, tables, drawn)
+    return Findings(described, texts, {"effects.png": effects, "interactions.png": interactions})
 
 
 def of(described: dict[str, Any], outcome: str, order: int = 1) -> list[dict[str, Any]]:
@@ -165,7 +164,7 @@ def additions_table(described: dict[str, Any]) -> str:
         }
         for one in described["additions"]
     ]
-    return as_markdown(rows, ("added",)) if rows else "The runs are still to be made."
+    return as_markdown(rows, ("added",))
 
 
 def checks(described: dict[str, Any]) -> str:

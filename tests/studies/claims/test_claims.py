@@ -8,6 +8,7 @@ from scipy import stats
 
 from digits import config
 from digits.errors import PipelineError
+from digits.io import CURVES
 from studies import study, table
 from studies.claims import analysis as claims
 from studies.claims.analysis import Claim
@@ -88,8 +89,8 @@ def test_the_price_of_a_mistake_is_paired_by_seed(tmp_path: Path) -> None:
     rows["divided_by_225_accuracy"] = rows["test_accuracy"] - [0.001, 0.002, 0.003, 0, 0, 0]
     (tmp_path / "runs").mkdir()
     for seed in (1, 2, 3):
-        curves = np.zeros((3, len(claims.CURVES)))
-        curves[:, claims.CURVES.index("dev_accuracy")] = 0.8, 0.9 + seed / 1000, 0.9
+        curves = np.zeros((3, len(CURVES)))
+        curves[:, CURVES.index("dev_accuracy")] = 0.8, 0.9 + seed / 1000, 0.9
         np.savez(tmp_path / f"runs/convnet-all-{seed}.npz", curves=curves)
     one, other = claims.prices(study.Study.model_validate(content), rows, tmp_path)
     half = stats.t.ppf(0.975, 2) * 0.001 / np.sqrt(3)
