@@ -73,9 +73,9 @@ def describe(
         six decimals; p has four digits; what too few seeds do not show is null.
     """
     settings = [
-        {"setting": setting, "images": int(images), "seeds": len(group)}
+        {"setting": setting, "images": int(group["images"].iloc[0]), "seeds": len(group)}
         | {metric: mean_and_interval(group[metric]) for metric in metrics}
-        for (setting, images), group in table.groupby(["setting", "images"], sort=False)
+        for (setting, _), group in table.groupby(["setting", "images"], sort=False)
     ]
     differences = [
         {"setting": setting, "base": base, "images": one["images"], "metric": metric}

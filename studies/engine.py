@@ -204,8 +204,7 @@ def _versions() -> dict[str, str]:
 def _places(nodes: list[dict[str, Any]], threads: int, unfit: Mapping[str, str], busy: bool) -> int:
     """Return how many trainings of so many threads fit on the machines that are there now.
 
-    Raises:
-        PipelineError: not one does, and none is under way whose machine may come back.
+    Fail where none does, unless the study is ``busy`` with some whose machine may come back.
     """
     fit = [one["Resources"] for one in nodes if one["Alive"] and one["NodeID"] not in unfit]
     places = [min(one.get("CPU", 0) // threads, one.get("memory", 0) // MEMORY) for one in fit]
@@ -221,11 +220,7 @@ def _places(nodes: list[dict[str, Any]], threads: int, unfit: Mapping[str, str],
 def _connect() -> Any:
     """Join the cluster at RAY_ADDRESS, or start a Ray of our own that is deaf to the network.
 
-    Returns:
-        Ray, which reads its environment when it is first imported.
-
-    Raises:
-        PipelineError: Ray is not installed, or nobody answers there.
+    Return Ray, which reads its environment when it is first imported.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     address = os.environ.get("RAY_ADDRESS")

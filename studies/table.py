@@ -65,8 +65,9 @@ def put(table: pd.DataFrame, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 def sort(table: pd.DataFrame, settings: Sequence[str]) -> pd.DataFrame:
     """Return the rows in the order of the settings, then images, fold, seed and phase."""
-    ordered = table.assign(place=pd.Categorical(table["setting"], settings))
-    return ordered.sort_values(["place", *KEY[1:], "phase"], kind="stable").drop(columns="place")
+    place = table["setting"].map({name: place for place, name in enumerate(settings)})
+    by = ["place", *KEY[1:], "phase"]
+    return table.assign(place=place).sort_values(by, kind="stable").drop(columns="place")
 
 
 def chosen(table: pd.DataFrame, study: Study, path: Path) -> pd.DataFrame:

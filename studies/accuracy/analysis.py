@@ -47,7 +47,7 @@ def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
     )
 
 
-def describe_tried(table: pd.DataFrame) -> list[dict[str, Any]]:
+def describe_tried(table: pd.DataFrame) -> list[dict[Any, Any]]:
     """Return what each recipe reached on dev: means over its seeds, in the order of the recipes."""
     by_recipe = table.groupby("setting", sort=False)
     found = by_recipe[["epochs", "parameters", "macs", "images"]].first().astype(int)
@@ -124,8 +124,7 @@ def markdown(tried: list[dict[str, Any]], chosen: Mapping[str, Any]) -> str:
 
 def draw_tried(tried: list[dict[str, Any]], tta: Mapping[str, bool]) -> Figure:
     """Show each recipe's error on dev without and with TTA; ``tta``: how chosen ones are used."""
-    figure = Figure(figsize=(9, 0.4 * len(tried) + 1.2), layout="constrained")
-    panels = figure.subplots(1, 2, sharex=True, sharey=True)
+    figure, panels = pictures.rows([one["recipe"] for one in tried], 9, 0.4, 1.2, 2, sharex=True)
     kinds = ("without", "dev_accuracy", False), ("with", "dev_tta_accuracy", True)
     for panel, (title, key, with_tta) in zip(panels, kinds, strict=True):
         for row, one in enumerate(tried):
@@ -141,7 +140,6 @@ def draw_tried(tried: list[dict[str, Any]], tta: Mapping[str, bool]) -> Figure:
                 capsize=3,
             )
         panel.set(title=f"{title} test-time augmentation", xlabel="error on dev, %")
-        pictures.name_rows(panel, [one["recipe"] for one in tried])
     figure.supxlabel(f"{DEV:,} dev images, 95 % intervals; a diamond is chosen", fontsize=9)
     return figure
 

@@ -1,17 +1,16 @@
 """Hold every published figure against the runs of the study."""
 
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from pydantic import Field, model_validator
+from pydantic import Field
 from scipy import stats
 
 from digits import config
 from digits.config import Section
-from digits.errors import PipelineError
 from digits.evaluation.figures import COLOURS
 from digits.io import CURVES
 from studies import analysis, pictures
@@ -55,24 +54,10 @@ class Claim(Section):
     setting: str | None = None
     inconclusive: str | None = None
 
-    @model_validator(mode="after")
-    def _has_either(self) -> Self:
-        if not (self.setting or self.inconclusive):
-            raise ValueError("expected setting, inconclusive or both, given neither")
-        return self
-
-
-class Claims(Section):
-    """All of them."""
-
-    claims: Annotated[list[Claim], Field(min_length=1)]
-
 
 def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
     """Judge every claim by the runs that are there."""
-    path = folder / "claims.yaml"
-    claims = config.check(Claims, config.read_yaml(path), str(path)).claims
-    verdicts = [judge(claim, table) for claim in claims]
+    verdicts = [judge(claim, table) for claim in read(folder / "claims.yaml")]
     rows = tabulate(verdicts)
     found = [
         {key: one[key] for key in ("mistake", "setting", "seeds")}
@@ -80,12 +65,18 @@ def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
         for one in prices(study, table, folder)
     ]
     texts = {
-        "tables.md": analysis.as_markdown(rows, left=list(rows)),
+        "tables.md": analysis.as_markdown(rows, left=list(map(str, rows))),
         "short.md": analysis.as_markdown(rows[SHORT], left=SHORT),
         "prices.md": analysis.as_markdown(found, ("mistake", "setting")),
         "runs.md": analysis.analyse(study, table, folder).tables["tables.md"],
     }
     return Findings(verdicts, texts, {"verdicts.png": draw(verdicts)})
+
+
+def read(path: Path) -> list[Claim]:
+    """Return the claims of a YAML file."""
+    claims = config.read_yaml(path)["claims"]
+    return [config.check(Claim, one, f"{path}: {n}") for n, one in enumerate(claims)]
 
 
 def judge(claim: Claim, runs: pd.DataFrame) -> dict[str, Any]:
@@ -150,9 +141,10 @@ def sampling(claim: Claim, share: float) -> float:
 
 def predict(values: pd.Series, claim: Claim) -> dict[str, float | None]:
     """Return mean and standard deviation of the runs and the ends of the interval for one more."""
-    mean, std = values.mean(), np.hypot(values.std(), values.sem())
+    mean, std = values.mean(), values.std()
+    of_one_more = np.hypot(std, std / np.sqrt(len(values)))
     drawn = stats.norm.ppf(0.975) * sampling(claim, mean)
-    half = np.hypot(stats.t.ppf(0.975, len(values) - 1) * std, drawn)
+    half = np.hypot(stats.t.ppf(0.975, len(values) - 1) * of_one_more, drawn)
     high = mean + half if claim.metric.endswith("loss") else min(mean + half, 1)
     ends = {"low": analysis.rounded(mean - half), "high": analysis.rounded(high)}
     return analysis.mean_and_interval(values) | ends
@@ -204,28 +196,23 @@ def pair(one: dict[str, Any], first: str, between: str, second: str) -> str:
 
 def draw(verdicts: list[dict[str, Any]]) -> Figure:
     """Show the errors, published and ours, with the interval of one more run, and the verdict."""
-    accuracies = [one for one in verdicts if one["metric"].endswith("accuracy")]
-    shown = [one for one in accuracies if one["mean"] is not None]
-    if not shown:
-        raise PipelineError("runs.csv has no run of any claim")
-    figure = Figure(figsize=(10, 0.4 * len(shown) + 1.5), layout="constrained")
-    axes = figure.subplots()
+    every = pd.DataFrame(verdicts)
+    shown = every[every["metric"].str.endswith("accuracy") & every["mean"].notna()]
+    errors = 100 * (1 - shown[["mean", "low", "high", "published"]].astype(float))
+    figures = shown["metric"].map(METRICS).str.removesuffix(", %")
+    names = shown["source"] + " " + shown["setting"] + ", " + figures
+    figure, (axes,) = pictures.rows(list(names), 10, 0.4, 1.5)
+    rows = np.arange(len(shown))
     bar: Any = {"color": COLOURS[0], "linewidth": 3, "alpha": 0.5}
-    beside: Any = {"xycoords": ("axes fraction", "data"), "va": "center"}
     diamond: Any = {"markerfacecolor": "none", "markeredgecolor": COLOURS[2]}
-    for row, one in enumerate(shown):
-        if one["low"] is not None:
-            axes.plot([100 * (1 - one[end]) for end in ("high", "low")], [row, row], **bar)
-        axes.plot(100 * (1 - one["mean"]), row, "o", color=COLOURS[0])
-        axes.annotate(one["verdict"], (1.01, row), **beside)
-        axes.plot(100 * (1 - one["published"]), row, "D", markersize=8, **diamond)
-    figures = [METRICS[one["metric"]].removesuffix(", %") for one in shown]
-    names = [f"{one['source']} {one['setting']}" for one in shown]
-    pictures.name_rows(axes, list(map(", ".join, zip(names, figures, strict=True))))
+    axes.plot(errors[["high", "low"]].T, [rows, rows], **bar)
+    axes.plot(errors["mean"], rows, "o", color=COLOURS[0], label="mean of our seeds")
+    axes.plot([], [], label="one more run, 95 %", **bar)
+    axes.plot(errors["published"], rows, "D", markersize=8, **diamond)
+    axes.plot([], [], "D", label="published", **diamond)
+    for row, verdict in enumerate(shown["verdict"]):
+        axes.annotate(verdict, (1.01, row), xycoords=("axes fraction", "data"), va="center")
     axes.set_xlim(left=0)
     axes.set_xlabel("error, % of images")
-    axes.plot([], [], "o", color=COLOURS[0], label="mean of our seeds")
-    axes.plot([], [], label="one more run, 95 %", **bar)
-    axes.plot([], [], "D", label="published", **diamond)
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure

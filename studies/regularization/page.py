@@ -207,8 +207,8 @@ def draw_effects(described: dict[str, Any]) -> Figure:
     """Show what every factor does to test error, train error and the gap between them."""
     shown = ("test_error", "train_error", "gap")
     order = [one["term"] for one in of(described, "test_error")]
-    figure = Figure(figsize=(10, 0.42 * len(order) + 1.6), layout="constrained")
-    for axes, outcome in zip(figure.subplots(1, len(shown), sharey=True), shown, strict=True):
+    figure, panels = pictures.rows(list(map(named, order)), 10, 0.42, 1.6, len(shown))
+    for axes, outcome in zip(panels, shown, strict=True):
         _forest(axes, of(described, outcome), order)
         name, unit = OUTCOMES[outcome]
         axes.set_title(name, fontsize=11)
@@ -222,9 +222,9 @@ def draw_effects(described: dict[str, Any]) -> Figure:
 def draw_interactions(described: dict[str, Any]) -> Figure:
     """Show what every two factors do together to the test error."""
     found = of(described, "test_error", order=2)
-    figure = Figure(figsize=(7, 0.36 * len(found) + 1.3), layout="constrained")
-    axes = figure.subplots()
-    _forest(axes, found, [one["term"] for one in found])
+    order = [one["term"] for one in found]
+    figure, (axes,) = pictures.rows(list(map(named, order)), 7, 0.36, 1.3)
+    _forest(axes, found, order)
     axes.set_xlabel("interaction, % of the test error")
     return figure
 
@@ -237,4 +237,3 @@ def _forest(axes: Axes, found: list[dict[str, Any]], order: list[str]) -> None:
         axes.plot([100 * one["low"], 100 * one["high"]], [row, row], color=colour, linewidth=2)
         axes.plot(effect, row, "o", color=colour, markerfacecolor=filling)
     axes.axvline(0, color="black", linewidth=0.8)
-    pictures.name_rows(axes, [named(term) for term in order])

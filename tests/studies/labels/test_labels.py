@@ -1,7 +1,6 @@
 """Wrong labels are found by networks that never saw them, and the shares follow."""
 
-import json
-import zipfile
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,10 @@ import pandas as pd
 import pytest
 
 from digits.data.dataset import Images
+from digits.errors import PipelineError
+from studies import runs, study
 from studies.labels import analysis, confident
-from tests.studies.conftest import ROOT, write_study
-from tests.workspace import run
+from tests.studies.conftest import write_study
 
 
 def test_the_shares_follow_from_probabilities() -> None:
@@ -35,41 +35,28 @@ def test_the_shares_follow_from_probabilities() -> None:
     assert "| 0.067 [0.018, 0.243] |" in analysis.markdown(summary)
 
 
-@pytest.mark.slow
-def test_wrong_labels_are_found(project: Path, images: Images) -> None:
-    """Five labels of optdigits are made wrong; networks that never saw them tell."""
-    wrong = {10: 5, 300: 1, 700: 8, 1100: 4, 1500: 0}
-    png = project / "data/png"
-    corrupt(png.resolve(), project / "wrong", wrong)
-    png.unlink()
-    (project / "wrong").rename(png)
-    how: Any = {"seeds": [1], "folds": 3, "sets": ["test"], "keep": "probabilities", "shown": 9}
-    rate = {"architectures.lenet5.optimizer.learning_rate": 0.002}
-    folder = write_study(
-        project, "labels", epochs=12, images=["all"], settings={"held_out": rate}, **how
-    )
-    (folder / "analysis.py").write_bytes((ROOT / "studies/labels/analysis.py").read_bytes())
-    for module in ("run", "analyse"):
-        run(project, f"studies.{module}", "labels")
-    results = folder / "results"
-    table = pd.read_csv(results / "doubtful.csv").set_index("id")
-    found = wrong.keys() & set(table.index)
-    assert len(found) >= 4
-    assert {row: table.suggested[row] for row in found} == {
-        row: images.labels[row] for row in found
-    }
-    summary = json.loads((results / "summary.json").read_text())
-    assert summary["images"] == 1797
-    assert summary["doubtful"] == len(table) < 40
-    assert (results / "sheet.png").stat().st_size > 10_000
-
-
-def corrupt(source: Path, target: Path, wrong: dict[int, int]) -> None:
-    """Copy the PNGs with other labels for the images in ``wrong``."""
-    target.mkdir()
-    for path in source.glob("*.zip"):
-        with zipfile.ZipFile(path) as old, zipfile.ZipFile(target / path.name, "w") as new:
-            for entry in old.infolist():
-                folder, label, name = entry.filename.split("/")
-                number = int(name.removesuffix(".png"))
-                new.writestr(f"{folder}/{wrong.get(number, label)}/{name}", old.read(entry))
+def test_images_that_all_networks_take_for_another_digit_are_doubtful(
+    project: Path, images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    how: Any = {"images": ["all"], "folds": 3, "sets": ["test"], "keep": "probabilities"}
+    folder = write_study(project, "labels", settings={"held_out": {}}, **how)
+    one = study.read("labels")
+    taken = images.labels.copy()
+    taken[[10, 300]] = 5, 1
+    sure = np.where(taken == images.labels, 0.9 + 0.02 * (np.arange(1797) % 2), 0.955)[:, None]
+    probabilities = np.where(np.arange(10) == taken[:, None], sure, (1 - sure) / 9)
+    (folder / "runs").mkdir()
+    rows = []
+    for run in runs.expand(one, "labels", images):
+        kept = np.log(probabilities[run.rows(images)["test"]]).astype(np.float16)
+        np.savez(folder / f"runs/{run.name}.npz", test_log_probabilities=kept)
+        rows.append({"setting": run.setting, "fold": run.fold, "seed": run.seed})
+    table = pd.DataFrame(rows).assign(data=images.digest[:12])
+    found = analysis.analyse(one, table, folder)
+    doubtful = pd.read_csv(StringIO(found.tables["doubtful.csv"]))
+    assert sorted(zip(doubtful["id"], doubtful["suggested"], strict=True)) == [(10, 5), (300, 1)]
+    assert (found.summary["images"], found.summary["doubtful"]) == (1797, 2)
+    assert len(found.figures["sheet.png"].axes) == 4
+    with pytest.raises(PipelineError, match="are in no finished fold"):
+        analysis.analyse(one, table[table["fold"] > 0], folder)
