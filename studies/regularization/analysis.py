@@ -129,11 +129,12 @@ def additions(study: Study, table: pd.DataFrame) -> list[dict[str, Any]]:
         pair = error.reindex(columns=[name, base]).dropna()
         ratio: Any = analysis.paired(np.log(pair[name] / pair[base]))
         if ratio["p"] is not None:
-            one = {"setting": name, "images": study.images[0], "metric": "test_error"}
+            one: dict[str, Any] = {"setting": name, "images": study.images[0]}
             for key, end in (("effect", "mean"), ("low", "low"), ("high", "high")):
                 one[key] = round(float(np.expm1(ratio[end])), 6)
             points = round(float((pair[name] - pair[base]).mean()), 6)
-            found.append(one | {"points": points, "blocks": len(pair), "p": ratio["p"]})
+            one |= {"points": points, "blocks": len(pair), "p": ratio["p"]}
+            found.append(one | {"metric": "test_error"})
     return analysis.corrected(found)
 
 
