@@ -110,7 +110,7 @@ def effects(
     found = pd.DataFrame(2 * fit.conf_int()[last], columns=["low", "high"])
     found["effect"] = 2 * fit.params[last]
     if outcome in ("test_error", "test_loss"):
-        found = np.expm1(found)
+        found = found.apply(np.expm1)
     found = found.assign(outcome=outcome, term=terms.columns, se=2 * fit.bse[last])
     found = found.assign(order=found["term"].str.count(":") + 1, p=fit.pvalues[last])
     found["p_corrected"] = found.groupby("order")["p"].transform(lambda p: statistics.holm(list(p)))
@@ -127,7 +127,7 @@ def additions(study: Study, table: pd.DataFrame) -> list[dict[str, Any]]:
     found = []
     for name, base in study.pairs:
         pair = error.reindex(columns=[name, base]).dropna()
-        ratio: Any = analysis.paired(np.log(pair[name] / pair[base]))
+        ratio: Any = analysis.paired((pair[name] / pair[base]).apply(np.log))
         if ratio["p"] is not None:
             one: dict[str, Any] = {"setting": name, "images": study.images[0]}
             for key, end in (("effect", "mean"), ("low", "low"), ("high", "high")):
