@@ -61,11 +61,8 @@ def describe(
 ) -> dict[str, Any]:
     """Return what the runs show of each setting, for every number of images.
 
-    Args:
-        table: columns setting, images, seed and ``metrics``.
-        pairs: settings, each with one that it is compared with.
-        metrics: shares that are described.
-        compared: those of them that are compared.
+    ``table`` has the columns setting, images, seed and ``metrics``, shares; ``pairs`` are settings,
+    each with one that it is compared with.
 
     Returns:
         ``settings``: a list with setting, images, seeds, and of each of ``metrics`` mean, std over
@@ -76,10 +73,9 @@ def describe(
         six decimals; p has four digits; what too few seeds do not show is null.
     """
     settings = [
-        {"setting": group["setting"].iloc[0], "images": int(group["images"].iloc[0])}
-        | {"seeds": len(group)}
-        | {metric: mean_and_interval(group[metric].to_numpy()) for metric in metrics}
-        for _, group in table.groupby(["setting", "images"], sort=False)
+        {"setting": setting, "images": int(group["images"].iloc[0]), "seeds": len(group)}
+        | {metric: mean_and_interval(group[metric]) for metric in metrics}
+        for (setting, _), group in table.groupby(["setting", "images"], sort=False)
     ]
     differences = [
         {"setting": setting, "base": base, "images": one["images"], "metric": metric}
@@ -92,9 +88,9 @@ def describe(
     return {"settings": settings, "differences": corrected(differences)}
 
 
-def mean_and_interval(values: NDArray[np.floating]) -> dict[str, float | None]:
+def mean_and_interval(values: pd.Series) -> dict[str, float | None]:
     """Return mean, std, and the ends of the mean's 95 % interval (Student's t)."""
-    mean, std = values.mean(), values.std(ddof=1) if len(values) > 1 else np.nan
+    mean, std = values.mean(), values.std()
     half = stats.t.ppf(0.975, len(values) - 1) * std / np.sqrt(len(values))
     found = {"mean": mean, "std": std, "low": mean - half, "high": mean + half}
     return {name: rounded(value) for name, value in found.items()}
@@ -103,17 +99,15 @@ def mean_and_interval(values: NDArray[np.floating]) -> dict[str, float | None]:
 def difference(table: pd.DataFrame, setting: str, base: str, metric: str) -> dict[str, Any]:
     """Return what a setting's metric gains over its base's, paired by seed."""
     wide = table.pivot(index="seed", columns="setting", values=metric)
-    gains = (wide[setting] - wide[base]).round(6) if base in wide else pd.Series(dtype=float)
-    return paired(gains.dropna().to_numpy())
+    wide = wide.reindex(columns=[setting, base])
+    return paired((wide[setting] - wide[base]).round(6).dropna())
 
 
-def paired(gains: NDArray[np.floating]) -> dict[str, float | None]:
+def paired(gains: pd.Series) -> dict[str, float | None]:
     """Return mean, 95 % interval and p (t-test against 0) of differences paired by seed."""
-    if not len(gains):
-        return dict.fromkeys(("mean", "low", "high", "p"))
     found = mean_and_interval(gains) | {"p": None}
     del found["std"]
-    if len(gains) > 1 and np.ptp(gains):  # else there is no spread to hold the mean against
+    if gains.nunique() > 1:  # else there is no spread to hold the mean against
         found["p"] = float(f"{stats.ttest_1samp(gains, 0).pvalue:.4g}")
     return found
 
@@ -156,8 +150,10 @@ def markdown(described: Mapping[str, Any]) -> str:
 
 
 def as_markdown(rows: pd.DataFrame | Iterable[dict[str, Any]], left: Sequence[str] = ()) -> str:
-    """Write rows of text as a table, numbers to the right but for the columns ``left``."""
+    """Write rows of text as a table, to the right but for the columns ``left``."""
     table = pd.DataFrame(rows)
+    if table.empty:
+        return "The runs are still to be made."
     align = ["left" if column in left else "right" for column in table.columns]
     return str(table.to_markdown(index=False, disable_numparse=True, colalign=align))
 
