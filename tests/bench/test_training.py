@@ -44,13 +44,13 @@ def test_ours_is_compared_with_each_other_kind(monkeypatch: pytest.MonkeyPatch) 
     speeds = {"ours": 200, "a bare Keras fit": 80, "PyTorch": 160}
     monkeypatch.setattr(training, "apart", lambda name, kind: (speeds[kind], 20))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: True)
-    found = training.compare("lenet5_v2", 1)
+    found = training.compare("lenet5_v2")
     assert [(one["what"], one["wanted"], one["ratio"]) for one in found] == [
         ("training lenet5_v2, against a bare Keras fit", ">= 1.0", "2.5"),
         ("training lenet5_v2, against PyTorch", ">= 0.9", "1.25"),
     ]
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert len(training.compare("dense", 1)) == 1
+    assert len(training.compare("dense")) == 1
 
 
 def test_every_swift_is_compared_with_the_article(monkeypatch: pytest.MonkeyPatch) -> None:

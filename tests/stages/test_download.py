@@ -1,7 +1,4 @@
 import hashlib
-import signal
-import subprocess
-import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler as Request
 from pathlib import Path
@@ -13,7 +10,7 @@ from digits.config import SourceFiles
 from digits.data import idx, optdigits
 from tests.conftest import IdxMaker, Serve, kaggle_csv
 from tests.stages.conftest import Stage
-from tests.workspace import start, write_params
+from tests.workspace import write_params
 
 RAW = Path("data/raw")
 
@@ -59,30 +56,18 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def serving(folder: Path, share: float = 1) -> Callable[[Request], None]:
-    """Answer with files of the folder, or wait for ever when a share of one is sent."""
+def serving(folder: Path) -> Callable[[Request], None]:
+    """Answer with files of the folder."""
 
     def answer(request: Request) -> None:
         path = folder / Path(request.path).name
         if not path.exists():
             return request.send_error(404)
-        body = path.read_bytes()
         request.send_response(200)
-        request.send_header("Content-Length", str(len(body)))
         request.end_headers()
-        request.wfile.write(body[: int(share * len(body))])
-        if share < 1:
-            request.connection.recv(1)  # ends when the client hangs up
+        request.wfile.write(path.read_bytes())
 
     return answer
-
-
-def start_and_wait_for_bytes() -> subprocess.Popen[str]:
-    process = start(Path(), "stages.download")
-    while not (RAW.exists() and any(path.stat().st_size for path in RAW.iterdir())):
-        assert process.poll() is None
-        time.sleep(0.01)
-    return process
 
 
 def test_ones_own_mirror_comes_first_and_the_last_one_that_gave_a_file_after_it(
@@ -90,6 +75,8 @@ def test_ones_own_mirror_comes_first_and_the_last_one_that_gave_a_file_after_it(
 ) -> None:
     """Of four files, under other names, the first three are at another mirror."""
     monkeypatch.setenv("MNIST_MIRROR", "mirror")
+    RAW.mkdir(parents=True)
+    (RAW / "left by a killed run").write_bytes(b"half")
     wanted = contents(mirror)
     (mirror / "other").mkdir()
     files = [
@@ -106,26 +93,6 @@ def test_ones_own_mirror_comes_first_and_the_last_one_that_gave_a_file_after_it(
     ]
     size = sum(map(len, wanted.values()))
     assert output == f"data/raw: noise from {other}, {mirror}, 4 files, {size:,} bytes\n"
-
-
-def test_a_stopped_download_run_again_gives_the_right_files(
-    mirror: Path, serve: Serve, stage: Stage
-) -> None:
-    ask_for(in_order(mirror), serve(serving(mirror, share=0.5)))
-    with start_and_wait_for_bytes() as process:
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate()
-    assert process.returncode == 130
-    assert errors == "download: interrupted; the same command goes on from here\n"
-    assert contents(RAW) == {}
-    with start_and_wait_for_bytes() as process:
-        process.kill()
-    assert process.returncode == -signal.SIGKILL
-    assert len(contents(RAW)) == 1  # what was left behind
-
-    ask_for(in_order(mirror), serve(serving(mirror)))
-    stage("download")
-    assert contents(RAW) == contents(mirror)
 
 
 def test_optdigits_need_no_mirror(mirror: Path, stage: Stage) -> None:
