@@ -12,7 +12,6 @@ import runpy
 import subprocess
 import sys
 import tempfile
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +68,11 @@ def side_by_side(base: Path, folder: Path, only: list[str] | None) -> list[dict[
     for name, tree in (("base", base), ("now", measuring.ROOT)):
         command = [sys.executable, "-m", "bench.same", "--probe", str(folder / name)]
         command += ["--only", *only] if only else []
-        environment = {**os.environ, "PYTHONPATH": str(tree), "TF_CPP_MIN_LOG_LEVEL": "3"}
-        running.append(subprocess.Popen(command, cwd=tree, env=environment))  # noqa: S603
+        quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "TQDM_DISABLE": "1"}  # the bars of the stages
+        environment = os.environ | quiet | {"PYTHONPATH": str(tree)}
+        running.append(
+            subprocess.Popen(command, cwd=tree, env=environment, stdout=subprocess.DEVNULL)  # noqa: S603
+        )
     codes = [process.wait() for process in running]
     if any(codes):
         raise PipelineError("a revision failed; see above")
@@ -100,21 +102,18 @@ def probe(folder: Path, only: list[str] | None) -> None:
     changes |= {"export.largest_drop": 1, "export.calibration_images": 100}
     params = config.override(config.read_yaml(config.PATH), changes, "same")
     long = {LONG: recipes["dense"] | {"augment": recipes["lenet5_pen"]["augment"]}}
-    found: dict[str, Any] = {}
-    folder.mkdir()
-    with (folder / "log.txt").open("w") as log, redirect_stdout(log), redirect_stderr(log):
-        go_to(folder / "work", params | {"architectures": recipes}, repeats=1)
-        found |= trained(recipes, only, folder.name)
-        if "lenet5_pen" in found:
-            run("evaluate", "lenet5_pen")
-            run("export", "lenet5_pen")
-            files = sorted(Path("models").rglob("*.tflite"))
-            found["export"] = {"file": [digest(file.read_bytes()) for file in files]}
-        if not only:
-            found |= studies(folder)
-        params = config.override(params, {"split.train": 9000, "split.test": 500}, "same")
-        go_to(folder / "work6", params | {"architectures": recipes | long}, repeats=6)
-        found |= trained(long, only, folder.name)
+    go_to(folder / "work", params | {"architectures": recipes}, repeats=1)
+    found = trained(recipes, only, folder.name)
+    if "lenet5_pen" in found:
+        run("evaluate", "lenet5_pen")
+        run("export", "lenet5_pen")
+        files = sorted(Path("models").rglob("*.tflite"))
+        found["export"] = {"file": [digest(file.read_bytes()) for file in files]}
+    if not only:
+        found |= studies(folder)
+    params = config.override(params, {"split.train": 9000, "split.test": 500}, "same")
+    go_to(folder / "work6", params | {"architectures": recipes | long}, repeats=6)
+    found |= trained(long, only, folder.name)
     write_json(folder / "found.json", found)
 
 
@@ -161,9 +160,9 @@ def run(stage: str, *arguments: str) -> None:
 
 def trained(recipes: dict[str, Any], only: list[str] | None, what: str) -> dict[str, Any]:
     """Run the train stage for architectures; return digests of what it wrote, by kind."""
-    found = {}
+    found: dict[str, Any] = {}
     names = [name for name in recipes if not only or name in only]
-    for name in tqdm(names, what, file=sys.__stderr__):
+    for name in tqdm(names, what, disable=False):
         run("train", name)
         paths = {kind: Path(path.format(name)) for kind, path in WRITTEN.items()}
         found[name] = {kind: digest(path.read_bytes()) for kind, path in paths.items()}

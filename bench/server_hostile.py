@@ -69,7 +69,8 @@ def attack(port: int, bodies: int, seed: int) -> tuple[Counter[int], int, float]
                 raise PipelineError("a good request got another answer than it should")
             seconds.append(time.monotonic() - began)
             time.sleep(0.01)
-    return Counter(answer.result() for answer in answers), len(seconds), max(seconds)
+    statuses = Counter(answer.result() for answer in answers)
+    return statuses, len(seconds), max(seconds, default=0)
 
 
 def send(port: int, number: int, seed: int) -> int:

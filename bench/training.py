@@ -84,12 +84,10 @@ def compare(name: str) -> list[dict[str, str]]:
         kinds.append(PYTORCH)
     print(f"{name}: images/s, and seconds in all")
     found = measuring.take_turns({kind: partial(apart, name, kind) for kind in kinds})
-    speeds = {kind: [images_a_second for images_a_second, _ in found[kind]] for kind in kinds}
+    mine, *others = [[images_a_second for images_a_second, _ in found[kind]] for kind in kinds]
     return [
-        measuring.figure(
-            f"training {name}, against {kind}", "images/s", WANTED[kind], speeds[OURS], speeds[kind]
-        )
-        for kind in kinds[1:]
+        measuring.figure(f"training {name}, against {kind}", "images/s", WANTED[kind], mine, other)
+        for kind, other in zip(kinds[1:], others, strict=True)
     ]
 
 
@@ -201,14 +199,14 @@ def translated(layer: Any) -> Any:
     """Return what does the same as a layer of Keras; the softmax is part of PyTorch's loss."""
     from torch import nn
 
-    kind, (*places, size) = type(layer).__name__, layer.input.shape
-    match kind:
+    shape = layer.input.shape
+    match type(layer).__name__:
         case "Conv2D":
-            return nn.Conv2d(size, layer.filters, layer.kernel_size, bias=layer.use_bias)
+            return nn.Conv2d(shape[-1], layer.filters, layer.kernel_size, bias=layer.use_bias)
         case "Dense":
-            return nn.Linear(size, layer.units, bias=layer.use_bias)
+            return nn.Linear(shape[-1], layer.units, bias=layer.use_bias)
         case "BatchNormalization":
-            return nn.BatchNorm2d(size) if len(places) == 3 else nn.BatchNorm1d(size)
+            return (nn.BatchNorm2d if len(shape) == 4 else nn.BatchNorm1d)(shape[-1])
         case "ReLU":
             return nn.ReLU()
         case "MaxPooling2D":
@@ -221,7 +219,8 @@ def translated(layer: Any) -> Any:
             return nn.Flatten()
         case "Rescaling":
             return nn.Identity()  # of no weight in time
-    raise PipelineError(f"{kind} has no counterpart in PyTorch here")
+        case kind:
+            raise PipelineError(f"{kind} has no counterpart in PyTorch here")
 
 
 def time_to_accuracy() -> list[dict[str, str]]:

@@ -11,11 +11,12 @@ from tests.workspace import write_data, write_params
 
 
 @pytest.fixture
-def standardized(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def standardized(
+    tmp_path: Path, noisy: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Work in a folder with what standardize wrote."""
-    noise = np.random.default_rng(0).normal(size=(700, 28, 28)).astype(np.float32)
-    sets = {"train": range(400), "dev": range(400, 420), "test": range(420, 700)}
-    write_data(tmp_path, noise, np.arange(700) % 10, sets)
+    sets = {"train": range(300), "dev": range(300, 340), "test": range(340, 400)}
+    write_data(tmp_path, *noisy, sets)
     write_params(tmp_path)
     monkeypatch.chdir(tmp_path)
 
