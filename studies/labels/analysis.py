@@ -82,11 +82,8 @@ def describe(
 
 
 def draw(images: Images, doubtful: pd.DataFrame) -> Figure:
-    """Show the images with their label, what the networks predict, and how surely."""
-    titles = [
-        f"label {row.label}\n{row.suggested}? {row.suggested_probability:.0%}"
-        for row in doubtful.itertuples()
-    ]
+    """Show the images with their label and what the networks predict."""
+    titles = [f"label {row.label}\npredicted {row.suggested}" for row in doubtful.itertuples()]
     return figures.images(images.pixels[doubtful["id"].to_numpy()], titles)
 
 
