@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from app.classifier import MODEL, Classifier, cards
+from app.classifier import MODEL, cards
 from digits.errors import PipelineError, run_stage
 from digits.io import write_json
 
@@ -42,7 +42,8 @@ def build(model: Path, out: Path) -> None:
 
     It has the server's page, with ``model`` and the networks beside it in place of the server.
     """
-    Classifier(model)  # complains if there is none
+    if not model.is_file():
+        raise PipelineError(f"{model} is missing; `git checkout {model}` brings it back")
     if out.exists() and not (out / SERVICE_WORKER).is_file():
         raise PipelineError(f"{out} is there and is no site; name another folder, or remove it")
     out.parent.mkdir(parents=True, exist_ok=True)

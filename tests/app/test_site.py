@@ -80,7 +80,7 @@ def test_what_is_drawn_stays_on_the_device(page: Page, address: str) -> None:
     expect(page.get_by_text(OFFLINE)).to_be_visible()
     assert page.locator("#pad").bounding_box() == before  # it has stayed in place
     asked: list[object] = []
-    page.on("request", asked.append)
+    page.on("request", lambda request: asked.append(request))
     draw(page, DIGITS[5])
     assert settle(page) == 5
     assert asked == []
