@@ -38,10 +38,7 @@ def main() -> None:
 
 
 def build(model: Path, out: Path) -> None:
-    """Build the site in ``out``, whole or not at all, in place of an older one.
-
-    It has the server's page, with ``model`` and the networks beside it in place of the server.
-    """
+    """Build the site with a network and those beside it, whole or not at all, over an older one."""
     if not model.is_file():
         raise PipelineError(f"{model} is missing; `git checkout {model}` brings it back")
     if out.exists() and not (out / SERVICE_WORKER).is_file():
