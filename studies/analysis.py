@@ -21,8 +21,15 @@ from digits.evaluation import statistics
 from studies import pictures
 from studies.study import Study
 
-METRICS = ("train_accuracy", "dev_accuracy", "test_accuracy", "bias", "variance")
-COMPARED = ("test_accuracy", "bias", "variance")
+METRICS = {
+    "train_accuracy": "train, %",
+    "dev_accuracy": "dev, %",
+    "test_accuracy": "test, %",
+    "bias": "bias",
+    "variance": "variance (dev)",
+    "test_variance": "variance (test)",
+}
+COMPARED = ("test_accuracy", "bias", "variance", "test_variance")
 SIGNIFICANT = 0.05
 
 
@@ -47,16 +54,20 @@ def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
 
 
 def with_gaps(table: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Return the rows with bias (train error - Bayes error) and variance (dev - train error)."""
+    """Return the rows with bias (train error - Bayes error) and both variances.
+
+    These are the dev error minus the train error, and the test error minus the train error.
+    """
     bayes_error = config.load().datasets[study.dataset].bayes_error
-    train, dev = table["train_accuracy"], table["dev_accuracy"]
-    return table.assign(bias=(1 - train - bayes_error).round(6), variance=(train - dev).round(6))
+    train, dev, test = (table[f"{name}_accuracy"] for name in ("train", "dev", "test"))
+    gaps = {"bias": 1 - train - bayes_error, "variance": train - dev, "test_variance": train - test}
+    return table.assign(**{name: gap.round(6) for name, gap in gaps.items()})
 
 
 def describe(
     table: pd.DataFrame,
     pairs: Collection[tuple[str, str]],
-    metrics: Sequence[str] = METRICS,
+    metrics: Iterable[str] = METRICS,
     compared: Sequence[str] = COMPARED,
 ) -> dict[str, Any]:
     """Return what the runs show of each setting, for every number of images.
@@ -137,14 +148,15 @@ def markdown(described: Mapping[str, Any]) -> str:
     """Write both parts as tables, in percent and percentage points."""
     settings = [
         {"setting": one["setting"], "images": f"{one['images']:,}", "seeds": one["seeds"]}
-        | {metric.replace("_accuracy", ", %"): mean_and_std(one[metric]) for metric in METRICS}
+        | {name: mean_and_std(one[metric]) for metric, name in METRICS.items()}
         for one in described["settings"]
     ]
     differences: dict[tuple[str, int], dict[str, str]] = {}
     for one in described["differences"]:
         row = {"setting": one["setting"], "against": one["base"], "images": f"{one['images']:,}"}
         row = differences.setdefault((one["setting"], one["images"]), row)
-        row[one["metric"].replace("_accuracy", "")] = estimate(one, "+.2f") + star(one)
+        name = METRICS[one["metric"]].removesuffix(", %")
+        row[name] = estimate(one, "+.2f") + star(one)
     parts = [settings, list(differences.values())]
     return "\n\n".join(as_markdown(part, ("setting", "against")) for part in parts if part)
 

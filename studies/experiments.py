@@ -146,7 +146,9 @@ def tabulate(
         shown = [f"{key.removeprefix(own)}={one.params.get(key)}" for key in changed]
         row = {"setting": ", ".join(shown) or "all", "images": images, SEED: one.params[SEED]}
         measured = one.metrics[architecture]
-        rows.append(row | {name: measured[name.split("_")[0]] for name in analysis.METRICS})
+        row |= {f"{name}_accuracy": measured[name] for name in ("train", "dev", "test")}
+        gaps = {"test_variance": measured["train"] - measured["test"]}
+        rows.append(row | {name: measured[name] for name in ("bias", "variance")} | gaps)
     table = pd.DataFrame(rows).sort_values(["setting", SEED], ignore_index=True)
     return table.drop_duplicates(["setting", SEED], ignore_index=True)
 
