@@ -2,45 +2,43 @@
 
 Trains every architecture of params.yaml and every setting of a study for two short epochs on
 scikit-learn's digits, with the code of the revision BASE and with that of this folder, each by its
-own parameters. Compares the files that dvc.lock hashes, networks, curves and predictions, byte for
-byte. Minutes, on two CPU cores. Exit status 1: something differs.
+own parameters. Compares the files that dvc.lock hashes, the weights, curves and predictions byte
+for byte. Minutes, on two CPU cores. Exit status 1: something differs.
 """
 
+import argparse
+import copy
 import hashlib
+import io
 import os
 import runpy
 import subprocess
 import sys
 import tempfile
+import zipfile
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 from ruamel.yaml import YAML
-from sklearn.datasets import load_digits
 from tqdm import tqdm
 
-from bench import measuring
 from digits import config
-from digits.data import idx
 from digits.errors import PipelineError, run_stage
 from digits.git import git
 from digits.io import read_json, write_json
-from studies import study
-from studies.images import read_images
 
+ROOT = Path(__file__).parents[1]
 LONG = "long"  # a training of more images than are read and drawn at once
-WRITTEN = {  # by the train stage
-    "file": "models/{}/model.keras",
-    "curves": "plots/train/{}.csv",
-    "probabilities": "data/predictions/{}.npz",
-}
+DATA = ["convert", "resplit", "standardize"]
 
 
 def main() -> None:
     """Compare this folder with the revision named on the command line."""
-    parser = measuring.parser("same", __doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.same", description=__doc__)
     parser.add_argument("base", help="a revision of git; or, with --probe, a new folder")
     parser.add_argument("--only", nargs="*", help="these cases alone")
     parser.add_argument("--probe", action="store_true", help="train with this folder's code alone")
@@ -48,48 +46,55 @@ def main() -> None:
     if arguments.probe:
         probe(Path(arguments.base).absolute(), arguments.only)
         return
-    with tempfile.TemporaryDirectory() as name:
-        tree = Path(name) / "tree"
-        git("worktree", "add", "--quiet", "--detach", str(tree), arguments.base)
+    with tempfile.TemporaryDirectory() as temporary:
+        tree, found = Path(temporary) / "tree", Path(temporary) / "found"
+        git("worktree", "add", "--quiet", "--detach", str(tree), arguments.base, cwd=ROOT)
         try:
-            before, now = side_by_side(tree, Path(name), arguments.only)
+            before, now = side_by_side([tree, ROOT], found, arguments.only)
         finally:
-            git("worktree", "remove", "--force", str(tree))
+            git("worktree", "remove", "--force", str(tree), cwd=ROOT)
     report(before, now)
 
 
-def side_by_side(base: Path, folder: Path, only: list[str] | None) -> list[dict[str, Any]]:
-    """Return what the code of ``base`` computes and what this one does, by case and kind.
+def side_by_side(trees: list[Path], found: Path, only: list[str] | None) -> list[dict[str, Any]]:
+    """Return what the code of each tree computes, by case and kind.
 
     Raises:
-        PipelineError: one of them failed.
+        PipelineError: a tree has no such program, or its run failed.
     """
     running = []
-    for name, tree in (("base", base), ("now", measuring.ROOT)):
-        command = [sys.executable, "-m", "bench.same", "--probe", str(folder / name)]
+    for number, tree in enumerate(trees):
+        if not (tree / "bench/same.py").is_file():
+            raise PipelineError("the revision has no bench/same.py; name a later one")
+        folder = found / ("base", "now")[number]
+        command = [sys.executable, "-m", "bench.same", "--probe", str(folder)]
         command += ["--only", *only] if only else []
         quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "TQDM_DISABLE": "1"}  # the bars of the stages
-        environment = os.environ | quiet | {"PYTHONPATH": str(tree)}
-        running.append(
-            subprocess.Popen(command, cwd=tree, env=environment, stdout=subprocess.DEVNULL)  # noqa: S603
-        )
-    codes = [process.wait() for process in running]
+        environment = {**os.environ, **quiet, "PYTHONPATH": str(tree)}
+        running.append((folder, subprocess.Popen(command, cwd=tree, env=environment)))  # noqa: S603
+    codes = [process.wait() for _, process in running]
     if any(codes):
         raise PipelineError("a revision failed; see above")
-    return [read_json(folder / name / "found.json") for name in ("base", "now")]
+    return [read_json(folder / "found.json") for folder, _ in running]
 
 
 def report(before: dict[str, Any], now: dict[str, Any]) -> None:
-    """Print what is equal. What only one of two versions of this program compares may differ.
+    """Print what is equal.
 
     Raises:
-        PipelineError: something differs, or a case is missing.
+        PipelineError: not everything is.
     """
-    old, new = pd.DataFrame(before).T.align(pd.DataFrame(now).T)
-    table = pd.DataFrame("DIFFERS", old.index, old.columns).mask(old == new, "equal")
-    table = table.mask(old.isna(), "new").mask(new.isna(), "only before")
-    print(table.mask(old.isna() & new.isna(), "").to_markdown())
-    wrong = table.index[(table == "DIFFERS").any(axis=1) | new.isna().all(axis=1)]
+    kinds = list(dict.fromkeys(kind for case in [*before.values(), *now.values()] for kind in case))
+    table = pd.DataFrame("", sorted({*before, *now}), kinds)
+    for case, kind in np.ndindex(*table.shape):
+        name, column = str(table.index[case]), str(table.columns[kind])
+        sides = [one.get(name, {}).get(column) for one in (before, now)]
+        if sides != [None, None]:
+            table.iloc[case, kind] = "equal" if sides[0] == sides[1] else "DIFFERS"
+        if None in sides and sides != [None, None]:
+            table.iloc[case, kind] = "only before" if sides[0] else "new"
+    print(table.to_markdown())
+    wrong = table.index[table.isin(["DIFFERS", "only before"]).any(axis=1)]
     if len(wrong):
         raise PipelineError(f"not the same: {', '.join(wrong)}")
     print(f"{len(table)} cases, all the same")
@@ -97,96 +102,166 @@ def report(before: dict[str, Any], now: dict[str, Any]) -> None:
 
 def probe(folder: Path, only: list[str] | None) -> None:
     """Train all cases with the code beside this file; write the digests as found.json."""
-    recipes = short_recipes()
-    changes = {"dataset": "optdigits", "threads": 1, "split.train": 640, "split.test": 0.4}
-    changes |= {"export.largest_drop": 1, "export.calibration_images": 100}
-    params = config.override(config.read_yaml(config.PATH), changes, "same")
-    long = {LONG: recipes["dense"] | {"augment": recipes["lenet5_pen"]["augment"]}}
-    go_to(folder / "work", params | {"architectures": recipes}, repeats=1)
-    found = trained(recipes, only, folder.name)
-    if "lenet5_pen" in found:
-        run("evaluate", "lenet5_pen")
-        run("export", "lenet5_pen")
-        files = sorted(Path("models").rglob("*.tflite"))
-        found["export"] = {"file": [digest(file.read_bytes()) for file in files]}
-    if not only:
-        found |= studies(folder)
-    params = config.override(params, {"split.train": 9000, "split.test": 500}, "same")
-    go_to(folder / "work6", params | {"architectures": recipes | long}, repeats=6)
-    found |= trained(long, only, folder.name)
+    content = shortened(YAML(typ="safe", pure=True).load(ROOT / "params.yaml"))
+    pen = content["architectures"]["lenet5_pen"]["augment"]
+    content["architectures"] |= settings_of_studies(content)
+    long = copy.deepcopy(content)
+    long["split"].update(train=9000, test=500)
+    long["architectures"][LONG] = {**content["architectures"]["dense"], "augment": pen}
+    found: dict[str, Any] = {}
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "log.txt").open("w") as log, redirect_stdout(log):
+        for values, repeats, names in (
+            (content, 1, list(content["architectures"])),
+            (long, 6, [LONG]),
+        ):
+            work = folder / f"work{repeats}"
+            write_raw(work / "data/raw", repeats)
+            YAML().dump(values, work / "params.yaml")
+            os.chdir(work)
+            for stage in DATA:
+                run(stage)
+            chosen = [name for name in names if not only or name in only]
+            for name in tqdm(chosen, desc=folder.name, disable=False):
+                found[name] = train(name)
+            if "lenet5_pen" in chosen:
+                run("evaluate", "lenet5_pen")
+                run("export", "lenet5_pen")
+                files = sorted(Path("models").rglob("*.tflite"))
+                found["export"] = {"file": [digest(file.read_bytes()) for file in files]}
+        os.chdir(ROOT)
+        if not only:
+            found |= studies(folder)
     write_json(folder / "found.json", found)
 
 
-def short_recipes() -> dict[str, Any]:
-    """Return the recipe of each architecture, and of each setting of a study unlike all others.
+def shortened(content: Any) -> Any:
+    """Return the parameters with small data and short trainings."""
+    content = copy.deepcopy(content)
+    content |= {"dataset": "optdigits", "threads": 1}
+    content["split"].update(train=640, test=0.4)
+    content["export"].update(largest_drop=1, calibration_images=100)
+    for entry in content["architectures"].values():
+        shorten(entry)
+    return content
 
-    They have two epochs, or one a phase, of few images a batch.
-    """
-    recipes = dict(config.load().architectures)
+
+def shorten(entry: Any) -> None:
+    """Give an architecture two epochs, or one a phase, of few images a batch."""
+    entry["batch_size"] = 32
+    for phase in entry.get("phases", {}).values():
+        phase["epochs"] = 1
+    if "phases" not in entry:
+        entry["epochs"] = 2
+    if "letters" in entry:
+        entry["letters"].update(images=300, epochs=1, batch_size=32)
+    if "suggested" in repr(entry):
+        entry["range_test"] = {"batches": 20, "lowest": 1e-4}
+
+
+def settings_of_studies(content: Any) -> dict[str, Any]:
+    """Return an architecture for each setting of a study that differs from all before."""
+    from studies import study
+
+    os.chdir(ROOT)
+    unique: dict[str, Any] = {}
     for name in sorted(path.parent.name for path in study.STUDIES.glob("*/study.yaml")):
         for setting, _, recipe in study.recipes(study.read(name), name):
-            recipes[f"{name}_{setting}"] = recipe
-    found: dict[str, Any] = {}
-    for name, recipe in recipes.items():
-        entry = recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
-        entry |= {"batch_size": 32} if "phases" in entry else {"batch_size": 32, "epochs": 2}
-        for phase in entry.get("phases", {}).values():
-            phase["epochs"] = 1
-        entry["letters"] |= {"images": 300, "epochs": 1, "batch_size": 32}
-        entry["range_test"] |= {"batches": 20, "lowest": 1e-4}
-        if entry not in found.values():
-            found[name] = entry
+            entry = recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
+            shorten(entry)
+            if entry not in [*map(dumped, content["architectures"].values()), *unique.values()]:
+                unique[f"{name}_{setting}"] = entry
+    return unique
+
+
+def dumped(entry: Any) -> Any:
+    """Return a shortened architecture with all defaults."""
+    recipe = config.Architecture.model_validate(entry)
+    found = recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
+    shorten(found)
     return found
 
 
-def go_to(folder: Path, params: Any, repeats: int) -> None:
-    """Work in a new folder with scikit-learn's digits so many times over, standardized."""
+def write_raw(folder: Path, repeats: int) -> None:
+    """Write scikit-learn's digits so many times over, as the download stage leaves them."""
+    from sklearn.datasets import load_digits
+
+    from digits.data import idx
+
     bunch = load_digits()
     grey = (bunch.images * 255 / 16).round().astype(np.uint8).repeat(2, axis=1).repeat(2, axis=2)
     images = np.tile(np.pad(grey, ((0, 0), (6, 6), (6, 6))), (repeats, 1, 1))
     labels = np.tile(bunch.target.astype(np.uint8), repeats)
-    idx.write_dataset(folder / "data/raw", images, labels, testing=297)
-    YAML().dump(params, folder / config.PATH)
-    os.chdir(folder)
-    for stage in ("convert", "resplit", "standardize"):
-        run(stage)
+    idx.write_dataset(folder, images, labels, testing=297)
 
 
 def run(stage: str, *arguments: str) -> None:
     """Run a stage in this process, as ``python -m`` would."""
     sys.argv = [f"stages.{stage}", *arguments]
-    runpy.run_module(f"stages.{stage}", run_name="__main__")
+    runpy.run_module(f"stages.{stage}", run_name="__main__", alter_sys=False)
 
 
-def trained(recipes: dict[str, Any], only: list[str] | None, what: str) -> dict[str, Any]:
-    """Run the train stage for architectures; return digests of what it wrote, by kind."""
+def train(name: str) -> dict[str, Any]:
+    """Run the train stage for an architecture; return digests of what it wrote."""
+    run("train", name)
+    model, curves = Path(f"models/{name}/model.keras"), Path(f"plots/train/{name}.csv")
+    with zipfile.ZipFile(model) as archive:
+        weights = archive.read("model.weights.h5")
+    return {
+        "file": digest(model.read_bytes()),
+        "weights": digest(*_arrays(weights)),
+        "curves": digest(curves.read_bytes()),
+        "predictions": digest(*_predictions(name)),
+    }
+
+
+def _arrays(content: bytes) -> list[bytes]:
+    """Return all arrays of an HDF5 file, in the order of their names."""
     found: dict[str, Any] = {}
-    names = [name for name in recipes if not only or name in only]
-    for name in tqdm(names, what, disable=False):
-        run("train", name)
-        paths = {kind: Path(path.format(name)) for kind, path in WRITTEN.items()}
-        found[name] = {kind: digest(path.read_bytes()) for kind, path in paths.items()}
-    return found
+    with h5py.File(io.BytesIO(content)) as file:
+        file.visititems(found.__setitem__)
+        arrays = {name: one for name, one in found.items() if isinstance(one, h5py.Dataset)}
+        return [name.encode() + np.asarray(one).tobytes() for name, one in arrays.items()]
+
+
+def _predictions(name: str) -> list[bytes]:
+    """Return the digits a network predicts, their probabilities and those of the labels."""
+    with np.load(f"data/predictions/{name}.npz") as content:
+        probabilities = content["probabilities"]
+    labels = pd.read_csv("data/split.csv")["label"].to_numpy()
+    predicted = probabilities.argmax(axis=1)
+    rows = np.arange(len(labels))
+    pairs = np.stack([probabilities[rows, predicted], probabilities[rows, labels]], axis=1)
+    return [predicted.astype(np.int64).tobytes(), np.ascontiguousarray(pairs).tobytes()]
 
 
 def studies(folder: Path) -> dict[str, Any]:
     """Return digests of what two runs of studies measure: of a split, and of a fold."""
-    from studies.runs import Run  # imports TensorFlow, which not every process here needs
+    from studies.images import read_images
+    from studies.runs import Run
 
+    os.chdir(folder / "work1")
     images, values = read_images("optdigits"), config.load()
     recipe = values.architectures["lenet5_v1"]
-    constant = recipe.model_copy(update={"schedule": config.Constant()})
     how: Any = {"split": values.split, "seed": 3, "threads": 1, "small": None, "keep": "correct"}
     sets = ("train", "dev", "test")
     split = Run("run", recipe, images=200, fold=None, folds=None, sets=sets, **how)
+    constant = recipe.model_copy(update={"schedule": config.Constant()})
     fold = Run("fold", constant, images=None, fold=1, folds=4, sets=("test",), **how)
-    rows = {run.setting: run.execute(images, folder / run.setting) for run in (split, fold)}
-    return {f"study_{name}": {"row": digest(repr(row).encode())} for name, row in rows.items()}
+    found = {}
+    for run, decimals in ((split, 6), (fold, 4)):
+        (row,) = run.execute(images, folder / run.setting)
+        names = [name for name in row if name.endswith(("_accuracy", "_loss"))]
+        figures = {name: round(row[name], 6 if "acc" in name else decimals) for name in names}
+        if run is split:
+            figures |= {name: row[name] for name in ("images", "epochs")}
+        found[f"study_{run.setting}"] = {"figures": digest(repr(sorted(figures.items())).encode())}
+    return found
 
 
-def digest(content: bytes) -> str:
-    """Return the beginning of the SHA-256."""
-    return hashlib.sha256(content).hexdigest()[:16]
+def digest(*parts: bytes) -> str:
+    """Return the SHA-256 of all parts."""
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:16]
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,6 +34,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs the genuine MNIST where nobody says where it lies; CI always does."""
     if item.get_closest_marker("mnist") and not os.environ.get("MNIST_MIRROR"):
         pytest.skip("MNIST_MIRROR names no folder or address with the genuine MNIST files")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say in one line which tests were left out, and what they want."""
+    skipped = Counter(one.longrepr[2] for one in terminalreporter.stats.get("skipped", []))
+    reasons = [f"{count} ({why.removeprefix('Skipped: ')})" for why, count in skipped.items()]
+    if reasons:
+        terminalreporter.write_line(f"left out: {', '.join(reasons)}")
 
 
 @pytest.fixture(scope="session")

@@ -28,8 +28,8 @@ PEOPLE = {
 ENVIRONMENT = environment(**PEOPLE, GIT_CONFIG_GLOBAL=os.devnull, PYTHONPATH="")
 
 
-def run(folder: Path, *command: str) -> str:
-    """Run a command in ``folder``, make sure that it succeeds, and return all it printed."""
+def run(folder: Path, *command: str, status: int = 0) -> str:
+    """Run a command in ``folder``, check its exit status, and return all it printed."""
     done = subprocess.run(
         command,
         cwd=folder,
@@ -39,7 +39,7 @@ def run(folder: Path, *command: str) -> str:
         stderr=subprocess.STDOUT,
         check=False,
     )
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == status, done.stdout
     return done.stdout
 
 
@@ -166,11 +166,27 @@ def test_an_experiment_reruns_only_what_its_parameter_concerns(clone: Path) -> N
     output = run(clone, "dvc", "exp", "run", "--set-param", "architectures.lenet5_v2.l2=0")
     again = {"train@lenet5_v2", "evaluate@lenet5_v2", "compare"}
     assert stages_run(output) == again
+    params = json.loads(run(clone, "dvc", "params", "diff", "--json"))
+    change = {"old": 0.0005, "new": 0, "diff": -0.0005}
+    assert params == {"params.yaml": {"architectures.lenet5_v2.l2": change}}
+    assert run(clone, "git", "diff", "--numstat", "params.yaml").split()[:2] == ["1", "1"]
     metrics = json.loads(run(clone, "dvc", "metrics", "diff", "--json"))
     assert set(metrics) == {"metrics/lenet5_v2.json"}
     table = run(clone, sys.executable, "-m", "studies.experiments")
     assert re.search(r"^\| l2=0.0005 +\| l2=0 +\| +1,024 \|", table, re.M), table
     assert "warning: l2=0 has one seed" in table
+
+
+@pytest.mark.slow
+def test_a_wrong_parameter_ends_in_one_clear_line(clone: Path) -> None:
+    wrong = {"dense.early_stoping": 1, "lenet5_v2.schedule.factor": 2}
+    changes = {f"architectures.{key}": value for key, value in wrong.items()}
+    write_params(clone, changes, clone)
+    output = run(clone, "dvc", "repro", status=255)
+    assert len(re.findall("^train: ", output, re.M)) == 1
+    for complaint in ("dense.early_stoping is not a known", "lenet5_v2.schedule.factor: Input"):
+        assert f"params.yaml: architectures.{complaint}" in output
+    assert "Traceback" not in output
 
 
 @pytest.mark.slow

@@ -1,12 +1,12 @@
 """Hold every published figure against the runs of the study."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from pydantic import Field
+from pydantic import Field, model_validator
 from scipy import stats
 
 from digits import config
@@ -54,6 +54,18 @@ class Claim(Section):
     setting: str | None = None
     inconclusive: str | None = None
 
+    @model_validator(mode="after")
+    def _has_either(self) -> Self:
+        if not (self.setting or self.inconclusive):
+            raise ValueError("expected setting, inconclusive or both, given neither")
+        return self
+
+
+class Claims(Section):
+    """All of them."""
+
+    claims: Annotated[list[Claim], Field(min_length=1)]
+
 
 def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
     """Judge every claim by the runs that are there."""
@@ -75,8 +87,7 @@ def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
 
 def read(path: Path) -> list[Claim]:
     """Return the claims of a YAML file."""
-    claims = config.read_yaml(path)["claims"]
-    return [config.check(Claim, one, f"{path}: {n}") for n, one in enumerate(claims)]
+    return config.check(Claims, config.read_yaml(path), str(path)).claims
 
 
 def judge(claim: Claim, runs: pd.DataFrame) -> dict[str, Any]:

@@ -1,3 +1,5 @@
+import signal
+import time
 import zipfile
 from pathlib import Path
 
@@ -7,6 +9,7 @@ from PIL import Image
 from digits.data import idx
 from tests.conftest import IdxMaker
 from tests.stages.conftest import Stage
+from tests.workspace import start
 
 
 def assert_lossless(folder: Path) -> None:
@@ -31,3 +34,25 @@ def test_every_image_becomes_a_png_of_its_pixels(
     assert "training.zip: 100%" in errors
     assert "testing.zip: 100%" in errors
     assert_lossless(tmp_path)
+
+
+def test_killed_run_leaves_no_archive_and_the_next_is_whole(
+    tmp_path: Path, idx_files: IdxMaker, stage: Stage
+) -> None:
+    idx_files(tmp_path / "data/raw", training=4_000)
+    png = tmp_path / "data/png"
+    stage("convert")
+    undisturbed = {path.name: path.read_bytes() for path in png.iterdir()}
+    for path in png.iterdir():
+        path.unlink()
+
+    process = start(tmp_path, "stages.convert")
+    while not any(png.iterdir()):
+        assert process.poll() is None
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not (png / "training.zip").exists()
+
+    stage("convert")
+    assert {path.name: path.read_bytes() for path in png.iterdir()} == undisturbed

@@ -1,6 +1,9 @@
 import hashlib
+import signal
+import subprocess
+import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler as Request
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +13,38 @@ from digits.config import SourceFiles
 from digits.data import idx, optdigits
 from tests.conftest import IdxMaker, Serve, kaggle_csv
 from tests.stages.conftest import Stage
-from tests.workspace import write_params
+from tests.workspace import start, write_params
 
-NAMES = list(chain(*idx.FILES.values()))
-RAW = Path("data/raw")  # a stage works in the folder of the test
+RAW = Path("data/raw")
+
+
+@pytest.fixture
+def mirror(tmp_path: Path, idx_files: IdxMaker, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Go to an empty folder; return one in it, with four files."""
+    idx_files(tmp_path / "mirror")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MNIST_MIRROR", raising=False)
+    return tmp_path / "mirror"
+
+
+def ask_for(files: list[Path], *mirrors: str) -> None:
+    """Write a params.yaml that asks ``mirrors`` for four files."""
+    sources = {
+        kind: {
+            "name": path.name,
+            "bytes": path.stat().st_size,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        }
+        for kind, path in zip(SourceFiles.model_fields, files, strict=True)
+    }
+    noise = {"mirrors": list(mirrors), "files": sources}
+    patience = {"attempts": 1, "timeout": 5}
+    write_params(Path(), {"dataset": "noise", "datasets.noise": noise, "download": patience})
+
+
+def in_order(folder: Path) -> list[Path]:
+    """Return training images, training labels, testing images, testing labels."""
+    return [*sorted(folder.glob("train-*")), *sorted(folder.glob("t10k-*"))]
 
 
 def check_images(images: np.ndarray, labels: np.ndarray, testing: int) -> None:
@@ -24,64 +55,92 @@ def check_images(images: np.ndarray, labels: np.ndarray, testing: int) -> None:
         np.testing.assert_array_equal(np.concatenate(found), expected)
 
 
-def test_ones_own_mirror_comes_first_and_the_last_one_that_gave_a_file_after_it(
-    tmp_path: Path,
-    idx_files: IdxMaker,
-    serve: Serve,
-    stage: Stage,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Of four files, under other names, the first three are at another mirror."""
-    mirror, elsewhere = tmp_path / "mirror", tmp_path / "elsewhere"
-    monkeypatch.setenv("MNIST_MIRROR", "mirror")
-    idx_files(mirror)
-    wanted = [(mirror / name).read_bytes() for name in NAMES]
-    elsewhere.mkdir()
-    sources = {}
-    for number, (kind, content) in enumerate(zip(SourceFiles.model_fields, wanted, strict=True)):
-        folder = elsewhere if number < 3 else mirror
-        (folder / f"{number}.gz").write_bytes(content)
-        sha256 = hashlib.sha256(content).hexdigest()
-        sources[kind] = {"name": f"{number}.gz", "bytes": len(content), "sha256": sha256}
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def serving(folder: Path, share: float = 1) -> Callable[[Request], None]:
+    """Answer with files of the folder, or wait for ever when a share of one is sent."""
 
     def answer(request: Request) -> None:
-        path = elsewhere / Path(request.path).name
+        path = folder / Path(request.path).name
         if not path.exists():
             return request.send_error(404)
+        body = path.read_bytes()
         request.send_response(200)
+        request.send_header("Content-Length", str(len(body)))
         request.end_headers()
-        request.wfile.write(path.read_bytes())
+        request.wfile.write(body[: int(share * len(body))])
+        if share < 1:
+            request.connection.recv(1)  # ends when the client hangs up
 
-    other = serve(answer)
-    noise = {"mirrors": [other], "files": sources}
-    patience = {"attempts": 1, "timeout": 5}
-    write_params(tmp_path, {"dataset": "noise", "datasets.noise": noise, "download": patience})
-    (tmp_path / RAW).mkdir(parents=True)
-    (tmp_path / RAW / "left by a killed run").write_bytes(b"half")
+    return answer
+
+
+def start_and_wait_for_bytes() -> subprocess.Popen[str]:
+    process = start(Path(), "stages.download")
+    while not (RAW.exists() and any(path.stat().st_size for path in RAW.iterdir())):
+        assert process.poll() is None
+        time.sleep(0.01)
+    return process
+
+
+def test_ones_own_mirror_comes_first_and_the_last_one_that_gave_a_file_after_it(
+    mirror: Path, serve: Serve, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of four files, under other names, the first three are at another mirror."""
+    monkeypatch.setenv("MNIST_MIRROR", "mirror")
+    wanted = contents(mirror)
+    (mirror / "other").mkdir()
+    files = [
+        path.rename(mirror / ("other" if number < 3 else "") / f"{number}.gz")
+        for number, path in enumerate(in_order(mirror))
+    ]
+    other = serve(serving(mirror / "other"))
+    ask_for(files, other)
     output, errors = stage("download")
-    assert {path.name for path in RAW.iterdir()} == set(NAMES)
-    assert [(RAW / name).read_bytes() for name in NAMES] == wanted
+    assert contents(RAW) == wanted
     assert errors.splitlines() == [
         f"{mirror}/0.gz: No such file or directory",  # and no word of it for 1 and 2
         f"{other}/3.gz: answered 404 Not Found",
     ]
-    size = sum(map(len, wanted))
+    size = sum(map(len, wanted.values()))
     assert output == f"data/raw: noise from {other}, {mirror}, 4 files, {size:,} bytes\n"
 
 
-def test_optdigits_need_no_mirror(tmp_path: Path, stage: Stage) -> None:
-    write_params(tmp_path, {"dataset": "optdigits"})
+def test_a_stopped_download_run_again_gives_the_right_files(
+    mirror: Path, serve: Serve, stage: Stage
+) -> None:
+    ask_for(in_order(mirror), serve(serving(mirror, share=0.5)))
+    with start_and_wait_for_bytes() as process:
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate()
+    assert process.returncode == 130
+    assert errors == "download: interrupted; the same command goes on from here\n"
+    assert contents(RAW) == {}
+    with start_and_wait_for_bytes() as process:
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert len(contents(RAW)) == 1  # what was left behind
+
+    ask_for(in_order(mirror), serve(serving(mirror)))
+    stage("download")
+    assert contents(RAW) == contents(mirror)
+
+
+def test_optdigits_need_no_mirror(mirror: Path, stage: Stage) -> None:
+    write_params(Path(), {"dataset": "optdigits"})
     told = "data/raw: optdigits from scikit-learn's load_digits, 4 files, 1,410,885 bytes\n"
     assert stage("download") == (told, "")
     check_images(*optdigits.read(), testing=297)
 
 
-def test_kaggles_training_file_is_a_data_set(tmp_path: Path, stage: Stage) -> None:
+def test_kaggles_training_file_is_a_data_set(mirror: Path, stage: Stage) -> None:
     images, labels = optdigits.read()
-    kaggle_csv(tmp_path / "train.csv", images, labels)
-    sha256 = hashlib.sha256((tmp_path / "train.csv").read_bytes()).hexdigest()
+    kaggle_csv(Path("train.csv"), images, labels)
+    sha256 = hashlib.sha256(Path("train.csv").read_bytes()).hexdigest()
     source = {"csv": "train.csv", "sha256": sha256}
-    write_params(tmp_path, {"dataset": "kaggle", "datasets.kaggle": source})
+    write_params(Path(), {"dataset": "kaggle", "datasets.kaggle": source})
     output, errors = stage("download")
     assert errors == ""
     assert output.startswith("data/raw: kaggle from train.csv, 4 files, 1,410,")

@@ -31,9 +31,18 @@ def test_all_images_are_scaled_by_the_training_images_alone(workspace: Path, sta
     assert statistics.keys() == {"mean", "deviation"}
 
 
-def test_split_of_other_images_is_refused(workspace: Path, stage: Stage) -> None:
-    (workspace / "split.csv").write_text(SPLIT.replace("3,3,", "3,4,"))
+@pytest.mark.parametrize(
+    "split",
+    [
+        SPLIT + "4,4,0,0,1\n",
+        SPLIT.replace("3,3,", "3,4,"),
+    ],
+    ids=["longer", "another label"],
+)
+def test_split_of_other_images_is_refused(workspace: Path, stage: Stage, split: str) -> None:
+    (workspace / "split.csv").write_text(split)
     _, errors = stage("standardize", status=1)
-    assert errors.startswith("standardize: data/split.csv (4 images) and data/png (4) differ")
-    assert errors.count("\n") == 1
+    assert errors.startswith("standardize: data/split.csv (")
+    assert "differ in number or in labels" in errors
+    assert len(errors.splitlines()) == 1
     assert not (workspace / "standardized").exists()

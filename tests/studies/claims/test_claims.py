@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from digits.errors import PipelineError
 from digits.io import CURVES
 from studies import study, table
 from studies.claims import analysis as claims
@@ -127,3 +128,15 @@ def test_every_claim_names_a_setting_of_the_study() -> None:
     assert {one.setting for one in found} - {None} == settings
     assert all(one.setting or one.inconclusive for one in found)
     assert {one.source for one in found} == {"S0", "S1", "S2", "S3", "S4"}
+
+
+def test_a_claim_with_neither_setting_nor_reason_is_refused() -> None:
+    with pytest.raises(ValueError, match="Claim"):
+        claim(setting=None)
+
+
+@pytest.mark.usefixtures("in_root")
+def test_no_claim_is_told(tmp_path: Path) -> None:
+    (tmp_path / "claims.yaml").write_text("claims: []\n")
+    with pytest.raises(PipelineError, match="claims: List should have at least 1 item"):
+        claims.analyse(study.read("claims"), runs([0.978]), tmp_path)
