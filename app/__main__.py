@@ -37,17 +37,12 @@ def main() -> None:
             parser.error(f"--{name}: expected {least} to {most}, given {given}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end it in the same way
     with suppress(KeyboardInterrupt):
-        create(arguments.model)  # a worker could only die of its errors, and be started again
         serve(arguments.host, arguments.port, arguments.model, arguments.workers)
     print("The server has ended.")
 
 
 def serve(host: str, port: int, model: Path, workers: int) -> None:
-    """Answer requests until the process is told to end.
-
-    Raises:
-        PipelineError: the address is taken, forbidden, or none.
-    """
+    """Answer requests until the process is told to end."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family)
@@ -59,9 +54,10 @@ def serve(host: str, port: int, model: Path, workers: int) -> None:
     # own (DNS rebinding).
     local = frozenset({"localhost", "127.0.0.1", "[::1]", name.lower()})
     hosts = local if ip_address(address).is_loopback else None
+    app = create(model, hosts)  # a worker could only die of its errors, and be started again
     config = uvicorn.Config(
-        partial(create, model, hosts),
-        factory=True,
+        app if workers == 1 else partial(create, model, hosts),
+        factory=workers > 1,
         http="h11",  # httptools, which is faster, takes heads of any size
         ws="none",
         lifespan="off",

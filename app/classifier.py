@@ -18,10 +18,7 @@ def cards(model: Path) -> list[dict[str, Any]]:
     """Return what a page shows of the exported networks beside ``model``, itself first.
 
     Each has a name, the file, the test accuracy in [0, 1] and the kinds of regularization. Best of
-    the others comes first.
-
-    Raises:
-        FileNotFoundError: ``model`` has no model card beside it.
+    the others comes first. One without its model card is left out, unless it is ``model``.
     """
     found = [
         {
@@ -38,9 +35,6 @@ def cards(model: Path) -> list[dict[str, Any]]:
 
 class Classifier:
     """An exported network that classifies one image at a time, for one thread.
-
-    Args:
-        path: a .tflite file that the export stage wrote, or another of the same shape.
 
     Raises:
         PipelineError: there is no such file, or it is damaged or a network of another shape.
@@ -73,6 +67,6 @@ class Classifier:
         """
         self._interpreter.set_tensor(self._input, image.astype(np.float32)[None, ..., None])
         self._interpreter.invoke()
-        shares: NDArray[np.float32] = self._interpreter.get_tensor(self._output)[0]
+        shares = self._interpreter.get_tensor(self._output)[0]
         probabilities: NDArray[np.float32] = shares / shares.sum()  # int8's are in steps of 1/256
         return probabilities

@@ -10,8 +10,6 @@ app/static/drawing.js does the same in the browser. The arithmetic is all in who
 both give the same pixels.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -43,36 +41,25 @@ def normalise(picture: Image.Image) -> NDArray[np.uint8]:
     nothing, as black. Where these pixels differ, or the ink is a whole sheet, the picture is a
     photograph: paper is then what is around the ink, and what touches the edge is no ink.
 
-    Args:
-        picture: of any size. Mode ``I`` has 16 bits, mode ``F`` goes from 0 to 255.
-
     Returns:
         (28, 28), white ink (255) on black (0).
 
     Raises:
         PipelineError: there is no digit in it, or more than one.
     """
-    for levels in _on_paper(picture):
-        if (ink := _ink(levels)) is not None:
+    if picture.mode.startswith("I"):  # has 16 bits
+        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    if clear := picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+    for paper in (255, 0):
+        mixed = Image.new("L", picture.size, paper)
+        mixed.paste(picture.convert("L"), mask=picture.getchannel("A") if clear else None)
+        if (ink := _ink(np.asarray(mixed))) is not None:
             return _place(_fit(ink))
     raise PipelineError(
         "the picture is blank: expected a digit that differs from the picture's border by at least "
         f"{CONTRAST} of 255 grey levels"
     )
-
-
-def _on_paper(image: Image.Image) -> Iterator[NDArray[np.uint8]]:
-    """Yield the grey levels, (height, width), on white and, if that may differ, on black."""
-    if image.mode.startswith("I"):
-        yield (np.asarray(image) >> 8).astype(np.uint8)
-    elif not image.has_transparency_data:
-        yield np.asarray(image.convert("L"))
-    else:
-        image = image.convert("RGBA")
-        for paper in (255, 0):
-            mixed = Image.new("L", image.size, paper)
-            mixed.paste(image.convert("L"), mask=image.getchannel("A"))
-            yield np.asarray(mixed)
 
 
 def _ink(levels: NDArray[np.uint8]) -> NDArray[np.int16] | None:
@@ -111,8 +98,8 @@ def _photographed(levels: NDArray[np.uint8]) -> NDArray[np.int16] | None:
     """
     factor = -(-max(levels.shape) // REDUCED)
     height, width = (size // factor for size in levels.shape)
-    cut = levels[: height * factor, : width * factor].astype(np.int64)
-    small = cut.reshape(height, factor, width, factor).sum(axis=(1, 3)) // factor**2
+    cut = levels[: height * factor, : width * factor].reshape(height, factor, width, factor)
+    small = cut.sum(axis=(1, 3), dtype=np.int64) // factor**2
     window = max(small.shape) // 8 | 1
     light = ndimage.grey_closing(small, (window, window), mode="nearest")
     ink = (light - small) * 256 // np.maximum(light, 1)
@@ -135,8 +122,7 @@ def _photographed(levels: NDArray[np.uint8]) -> NDArray[np.int16] | None:
 def _digit(dark: NDArray[np.bool_], ink: NDArray[np.integer]) -> NDArray[np.bool_]:
     """Return which of the dark pixels are the digit: the largest part and what is close to it.
 
-    Raises:
-        PipelineError: another part is as tall beside it, or almost as large elsewhere.
+    There must be no other as tall beside it, or almost as large elsewhere.
     """
     several = PipelineError("there is more than one digit; show one at a time")
     parts, _ = ndimage.label(dark, EIGHT)
@@ -145,40 +131,35 @@ def _digit(dark: NDArray[np.bool_], ink: NDArray[np.integer]) -> NDArray[np.bool
     order = np.argsort(-mass, kind="stable")[: np.count_nonzero(50 * mass >= mass.max())]
     if len(order) > MOST_PARTS:
         raise several
-    numbers = np.zeros(len(mass), np.uint8)  # by size; 0 for a speck
-    numbers[order] = np.arange(1, len(order) + 1)
-    numbered, mass = numbers[parts], mass[order]
-    boxes = [[(side.start, side.stop) for side in box] for box in ndimage.find_objects(numbered)]
+    found = ndimage.find_objects(parts)
+    boxes = [[(side.start, side.stop) for side in found[part - 1]] for part in order]
     low, high = np.moveaxis(np.array(boxes), 2, 0)  # rows and columns of the parts' corners
-    chosen, top, end = np.arange(len(mass) + 1) == 1, low[0], high[0]
+    chosen, top, end = [order[0]], low[0], high[0]
     near = (end - top).max() // 4
-    for other in range(1, len(mass)):
+    for other in range(1, len(order)):
         close = all(low[other] <= end + near) and all(high[other] >= top - near)
         heights = sorted((high - low)[[0, other], 0])
         beside = low[other, 1] >= high[0, 1] or high[other, 1] <= low[0, 1]
         if close and not (beside and 10 * heights[0] >= 7 * heights[1]):
-            chosen[other + 1] = True
+            chosen.append(order[other])
             top, end = np.minimum(top, low[other]), np.maximum(end, high[other])
-        elif close or 3 * mass[other] >= mass[0]:
+        elif close or 3 * mass[order[other]] >= mass[order[0]]:
             raise several
-    digit: NDArray[np.bool_] = chosen[numbered]
-    return digit
+    return np.isin(parts, chosen)
 
 
 def _fit(ink: NDArray[np.int16]) -> NDArray[np.int64]:
     """Scale the longer side to 20 pixels, each new pixel the sum of the ink on its area.
 
     An old pixel that two new ones share counts in each with its part. The unit is 1/400 of an old
-    pixel. All numbers are whole, as floats because BLAS multiplies no others, and exact up to
-    65,000 pixels: sums over rows are at most 255 times as many, below 2^24.
+    pixel. All numbers are whole, and floats because BLAS multiplies no others.
     """
     longer = max(ink.shape)
     old, new = np.arange(longer) * BOX, np.arange(BOX)[:, None] * longer
     shared = np.minimum(old + BOX, new + longer) - np.maximum(old, new)  # twentieths of each pixel
-    parts = shared.clip(0).astype(np.float32)
+    parts = shared.clip(0).astype(np.float64)
     down, across = (parts[: -(-BOX * size // longer), :size] for size in ink.shape)
-    digit: NDArray[np.int64] = ((down @ ink).astype(np.float64) @ across.T).astype(np.int64)
-    return digit
+    return np.asarray(down @ ink @ across.T, np.int64)
 
 
 def _place(digit: NDArray[np.int64]) -> NDArray[np.uint8]:

@@ -11,7 +11,6 @@ FORMATS = ["PNG", "JPEG", "WEBP"]
 MEDIA_TYPES = [f"image/{name.lower()}" for name in FORMATS]
 LARGEST_SIZE = 2000  # pixels, of width and of height
 MOST_SCANS = 50  # of a progressive JPEG; encoders write about ten, a megabyte may have 70,000
-TOO_LARGE = f"The picture is too large; the limit is {LARGEST_SIZE:,} x {LARGEST_SIZE:,} pixels."
 
 Image.MAX_IMAGE_PIXELS = LARGEST_SIZE**2
 PngImagePlugin.MAX_TEXT_CHUNK = 2**20  # bytes that a compressed text or colour profile inflates to
@@ -25,14 +24,7 @@ DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error)
 
 
 def decode(data: bytes) -> Image.Image:
-    """Return a picture, its pixels decoded, the right way up; of an animation, the first frame.
-
-    Args:
-        data: a PNG, JPEG or WebP, of any mode and depth.
-
-    Raises:
-        HTTPException: 413 for too large a picture, 422 for a damaged one or none.
-    """
+    """Return a PNG, JPEG or WebP decoded, the right way up; of an animation, the first frame."""
     try:
         image: Image.Image = Image.open(BytesIO(data), formats=FORMATS)
         if max(image.size) > LARGEST_SIZE:
@@ -49,6 +41,7 @@ def decode(data: bytes) -> Image.Image:
     except UnidentifiedImageError:
         raise HTTPException(422, "This is no PNG, JPEG or WebP picture.") from None
     except Image.DecompressionBombError:
-        raise HTTPException(413, TOO_LARGE) from None
+        limit = f"{LARGEST_SIZE:,} x {LARGEST_SIZE:,} pixels"
+        raise HTTPException(413, f"The picture is too large; the limit is {limit}.") from None
     except DAMAGE:
         raise HTTPException(422, "The picture is damaged and cannot be decoded.") from None

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from numpy.typing import NDArray
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
@@ -77,15 +77,7 @@ class Refusal(BaseModel):
 
 
 def create(model: Path, hosts: frozenset[str] | None = None) -> ASGIApp:
-    """Make the app, for ASGI.
-
-    Args:
-        model: an exported network, .tflite.
-        hosts: the names that requests may call this server by; None for any.
-
-    Raises:
-        PipelineError: there is no network, or a damaged one.
-    """
+    """Make the app, for ASGI, which answers only as ``hosts``; None: as any."""
     classifier = Classifier(model)  # for the event loop alone, where it takes 0.1 ms
     others = [(card, Classifier(model.with_name(card["file"]))) for card in cards(model)]
     pool = ThreadPoolExecutor(AT_ONCE)
@@ -98,7 +90,7 @@ def create(model: Path, hosts: frozenset[str] | None = None) -> ASGIApp:
         redirect_slashes=False,
         responses={"default": {"model": Refusal, "description": "Anything else"}},
         exception_handlers=dict.fromkeys(
-            (StarletteHTTPException, PipelineError, ClientDisconnect, Exception), refuse
+            (HTTPException, PipelineError, ClientDisconnect, Exception), refuse
         ),
     )
 
@@ -150,11 +142,7 @@ def create(model: Path, hosts: frozenset[str] | None = None) -> ASGIApp:
 
 
 async def read(request: Request) -> bytes:
-    """Return what is said to be a picture: the body, or the one file of the form that the body is.
-
-    Raises:
-        HTTPException: 415, it is said to be something else; 422, the form is another.
-    """
+    """Return what is said to be a picture: the body, or the one file of the form that it is."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in picture.MEDIA_TYPES:
         return await request.body()
@@ -167,7 +155,7 @@ async def read(request: Request) -> bytes:
             if file.content_type not in {None, *picture.MEDIA_TYPES}:
                 raise HTTPException(415, "The Content-Type of the form's file is no picture's.")
             return await file.read()
-    except (ValueError, StarletteHTTPException) as error:
+    except (ValueError, HTTPException) as error:
         if getattr(error, "status_code", 400) != 400:  # Starlette's for a form that it refuses
             raise
         raise HTTPException(422, "Expected a form of one file and nothing else.") from None
@@ -179,7 +167,7 @@ async def refuse(_request: Request, error: Exception) -> Response:
         error = HTTPException(422, f"{str(error)[0].upper()}{str(error)[1:]}.")
     elif isinstance(error, ClientDisconnect):
         error = HTTPException(400)  # for the counts; nobody is there
-    elif not isinstance(error, StarletteHTTPException):
+    elif not isinstance(error, HTTPException):
         error = HTTPException(500, "The server has a defect; its log says where.")
     detail = SENTENCES.get(error.status_code, error.detail)
     return JSONResponse({"detail": detail}, error.status_code, error.headers)

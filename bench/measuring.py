@@ -2,7 +2,6 @@
 
 import argparse
 import datetime
-import importlib.metadata
 import os
 import platform
 import statistics
@@ -11,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -24,6 +24,7 @@ from digits.training import identity
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench/results.csv"
+ROUNDS = 3
 # The commit that is measured, with a + where Python files or parameters are not as it has them.
 # Asked at once, since another may come meanwhile.
 CODE = git("rev-parse", "--short", "HEAD", cwd=ROOT)
@@ -44,27 +45,18 @@ class Used(NamedTuple):
 
 def parser(module: str, doc: str | None) -> argparse.ArgumentParser:
     """Return the parser of a benchmark's command line."""
+    form = argparse.RawDescriptionHelpFormatter
     return argparse.ArgumentParser(
-        prog=f"python -m bench.{module}",
-        description=doc,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        f"python -m bench.{module}", description=doc, formatter_class=form
     )
 
 
-def count(text: str) -> int:
-    """Return a number from 1 on, as an argument's type."""
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, given {number}")
-    return number
-
-
-def run(command: Sequence[object], folder: Path = Path(), **environment: str) -> Used:
+def run(*words: str, folder: Path = Path(), **environment: str) -> Used:
     """Run what follows ``python -m`` in ``folder``, with other variables, and say what it took.
 
     Raises:
         PipelineError: it failed; the last it wrote is in the message.
     """
-    words = [str(word) for word in command]
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
     began, memory = time.perf_counter(), 0
     process = psutil.Popen(
@@ -87,7 +79,7 @@ def run(command: Sequence[object], folder: Path = Path(), **environment: str) ->
     return Used(time.perf_counter() - began, memory / 1e6, output)
 
 
-def take_turns(kinds: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
+def take_turns(kinds: Mapping[str, Callable[[], T]], rounds: int = ROUNDS) -> dict[str, list[T]]:
     """Measure each kind once a round, every other round backwards, and print what comes out.
 
     What slows the machine for a while so meets all kinds.
@@ -103,14 +95,9 @@ def take_turns(kinds: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, l
 def figure(
     what: str, unit: str, wanted: str, ours: Sequence[float], other: Sequence[float] = ()
 ) -> dict[str, str]:
-    """Describe what was measured in rounds, as a row of the results.
+    """Describe what was measured in rounds, as a row of the results; ``what`` tells it from others.
 
-    Args:
-        what: was measured; tells a figure from others.
-        unit: of it.
-        wanted: of the ratio, ours by the other's in the same round; with a unit, of ours.
-        ours: in each round.
-        other: what ours is compared with, if anything.
+    ``wanted`` is of the ratio, ours by the other's in the same round; with a unit, of ours.
     """
     ratio = [a / b for a, b in zip(ours, other, strict=True)] if other else ()
     sides = {"ours": spread(ours), "other": spread(other), "ratio": spread(ratio)}
@@ -150,8 +137,8 @@ def machine() -> str:
     """
     found = []
     for name in PACKAGES:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            found.append(f"{name} {importlib.metadata.version(name)}")
+        with suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
     if limit := os.environ.get("ONEDNN_MAX_CPU_ISA"):
         found.append(f"oneDNN with {limit} at most")
     memory = psutil.virtual_memory().total / 1e9

@@ -27,7 +27,7 @@ KINDS = (
     *("clean", "noise", "blur", "ruled", "squared", "gradient", "vignette", "shadow"),
     *("table", "frame", "turned", "two"),
 )
-ONE = KINDS[:-1]
+COUNT = 200  # pictures of each kind
 AT_LEAST = 95  # % of the pictures with one digit
 ROTATE_270 = 8  # EXIF's: to be turned to the left
 Light = NDArray[np.float64]
@@ -37,39 +37,32 @@ def main() -> None:
     """Measure with the digits in the folder named on the command line."""
     parser = measuring.parser("photos", __doc__)
     parser.add_argument("raw", type=Path, help="folder with MNIST's testing files")
-    parser.add_argument("--count", type=measuring.count, default=200, help="of each kind (200)")
     parser.add_argument("--model", type=Path, default=MODEL, help="a .tflite of the export stage")
     arguments = parser.parse_args()
     images, labels = idx.read_pair(*(arguments.raw / name for name in idx.FILES["testing"]))
-    table = measure(images, labels, Classifier(arguments.model), arguments.count)
+    classifier = Classifier(arguments.model)
+    found = {kind: Counter(correct=0, wrong=0, refused=0) for kind in KINDS}
+    for kind in tqdm(KINDS):
+        rng = np.random.default_rng(1)
+        for rows in rng.permutation(len(images))[: 2 * COUNT].reshape(COUNT, 2):
+            shown = rows if kind == "two" else rows[:1]
+            file = photograph(images[shown], kind, rng)
+            found[kind][outcome(file, labels[shown].tolist(), classifier)] += 1
+    table = pd.DataFrame(found).T
     print(table.to_markdown())
-    correct = 100 * table.loc[list(ONE), "correct"].sum() / arguments.count / len(ONE)
+    correct = 100 * table["correct"].drop("two").mean() / COUNT
     print(f"{correct:.1f} % of the pictures with one digit")
     if correct < AT_LEAST:
         raise PipelineError(f"expected at least {AT_LEAST} %, found {correct:.1f}")
 
 
-def measure(
-    images: NDArray[np.uint8], labels: NDArray[np.uint8], classifier: Classifier, count: int
-) -> pd.DataFrame:
-    """Return how many pictures of each kind (rows) are correct, wrong and refused (columns)."""
-    found = {}
-    for kind in tqdm(KINDS):
-        rng = np.random.default_rng(1)
-        outcomes = Counter(correct=0, wrong=0, refused=0)
-        for rows in rng.permutation(len(images))[: 2 * count].reshape(count, 2):
-            shown = rows if kind == "two" else rows[:1]
-            file = photograph(images[shown], kind, rng)
-            try:
-                pixels = drawing.normalise(picture.decode(file))
-            except PipelineError:
-                outcomes["refused"] += 1
-                continue
-            predicted = classifier.probabilities(pixels).argmax()
-            right = kind != "two" and predicted == labels[rows[0]]
-            outcomes["correct" if right else "wrong"] += 1
-        found[kind] = outcomes
-    return pd.DataFrame(found).T
+def outcome(file: bytes, labels: list[int], classifier: Classifier) -> str:
+    """Classify a picture of digits with these labels; two cannot be correct."""
+    try:
+        pixels = drawing.normalise(picture.decode(file))
+    except PipelineError:
+        return "refused"
+    return "correct" if [classifier.probabilities(pixels).argmax()] == labels else "wrong"
 
 
 def photograph(digits: NDArray[np.uint8], kind: str, rng: np.random.Generator) -> bytes:

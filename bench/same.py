@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,8 @@ def side_by_side(trees: list[Path], found: Path, only: list[str] | None) -> list
         folder = found / ("base", "now")[number]
         command = [sys.executable, "-m", "bench.same", "--probe", str(folder)]
         command += ["--only", *only] if only else []
-        environment = {**os.environ, "PYTHONPATH": str(tree), "TF_CPP_MIN_LOG_LEVEL": "3"}
+        quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "TQDM_DISABLE": "1"}  # the bars of the stages
+        environment = {**os.environ, **quiet, "PYTHONPATH": str(tree)}
         running.append((folder, subprocess.Popen(command, cwd=tree, env=environment)))  # noqa: S603
     codes = [process.wait() for _, process in running]
     if any(codes):
@@ -121,13 +122,11 @@ def probe(folder: Path, only: list[str] | None) -> None:
             for stage in DATA:
                 run(stage)
             chosen = [name for name in names if not only or name in only]
-            for name in tqdm(chosen, desc=folder.name):
-                with redirect_stderr(log):
-                    found[name] = train(name)
+            for name in tqdm(chosen, desc=folder.name, disable=False):
+                found[name] = train(name)
             if "lenet5_pen" in chosen:
-                with redirect_stderr(log):
-                    run("evaluate", "lenet5_pen")
-                    run("export", "lenet5_pen")
+                run("evaluate", "lenet5_pen")
+                run("export", "lenet5_pen")
                 files = sorted(Path("models").rglob("*.tflite"))
                 found["export"] = {"file": [digest(file.read_bytes()) for file in files]}
         os.chdir(ROOT)

@@ -54,23 +54,23 @@ def main() -> None:
 def attack(port: int, bodies: int, seed: int) -> tuple[Counter[int], int, float]:
     """Send hostile bodies to the server at a port of this machine, and good requests meanwhile.
 
-    Returns:
-        How often it answered with which status, how many good requests there were, and the
-        seconds that the slowest of them took.
+    Returns how often it answered with which status, how many good requests there were, and the
+    seconds that the slowest of them took.
 
     Raises:
         PipelineError: an answer was not what it should be.
     """
-    expected, good, slowest = ask(port, GOOD), 0, 0.0
+    expected, seconds = ask(port, GOOD), []
     with ThreadPoolExecutor(AT_ONCE) as pool:
         answers = [pool.submit(send, port, number, seed) for number in range(bodies)]
         while not all(answer.done() for answer in answers[-AT_ONCE:]):
             began = time.monotonic()
             if expected[0] != 200 or ask(port, GOOD) != expected:
                 raise PipelineError("a good request got another answer than it should")
-            good, slowest = good + 1, max(slowest, time.monotonic() - began)
+            seconds.append(time.monotonic() - began)
             time.sleep(0.01)
-    return Counter(answer.result() for answer in answers), good, slowest
+    statuses = Counter(answer.result() for answer in answers)
+    return statuses, len(seconds), max(seconds, default=0)
 
 
 def send(port: int, number: int, seed: int) -> int:
@@ -78,7 +78,7 @@ def send(port: int, number: int, seed: int) -> int:
     chance, right = Random(f"{seed}/{number}"), {200, 413, 415, 422}  # noqa: S311
     if number % 100 == 99:  # half a body and silence
         right = {408}
-        status, content = ask(port, GOOD[:-1], announced=len(GOOD))
+        status, content = ask(port, GOOD[:-1], more=1)
     else:
         status, content = ask(port, *KINDS[number % len(KINDS)](chance))
     fields = {"digit", "probabilities", "pixels"} if status == 200 else {"detail"}
@@ -87,13 +87,10 @@ def send(port: int, number: int, seed: int) -> int:
     return status
 
 
-def ask(
-    port: int, body: bytes, kind: str = "image/png", announced: int | None = None
-) -> tuple[int, bytes]:
-    """Send one request on a connection of its own; return status and body of the answer."""
-    length = str(len(body) if announced is None else announced)
+def ask(port: int, body: bytes, kind: str = "image/png", more: int = 0) -> tuple[int, bytes]:
+    """Announce a body and ``more`` bytes, send it; return status and body of the answer."""
+    headers = {"Content-Type": kind, "Content-Length": str(len(body) + more)}
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
-        headers = {"Content-Type": kind, "Content-Length": length}
         connection.request("POST", "/classify", body, headers)
         response = connection.getresponse()
         return response.status, response.read()

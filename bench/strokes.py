@@ -9,17 +9,14 @@ in JavaScript, as the browser does it. Ends with exit status 1 if a figure misse
 """
 
 import gzip
-import multiprocessing
-import os
 import struct
 import subprocess
 import zlib
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
+import joblib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -31,13 +28,6 @@ from app import drawing
 from app.classifier import MODEL, Classifier
 from bench import measuring
 from digits.errors import PipelineError, run_stage
-
-BOUNDS = {  # of the `figures`
-    "mean accuracy in percent": ("least", 97.0),
-    "points from the worst placement to the best": ("most", 0.5),
-    "same class in percent": ("least", 99.9),
-    "grey levels apart": ("most", 1.0),
-}
 
 UNPACKED = 2**28  # bytes at most
 CANVAS = 100  # pixels on each side
@@ -118,15 +108,12 @@ def measure(digits: Sequence[Digit], classifier: Classifier) -> pd.DataFrame:
         after the normalisation in Python and ``javascript`` after the other, and ``difference``,
         the mean one between the pixels of the two in grey levels.
     """
-    batches = [digits[start : start + BATCH] for start in range(0, len(digits), BATCH)]
-    spawn = multiprocessing.get_context("spawn")  # a fork would lack the classifier's threads
-    with ProcessPoolExecutor(os.cpu_count(), spawn) as workers:
-        images = list(tqdm(workers.map(normalise_both_ways, batches), total=len(batches)))
-    python, javascript = np.concatenate(images, axis=1)
-    table = pd.DataFrame(
-        [(one.label, one.source[:3], name) for one in digits for name in PLACEMENTS],
-        columns=["label", "donor", "placement"],
-    )
+    starts = tqdm(range(0, len(digits), BATCH))
+    normalise = joblib.delayed(normalise_both_ways)
+    batches = joblib.Parallel(-1)(normalise(digits[start : start + BATCH]) for start in starts)
+    python, javascript = np.concatenate(batches, axis=1)
+    rows = [(one.label, one.source[:3], name) for one in digits for name in PLACEMENTS]
+    table = pd.DataFrame(rows, columns=["label", "donor", "placement"])
     for name, normalised in (("predicted", python), ("javascript", javascript)):
         table[name] = [classifier.probabilities(image).argmax() for image in normalised]
     return table.assign(difference=np.abs(python.astype(int) - javascript).mean(axis=(1, 2)))
@@ -141,7 +128,7 @@ def normalise_both_ways(digits: Sequence[Digit]) -> NDArray[np.uint8]:
 
 def draw(strokes: Sequence[Sequence[Point]], placement: Placement) -> Image.Image:
     """Return a canvas, 100x100 in mode L, with black strokes with round ends on white."""
-    points = np.array([point for stroke in strokes for point in stroke])
+    points = np.concatenate(strokes)
     low, high = points.min(axis=0), points.max(axis=0)
     side = CANVAS * FINER
     scale = placement.size * side / (max(high - low) or 1)  # a dot has no size
@@ -150,8 +137,7 @@ def draw(strokes: Sequence[Sequence[Point]], placement: Placement) -> Image.Imag
     pen = ImageDraw.Draw(canvas)
     for stroke in strokes:
         path = (np.array(stroke) - (low + high) / 2) * scale + np.array(placement.middle) * side
-        for start, end in pairwise(path):
-            pen.line((*start, *end), fill=0, width=round(2 * radius))
+        pen.line(path.ravel().tolist(), fill=0, width=round(2 * radius))
         for x, y in path:
             pen.circle((x, y), radius, fill=0)
     return canvas.reduce(FINER)
@@ -177,44 +163,49 @@ def normalise_in_javascript(pictures: Sequence[Image.Image]) -> NDArray[np.uint8
 
 def report(table: pd.DataFrame) -> str:
     """Write the accuracies by placement and donor, the commonest errors, and the `figures`."""
-    donors = [(str(donor), rows) for donor, rows in table.groupby("donor")]
+    groups = {"all": table} | {str(donor): rows for donor, rows in table.groupby("donor")}
     accuracies = pd.DataFrame(
         {
-            f"{name} ({len(rows) // len(PLACEMENTS):,})": _accuracies(rows)
-            for name, rows in [("all", table), *donors]
+            f"{name} ({len(rows) // len(PLACEMENTS):,})": accuracy(rows)
+            for name, rows in groups.items()
         }
     )
     accuracies.loc["mean"] = accuracies.mean()
     wrong = table[table["predicted"] != table["label"]]
     errors = (wrong["label"].astype(str) + " as " + wrong["predicted"].astype(str)).value_counts()
     commonest = ", ".join(f"{error}: {count}" for error, count in errors.head(12).items())
-    lines = [
-        "Accuracy in percent, by placement and donor (digits)",
-        accuracies.to_markdown(floatfmt=".2f"),
-        f"Commonest errors in {len(table):,} pictures: {commonest}",
-        *(f"{name}: {value:.3f}" for name, value in figures(table).items()),
-    ]
-    return "\n".join(lines)
-
-
-def figures(table: pd.DataFrame) -> dict[str, float]:
-    """Return what has a bound: two accuracies, and how Python and JavaScript agree."""
-    accuracies = _accuracies(table)
-    same = 100 * (table["predicted"] == table["javascript"]).mean()
-    found = accuracies.mean(), np.ptp(accuracies), same, table["difference"].mean()
-    return dict(zip(BOUNDS, found, strict=True))
+    return "\n".join(
+        [
+            "Accuracy in percent, by placement and donor (digits)",
+            accuracies.to_markdown(floatfmt=".2f"),
+            f"Commonest errors in {len(table):,} pictures: {commonest}",
+            *(f"{name}: {value:.3f}" for name, value, *_ in figures(table)),
+        ]
+    )
 
 
 def misses(table: pd.DataFrame) -> list[str]:
     """Return a sentence for each of the `figures` that misses its bound."""
-    found = []
-    for (name, value), (kind, bound) in zip(figures(table).items(), BOUNDS.values(), strict=True):
-        if value < bound if kind == "least" else value > bound:
-            found.append(f"{name}: expected at {kind} {bound}, found {value:.3f}")
-    return found
+    return [
+        f"{name}: expected at {kind} {bound}, found {value:.3f}"
+        for name, value, kind, bound in figures(table)
+        if (value < bound if kind == "least" else value > bound)
+    ]
 
 
-def _accuracies(table: pd.DataFrame) -> pd.Series:
+def figures(table: pd.DataFrame) -> list[tuple[str, float, str, float]]:
+    """Return what has a bound: two accuracies, and how Python and JavaScript agree."""
+    accuracies = accuracy(table)
+    same = 100 * (table["predicted"] == table["javascript"]).mean()
+    return [
+        ("mean accuracy in percent", accuracies.mean(), "least", 97.0),
+        ("points from the worst placement to the best", np.ptp(accuracies), "most", 0.5),
+        ("same class in percent", same, "least", 99.9),
+        ("grey levels apart", table["difference"].mean(), "most", 1.0),
+    ]
+
+
+def accuracy(table: pd.DataFrame) -> pd.Series:
     """Return the percentage predicted rightly in each placement."""
     right = table["predicted"] == table["label"]
     return 100 * right.groupby(table["placement"], sort=False).mean()

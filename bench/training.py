@@ -12,7 +12,7 @@ official training images and predicts the test images. Half an hour.
 
 Each measurement is a process of its own, since determinism cannot be switched off again.
 
-    python -m bench.training lenet5 lenet5_v2 --rounds 5
+    python -m bench.training lenet5 lenet5_v2
 """
 
 import argparse
@@ -57,40 +57,37 @@ class DoneError(Exception):
 def main() -> None:
     """Measure what is named on the command line."""
     parser = measuring.parser("training", __doc__)
-    parser.add_argument("--rounds", type=measuring.count, default=3, help="of each kind (3)")
     parser.add_argument("names", nargs="*", help="architectures of params.yaml, or swift (all)")
     parser.add_argument("--kind", help=argparse.SUPPRESS)  # the process of one measurement
     arguments = parser.parse_args()
-    names = arguments.names or [*config.load().architectures, SWIFT]
-    if (kind := arguments.kind) is not None:
-        threads = config.load().threads
-        print(learn(names[0], int(kind), threads) if kind.isdigit() else speed(kind, names[0]))
-        return
-    for name in names:
-        swift = name == SWIFT
-        measuring.write(time_to_accuracy() if swift else compare(name, arguments.rounds))
+    names, kind = arguments.names or [*config.load().architectures, SWIFT], arguments.kind
+    if kind is None:
+        for name in names:
+            measuring.write(time_to_accuracy() if name == SWIFT else compare(name))
+    elif kind.isdigit():
+        print(learn(names[0], int(kind), config.load().threads))
+    else:
+        print(speed(kind, names[0]))
 
 
-def apart(name: str, kind: object) -> tuple[float, float]:
+def apart(name: str, kind: str) -> tuple[float, float]:
     """Measure in a fresh process; return what it found and the seconds it took."""
-    used = measuring.run(["bench.training", name, "--kind", kind])
+    used = measuring.run("bench.training", name, "--kind", kind)
     return float(used.output.splitlines()[-1]), used.seconds
 
 
-def compare(name: str, rounds: int) -> list[dict[str, str]]:
+def compare(name: str) -> list[dict[str, str]]:
     """Measure an architecture's speed of each kind in turn; return ours against each other's."""
     kinds = [OURS, BARE]
     recipe = config.architecture(config.load(), name)
     if recipe.network != "resnet34" and importlib.util.find_spec("torch"):
         kinds.append(PYTORCH)
     print(f"{name}: images/s, and seconds in all")
-    found = measuring.take_turns({kind: partial(apart, name, kind) for kind in kinds}, rounds)
-    speeds = {kind: [images_a_second for images_a_second, _ in found[kind]] for kind in kinds}
+    found = measuring.take_turns({kind: partial(apart, name, kind) for kind in kinds})
+    mine, *others = [[images_a_second for images_a_second, _ in found[kind]] for kind in kinds]
     return [
-        measuring.figure(
-            f"training {name}, against {kind}", "images/s", WANTED[kind], speeds[OURS], speeds[kind]
-        )
-        for kind in kinds[1:]
+        measuring.figure(f"training {name}, against {kind}", "images/s", WANTED[kind], mine, other)
+        for kind, other in zip(kinds[1:], others, strict=True)
     ]
 
 
@@ -149,10 +146,8 @@ def bare(name: str, values: Params, recipe: Architecture, data: Dataset, note: N
     optimizer = optimizers.make(recipe.optimizer, RATE)
     entropy = "sparse_categorical_crossentropy"
     model.compile(optimizer, entropy, metrics=["accuracy"], jit_compile=False)
-    train, dev = (
-        (data.images[data.rows[s]][..., np.newaxis], data.labels[data.rows[s]])
-        for s in ("train", "dev")
-    )
+    sets = data.rows["train"], data.rows["dev"]
+    train, dev = ((data.images[rows][..., np.newaxis], data.labels[rows]) for rows in sets)
     model.fit(
         *train,
         batch_size=recipe.batch_size,
@@ -173,7 +168,7 @@ def pytorch(name: str, values: Params, recipe: Architecture, data: Dataset, note
 
     torch.set_num_threads(values.threads)
     layers = networks.build(name, recipe, data.mean, data.std).layers[1:]
-    network = torch.nn.Sequential(*(part for layer in layers for part in translated(layer)))
+    network = torch.nn.Sequential(*map(translated, layers))
     kinds = {"adadelta": "Adadelta", "adam": "Adam", "rmsprop": "RMSprop"}
     kind = getattr(torch.optim, kinds[recipe.optimizer.name])
     optimizer, entropy = kind(network.parameters(), lr=RATE), torch.nn.CrossEntropyLoss()
@@ -200,44 +195,39 @@ def pytorch(name: str, values: Params, recipe: Architecture, data: Dataset, note
         note()
 
 
-def translated(layer: Any) -> list[Any]:
-    """Return what does the same as a layer of Keras; the softmax is part of PyTorch's loss.
-
-    Images go through it as (n, 1, 28, 28), scores come out as (n, 10).
-    """
+def translated(layer: Any) -> Any:
+    """Return what does the same as a layer of Keras; the softmax is part of PyTorch's loss."""
     from torch import nn
 
-    shape, kind = layer.input.shape, type(layer).__name__
-    activations = {"linear": [], "relu": [nn.ReLU()], "softmax": []}
-    after = activations[layer.activation.__name__] if hasattr(layer, "activation") else []
-    match kind:
+    shape = layer.input.shape
+    match type(layer).__name__:
         case "Conv2D":
-            size, bias = layer.kernel_size, layer.use_bias
-            return [nn.Conv2d(shape[-1], layer.filters, size, bias=bias), *after]
+            return nn.Conv2d(shape[-1], layer.filters, layer.kernel_size, bias=layer.use_bias)
         case "Dense":
-            return [nn.Linear(shape[-1], layer.units, bias=layer.use_bias), *after]
+            return nn.Linear(shape[-1], layer.units, bias=layer.use_bias)
         case "BatchNormalization":
-            return [(nn.BatchNorm2d if len(shape) == 4 else nn.BatchNorm1d)(shape[-1])]
+            return (nn.BatchNorm2d if len(shape) == 4 else nn.BatchNorm1d)(shape[-1])
         case "ReLU":
-            return [nn.ReLU()]
+            return nn.ReLU()
         case "MaxPooling2D":
-            return [nn.MaxPool2d(layer.pool_size)]
+            return nn.MaxPool2d(layer.pool_size)
         case "ZeroPadding2D":
-            return [nn.ZeroPad2d(layer.padding[0][0])]
+            return nn.ZeroPad2d(layer.padding[0][0])
         case "Dropout":
-            return [nn.Dropout(layer.rate)]
+            return nn.Dropout(layer.rate)
         case "Flatten":
-            return [nn.Flatten()]
+            return nn.Flatten()
         case "Rescaling":
-            return []  # of no weight in time
-    raise PipelineError(f"{kind} has no counterpart in PyTorch here")
+            return nn.Identity()  # of no weight in time
+        case kind:
+            raise PipelineError(f"{kind} has no counterpart in PyTorch here")
 
 
 def time_to_accuracy() -> list[dict[str, str]]:
     """Train the article's network and swift's; return the seconds and the accuracies on test."""
     runs = [(ARTICLE, 1), *((SWIFT, seed) for seed in SEEDS)]
-    kinds = {f"{name}, seed {seed}": partial(apart, name, seed) for name, seed in runs}
-    found = [one for (one,) in measuring.take_turns(kinds, 1).values()]
+    kinds = {f"{name}, seed {seed}": partial(apart, name, str(seed)) for name, seed in runs}
+    found = [one for (one,) in measuring.take_turns(kinds, rounds=1).values()]
     (article, *swift), (longest, *seconds) = zip(*found, strict=True)
     pair = seconds, len(seconds) * [longest]
     return [

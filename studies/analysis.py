@@ -21,8 +21,15 @@ from digits.evaluation import statistics
 from studies import pictures
 from studies.study import Study
 
-METRICS = ("train_accuracy", "dev_accuracy", "test_accuracy", "bias", "variance")
-COMPARED = ("test_accuracy", "bias", "variance")
+METRICS = {
+    "train_accuracy": "train, %",
+    "dev_accuracy": "dev, %",
+    "test_accuracy": "test, %",
+    "bias": "bias",
+    "variance": "variance (dev)",
+    "test_variance": "variance (test)",
+}
+COMPARED = ("test_accuracy", "bias", "variance", "test_variance")
 SIGNIFICANT = 0.05
 
 
@@ -47,25 +54,26 @@ def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
 
 
 def with_gaps(table: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Return the rows with bias (train error - Bayes error) and variance (dev - train error)."""
+    """Return the rows with bias (train error - Bayes error) and both variances.
+
+    These are the dev error minus the train error, and the test error minus the train error.
+    """
     bayes_error = config.load().datasets[study.dataset].bayes_error
-    train, dev = table["train_accuracy"], table["dev_accuracy"]
-    return table.assign(bias=(1 - train - bayes_error).round(6), variance=(train - dev).round(6))
+    train, dev, test = (table[f"{name}_accuracy"] for name in ("train", "dev", "test"))
+    gaps = {"bias": 1 - train - bayes_error, "variance": train - dev, "test_variance": train - test}
+    return table.assign(**{name: gap.round(6) for name, gap in gaps.items()})
 
 
 def describe(
     table: pd.DataFrame,
     pairs: Collection[tuple[str, str]],
-    metrics: Sequence[str] = METRICS,
+    metrics: Iterable[str] = METRICS,
     compared: Sequence[str] = COMPARED,
 ) -> dict[str, Any]:
     """Return what the runs show of each setting, for every number of images.
 
-    Args:
-        table: columns setting, images, seed and ``metrics``.
-        pairs: settings, each with one that it is compared with.
-        metrics: shares that are described.
-        compared: those of them that are compared.
+    ``table`` has the columns setting, images, seed and ``metrics``, shares; ``pairs`` are settings,
+    each with one that it is compared with.
 
     Returns:
         ``settings``: a list with setting, images, seeds, and of each of ``metrics`` mean, std over
@@ -76,10 +84,9 @@ def describe(
         six decimals; p has four digits; what too few seeds do not show is null.
     """
     settings = [
-        {"setting": group["setting"].iloc[0], "images": int(group["images"].iloc[0])}
-        | {"seeds": len(group)}
-        | {metric: mean_and_interval(group[metric].to_numpy()) for metric in metrics}
-        for _, group in table.groupby(["setting", "images"], sort=False)
+        {"setting": setting, "images": int(group["images"].iloc[0]), "seeds": len(group)}
+        | {metric: mean_and_interval(group[metric]) for metric in metrics}
+        for (setting, _), group in table.groupby(["setting", "images"], sort=False)
     ]
     differences = [
         {"setting": setting, "base": base, "images": one["images"], "metric": metric}
@@ -92,9 +99,9 @@ def describe(
     return {"settings": settings, "differences": corrected(differences)}
 
 
-def mean_and_interval(values: NDArray[np.floating]) -> dict[str, float | None]:
+def mean_and_interval(values: pd.Series) -> dict[str, float | None]:
     """Return mean, std, and the ends of the mean's 95 % interval (Student's t)."""
-    mean, std = values.mean(), values.std(ddof=1) if len(values) > 1 else np.nan
+    mean, std = values.mean(), values.std()
     half = stats.t.ppf(0.975, len(values) - 1) * std / np.sqrt(len(values))
     found = {"mean": mean, "std": std, "low": mean - half, "high": mean + half}
     return {name: rounded(value) for name, value in found.items()}
@@ -103,17 +110,15 @@ def mean_and_interval(values: NDArray[np.floating]) -> dict[str, float | None]:
 def difference(table: pd.DataFrame, setting: str, base: str, metric: str) -> dict[str, Any]:
     """Return what a setting's metric gains over its base's, paired by seed."""
     wide = table.pivot(index="seed", columns="setting", values=metric)
-    gains = (wide[setting] - wide[base]).round(6) if base in wide else pd.Series(dtype=float)
-    return paired(gains.dropna().to_numpy())
+    wide = wide.reindex(columns=[setting, base])
+    return paired((wide[setting] - wide[base]).round(6).dropna())
 
 
-def paired(gains: NDArray[np.floating]) -> dict[str, float | None]:
+def paired(gains: pd.Series) -> dict[str, float | None]:
     """Return mean, 95 % interval and p (t-test against 0) of differences paired by seed."""
-    if not len(gains):
-        return dict.fromkeys(("mean", "low", "high", "p"))
     found = mean_and_interval(gains) | {"p": None}
     del found["std"]
-    if len(gains) > 1 and np.ptp(gains):  # else there is no spread to hold the mean against
+    if gains.nunique() > 1:  # else there is no spread to hold the mean against
         found["p"] = float(f"{stats.ttest_1samp(gains, 0).pvalue:.4g}")
     return found
 
@@ -143,21 +148,24 @@ def markdown(described: Mapping[str, Any]) -> str:
     """Write both parts as tables, in percent and percentage points."""
     settings = [
         {"setting": one["setting"], "images": f"{one['images']:,}", "seeds": one["seeds"]}
-        | {metric.replace("_accuracy", ", %"): mean_and_std(one[metric]) for metric in METRICS}
+        | {name: mean_and_std(one[metric]) for metric, name in METRICS.items()}
         for one in described["settings"]
     ]
     differences: dict[tuple[str, int], dict[str, str]] = {}
     for one in described["differences"]:
         row = {"setting": one["setting"], "against": one["base"], "images": f"{one['images']:,}"}
         row = differences.setdefault((one["setting"], one["images"]), row)
-        row[one["metric"].replace("_accuracy", "")] = estimate(one, "+.2f") + star(one)
+        name = METRICS[one["metric"]].removesuffix(", %")
+        row[name] = estimate(one, "+.2f") + star(one)
     parts = [settings, list(differences.values())]
     return "\n\n".join(as_markdown(part, ("setting", "against")) for part in parts if part)
 
 
 def as_markdown(rows: pd.DataFrame | Iterable[dict[str, Any]], left: Sequence[str] = ()) -> str:
-    """Write rows of text as a table, numbers to the right but for the columns ``left``."""
+    """Write rows of text as a table, to the right but for the columns ``left``."""
     table = pd.DataFrame(rows)
+    if table.empty:
+        return "The runs are still to be made."
     align = ["left" if column in left else "right" for column in table.columns]
     return str(table.to_markdown(index=False, disable_numparse=True, colalign=align))
 

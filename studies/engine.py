@@ -75,10 +75,8 @@ def run(
                 bar.write(f"failed: {failed[-1]}")
             bar.set_postfix(running=running, failed=len(failed))
     if failed:
-        raise PipelineError(
-            f"{len(failed)} of {len(trainings)} runs failed, the others are kept: "
-            + "; ".join(failed)
-        )
+        told = f"{len(failed)} of {len(trainings)} runs failed, the others are kept"
+        raise PipelineError(f"{told}: {'; '.join(failed)}")
 
 
 def load(folder: Path) -> list[Row] | None:
@@ -168,10 +166,9 @@ def _outcome(ray: Any, task: Any) -> Outcome:
     """Return what came of a task that is done."""
     try:
         outcome: Outcome = ray.get(task)
-    except ray.exceptions.RayTaskError as error:  # on the worker, beside the training
-        return "failed", str(error).strip().splitlines()[-1]
     except ray.exceptions.RayError as error:
-        return "failed", f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        cause = getattr(error, "cause", error)  # on the worker, beside the training
+        return "failed", f"{type(cause).__name__}: {cause}".splitlines()[0]
     return outcome
 
 
@@ -187,12 +184,13 @@ def _attempt_elsewhere(one: Run, images: Images, folder: Path, versions: dict[st
 def unfit_for(folder: Path, versions: dict[str, str]) -> str | None:
     """Return why this machine cannot take part in a study, if it cannot."""
     machine, own = platform.node(), _versions()
-    if own != versions:
-        return f"{machine} has other versions than here: " + ", ".join(
-            f"{name} {own[name] or 'unset'}, expected {wanted or 'unset'}"
-            for name, wanted in versions.items()
-            if own[name] != wanted
-        )
+    others = [
+        f"{name} {own[name] or 'unset'}, expected {wanted or 'unset'}"
+        for name, wanted in versions.items()
+        if own[name] != wanted
+    ]
+    if others:
+        return f"{machine} has other versions than here: {', '.join(others)}"
     if not folder.is_dir():
         return f"{machine} does not see {folder}; STUDY_STORE must name a folder that all share"
     return None
@@ -206,8 +204,7 @@ def _versions() -> dict[str, str]:
 def _places(nodes: list[dict[str, Any]], threads: int, unfit: Mapping[str, str], busy: bool) -> int:
     """Return how many trainings of so many threads fit on the machines that are there now.
 
-    Raises:
-        PipelineError: not one does, and none is under way whose machine may come back.
+    Fail where none does, unless the study is ``busy`` with some whose machine may come back.
     """
     fit = [one["Resources"] for one in nodes if one["Alive"] and one["NodeID"] not in unfit]
     places = [min(one.get("CPU", 0) // threads, one.get("memory", 0) // MEMORY) for one in fit]
@@ -223,11 +220,7 @@ def _places(nodes: list[dict[str, Any]], threads: int, unfit: Mapping[str, str],
 def _connect() -> Any:
     """Join the cluster at RAY_ADDRESS, or start a Ray of our own that is deaf to the network.
 
-    Returns:
-        Ray, which reads its environment when it is first imported.
-
-    Raises:
-        PipelineError: Ray is not installed, or nobody answers there.
+    Return Ray, which reads its environment when it is first imported.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     address = os.environ.get("RAY_ADDRESS")
@@ -242,22 +235,15 @@ def _connect() -> Any:
 
     own = {} if address else {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
     code = [str(ROOT / package) for package in ("digits", "studies")]
+    environment = {"py_modules": code, "env_vars": MALLOC}
+    quiet = {"log_to_driver": False, "logging_level": "error"}
     try:
-        ray.init(
-            address=address or "local",
-            log_to_driver=False,
-            logging_level="error",
-            runtime_env={"py_modules": code, "env_vars": MALLOC},
-            **own,
-        )
+        ray.init(address=address or "local", runtime_env=environment, **quiet, **own)
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         reason = str(error).strip().splitlines()[0]
-        if address:
-            reason = (
-                f"RAY_ADDRESS {address}: no cluster took us: {reason}; if it wants a token, set "
-                "RAY_AUTH_MODE=token (docs/cluster.md)"
-            )
-        raise PipelineError(reason) from None
+        hint = "if it wants a token, set RAY_AUTH_MODE=token (docs/cluster.md)"
+        refused = f"RAY_ADDRESS {address}: no cluster took us: {reason}; {hint}"
+        raise PipelineError(refused if address else reason) from None
     if not address and TOKEN.is_file():
         TOKEN.chmod(0o600)  # Ray lets all users of the machine read it, and so run code
     return ray

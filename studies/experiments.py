@@ -79,11 +79,7 @@ def main() -> None:
 
 
 def read(names: Sequence[str]) -> list[Experiment]:
-    """Return the finished experiments of the last commit, or those named.
-
-    Raises:
-        PipelineError: DVC fails, or there are not two.
-    """
+    """Return the finished experiments of the last commit, or those named; two or more."""
     command = [sys.executable, "-m", "dvc", "exp", "show", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
@@ -125,11 +121,7 @@ def differing(experiments: Sequence[Experiment]) -> list[str]:
 
 
 def architecture_of(changed: Sequence[str]) -> str:
-    """Return the one architecture whose parameters differ.
-
-    Raises:
-        PipelineError: it is not one.
-    """
+    """Return the one architecture whose parameters differ."""
     names = {key.removeprefix(ENTRY).split(".")[0] for key in changed if key.startswith(ENTRY)}
     if len(names) != 1:
         raise PipelineError(
@@ -145,21 +137,18 @@ def tabulate(
     """Return a row for each experiment: setting, seed, and the measures of a study's table.
 
     All learned as many ``images``. Of two with one setting and seed, the first by name counts.
-
-    Raises:
-        PipelineError: one has no metrics of the architecture.
     """
     rows = []
     for one in experiments:
         if architecture not in one.metrics:
             raise PipelineError(f"{one.name} has no metrics/{architecture}.json")
-        shown = (
-            f"{key.removeprefix(f'{ENTRY}{architecture}.')}={one.params.get(key)}"
-            for key in changed
-        )
+        own = f"{ENTRY}{architecture}."
+        shown = [f"{key.removeprefix(own)}={one.params.get(key)}" for key in changed]
         row = {"setting": ", ".join(shown) or "all", "images": images, SEED: one.params[SEED]}
         measured = one.metrics[architecture]
-        rows.append(row | {name: measured[name.split("_")[0]] for name in analysis.METRICS})
+        row |= {f"{name}_accuracy": measured[name] for name in ("train", "dev", "test")}
+        gaps = {"test_variance": measured["train"] - measured["test"]}
+        rows.append(row | {name: measured[name] for name in ("bias", "variance")} | gaps)
     table = pd.DataFrame(rows).sort_values(["setting", SEED], ignore_index=True)
     return table.drop_duplicates(["setting", SEED], ignore_index=True)
 

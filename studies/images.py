@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from digits import config
 from digits.data.dataset import Images
@@ -40,13 +38,3 @@ def read_images(dataset: str, rows: pd.DataFrame | None = None) -> Images:
     if rows is not None and set(rows["data"].dropna()) - {images.digest[:12]}:
         raise PipelineError(f"{PNG} holds other images than the runs were trained on")
     return images
-
-
-def testing(images: Images) -> NDArray[np.int64]:
-    """Return the row numbers of the data set's own testing images."""
-    return np.flatnonzero(images.sources == 1)
-
-
-def unconfirmed(count: int) -> list[int]:
-    """Return the numbers of `LABEL_ERRORS` among the first ``count`` testing images."""
-    return [number for number in LABEL_ERRORS if number < count]

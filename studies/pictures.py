@@ -27,19 +27,17 @@ def gaps(described: Mapping[str, Any]) -> Figure:
     One marker for each number of images.
     """
     names = list(dict.fromkeys(one["setting"] for one in described["settings"]))
-    figure = Figure(figsize=(10, 0.36 * len(names) + 1.7), layout="constrained")
-    panels = figure.subplots(1, len(GAPS), sharey=True)
+    figure, panels = rows(names, 10, 0.36, 1.7, len(GAPS))
     for panel, (metric, title) in zip(panels, GAPS.items(), strict=True):
         by_size = _percent(described, metric).groupby("images")
         for number, (size, found) in enumerate(by_size):
             aside = 0.5 * (number - (len(by_size) - 1) / 2) / max(len(by_size), 2)
-            rows = found["setting"].map(names.index) + aside
+            places = found["setting"].map(names.index) + aside
             sides, label = found[["below", "above"]].to_numpy().T, f"{size:,} training images"
             means, style = found["mean"].to_numpy(), _style(number, "")
-            panel.errorbar(means, rows, xerr=sides, label=label, markersize=5, **style)
+            panel.errorbar(means, places, xerr=sides, label=label, markersize=5, **style)
         panel.set_title(title, fontsize=10)
         panel.set_xlabel("% of images" if metric in ERRORS else "percentage points")
-        name_rows(panel, names)
         panel.grid(axis="y", alpha=0.15)
         panel.axvline(0, color="black", linewidth=0.8)
     _legend(figure)
@@ -53,11 +51,10 @@ def sizes(described: Mapping[str, Any]) -> Figure:
     counts = sorted({one["images"] for one in described["settings"]})
     for panel, (metric, title) in zip(panels, ERRORS.items(), strict=True):
         by_name = _percent(described, metric).groupby("setting", sort=False)
-        for number, (name, rows) in enumerate(by_name):
-            aside = 1.04 ** (
-                number - (len(by_name) - 1) / 2
-            )  # so that intervals do not hide others
-            found = rows.sort_values("images")
+        for number, (name, of_setting) in enumerate(by_name):
+            # So that intervals do not hide others.
+            aside = 1.04 ** (number - (len(by_name) - 1) / 2)
+            found = of_setting.sort_values("images")
             sides = found[["below", "above"]].to_numpy().T
             places, means = found["images"] * aside, found["mean"].to_numpy()
             panel.errorbar(places, means, sides, label=name, **_style(number, "-"))
@@ -72,11 +69,26 @@ def sizes(described: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def name_rows(axes: Axes, names: Sequence[str]) -> None:
-    """Name the rows of a picture, the first on top."""
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.grid(axis="x", alpha=0.3)
+def rows(
+    names: Sequence[str],
+    width: float,
+    height: float,
+    more: float,
+    panels: int = 1,
+    *,
+    sharex: bool = False,
+) -> tuple[Figure, list[Axes]]:
+    """Start a figure with a row for each name, the first on top, in panels side by side.
+
+    Inches: it is ``width`` wide, and ``height`` for each row and ``more`` high.
+    """
+    figure = Figure(figsize=(width, height * len(names) + more), layout="constrained")
+    axes = list(figure.subplots(1, panels, sharex=sharex, sharey=True, squeeze=False).flat)
+    for panel in axes:
+        panel.set_yticks(range(len(names)), names)
+        panel.set_ylim(len(names) - 0.5, -0.5)
+        panel.grid(axis="x", alpha=0.3)
+    return figure, axes
 
 
 def _percent(described: Mapping[str, Any], metric: str) -> pd.DataFrame:

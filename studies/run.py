@@ -30,11 +30,7 @@ Runs = dict[str, Run]  # by identity
 
 def main() -> None:
     """Run the study named on the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m studies.run",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = argparse.ArgumentParser(prog="python -m studies.run", description=__doc__)
     parser.add_argument("name", help="a folder of studies/ with a study.yaml")
     parser.add_argument("--renew", action="store_true", help="train rows of older code anew")
     parser.add_argument(
@@ -46,10 +42,8 @@ def main() -> None:
     images = read_images(one.dataset)
     determinism.pin(0, one.threads)  # before the check, which builds every network
     # One seed of every setting first: what is there can be compared before all is.
-    every = sorted(
-        runs.expand(one, arguments.name, images),
-        key=lambda run: (run.recipe.epochs or 0, run.seed),
-    )
+    every = runs.expand(one, arguments.name, images)
+    every.sort(key=lambda run: (run.recipe.epochs or 0, run.seed))
     by_identity = {run.identity(images): run for run in every}
     path = folder / "runs/runs.csv"
     rows = table.read(path)
@@ -71,9 +65,8 @@ def main() -> None:
             run = missing[identity]
             with replacing(folder / f"runs/{run.name}.npz") as temporary:
                 shutil.copyfile(store / identity / "kept.npz", temporary)
-            of_run = key(run, images) | {"data": images.digest[:12], "recipe": run.digest}
-            of_run["identity"] = identity
-            rows = table.put(rows, [row | of_run for row in found])
+            origin = {"data": images.digest[:12], "recipe": run.digest, "identity": identity}
+            rows = table.put(rows, [row | key(run, images) | origin for row in found])
             table.write(path, table.sort(rows, list(one.settings)))
     table.write(path, table.sort(rows, list(one.settings)))
     print(f"wrote {path}: {len(rows)} rows")
@@ -100,11 +93,7 @@ def held(rows: pd.DataFrame, run: Run, images: Images) -> pd.Series:
 
 
 def commit(rows: pd.DataFrame, by_identity: Runs, images: Images) -> pd.DataFrame:
-    """Return the rows with today's identity for each run that has one of older code.
-
-    Raises:
-        PipelineError: a row is of other images or of another recipe, or lacks what is measured.
-    """
+    """Return the rows with today's identity for each run that has one of older code."""
     rows, digest = rows.copy(), images.digest[:12]
     for identity, run in by_identity.items():
         same = table.of_run(rows, key(run, images))

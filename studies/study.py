@@ -1,5 +1,6 @@
 """The schema of a study.yaml, and the runs it stands for."""
 
+import graphlib
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -129,22 +130,16 @@ class Study(Section):
         return content | {"settings": settings}
 
     @model_validator(mode="after")
-    def _initials_differ(self) -> Self:
+    def _names_fit(self) -> Self:
         _each_once([name[0] for name in self.factors])
-        return self
-
-    @model_validator(mode="after")
-    def _bases_are_settings(self) -> Self:
-        for name in self.settings:
-            chain = [name]
-            while (base := self.base_of(chain[-1])) is not None:
-                if base not in self.settings:
-                    raise ValueError(
-                        f"the base of {chain[-1]} must be one of the settings; it is {base}"
-                    )
-                if base in chain:
-                    raise ValueError(f"{name} is a base of itself: {' of '.join([*chain, base])}")
-                chain.append(base)
+        for name, base in self.pairs:
+            if base not in self.settings:
+                raise ValueError(f"the base of {name} must be one of the settings; it is {base}")
+        try:
+            graphlib.TopologicalSorter({name: [base] for name, base in self.pairs}).prepare()
+        except graphlib.CycleError as error:
+            chain = list(reversed(error.args[1]))
+            raise ValueError(f"{chain[0]} is a base of itself: {' of '.join(chain)}") from None
         return self
 
     def base_of(self, name: str) -> str | None:

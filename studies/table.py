@@ -12,12 +12,12 @@ from digits.io import write_csv
 from studies.study import Set, Study
 
 KEY = ["setting", "images", "fold", "seed"]  # of a run; one in phases has a row for each
-SETS = get_args(Set)
-MEASURED = [f"{name}_{kind}" for kind in ("accuracy", "loss") for name in SETS]
-NUMBERS = [*KEY[1:], "phase", "epochs", "parameters", "macs", "learning_rate", *MEASURED]
-TEXTS = ["setting", "data", "processor", "recipe", "identity"]
-COLUMNS = ["setting", *NUMBERS, "data", "processor", "recipe", "identity"]
+COUNTS = [*KEY[1:], "phase", "epochs", "parameters", "macs"]
+MEASURED = [f"{name}_{kind}" for kind in ("accuracy", "loss") for name in get_args(Set)]
+ORIGIN = ["data", "processor", "recipe", "identity"]
+COLUMNS = ["setting", *COUNTS, "learning_rate", *MEASURED, *ORIGIN]
 NEEDED = ["setting", "images", "seed", "phase", "identity"]
+TYPES = dict.fromkeys(COLUMNS, float) | dict.fromkeys(["setting", *ORIGIN], object)
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -29,28 +29,22 @@ def read(path: Path) -> pd.DataFrame:
     if not path.exists():
         return pd.DataFrame(columns=COLUMNS)
     try:
-        table = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=True)
+        table = pd.read_csv(path, dtype=TYPES)
     except ValueError as error:
         raise PipelineError(f"{path} is not a table of runs: {error}") from None
-    unknown = set(table.columns) - set(COLUMNS)
-    numbers = table.drop(columns=TEXTS, errors="ignore")
-    wrong = numbers.apply(pd.to_numeric, errors="coerce").isna() & numbers.notna()
     missing = [name for name in NEEDED if name not in table or table[name].isna().any()]
-    if unknown or missing or wrong.any(axis=None):
+    if missing or not set(table.columns) <= set(COLUMNS):
         raise PipelineError(
             f"{path}: expected the columns {', '.join(COLUMNS)}, with a value in each row of "
-            f"{', '.join(NEEDED)}, and numbers in all but {', '.join(TEXTS)}; "
-            "`git checkout` brings back what was there"
+            f"{', '.join(NEEDED)}; `git checkout` brings back what was there"
         )
-    table = table.reindex(columns=COLUMNS).round(6)  # to what was written
-    return table.astype(dict.fromkeys(TEXTS, object))  # of an absent column, too
+    return table.reindex(columns=COLUMNS).round(6).astype(TYPES)
 
 
 def write(path: Path, table: pd.DataFrame) -> None:
     """Write rows, without the columns that none of them fills."""
     shown = [name for name in COLUMNS if name in NEEDED or table[name].notna().any()]
-    counts = [name for name in NUMBERS if name in shown and name not in MEASURED]
-    whole = [name for name in counts if name != "learning_rate"]
+    whole = [name for name in COUNTS if name in shown]
     write_csv(path, table[shown].astype(dict.fromkeys(whole, "Int64")))
 
 
@@ -92,5 +86,5 @@ def chosen(table: pd.DataFrame, study: Study, path: Path) -> pd.DataFrame:
     if found.empty:
         address = f"studies/dvc.yaml:analyse@{path.parts[-3]}"
         raise PipelineError(f"{path} has no run yet; `dvc repro {address}` trains")
-    found = found.reset_index(drop=True)
-    return found.astype({"images": np.int64, "seed": np.int64, "phase": np.int64})
+    whole = dict.fromkeys(("images", "seed", "phase"), np.int64)
+    return found.reset_index(drop=True).astype(whole)

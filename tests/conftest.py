@@ -1,12 +1,10 @@
 """Fixtures that several test modules share."""
 
-import gzip
 import os
 import signal
-import struct
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,10 +12,9 @@ from threading import Thread
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
-from digits.data import mirrors
+from digits.data import idx, mirrors
 from digits.training import determinism, identity
 from tests import tiny as tiny_network
 from tests.workspace import run, write_params
@@ -74,24 +71,14 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
     return "tiny"
 
 
-def idx_bytes(array: npt.NDArray[np.uint8]) -> bytes:
-    """Return the IDX file of an unsigned byte array, made without the code under test."""
-    return struct.pack(f">HBB{array.ndim}I", 0, 0x08, array.ndim, *array.shape) + array.tobytes()
-
-
 @pytest.fixture
 def idx_files() -> IdxMaker:
     """Return a maker of the four files of a small data set of noise, labels 0 to 9 in turn."""
 
-    def make(folder: Path, training: int = 60, testing: int = 20, seed: int = 0) -> None:
-        random = np.random.default_rng(seed)
-        folder.mkdir(parents=True, exist_ok=True)
-        for prefix, count in (("train", training), ("t10k", testing)):
-            images = random.integers(0, 256, (count, 28, 28), dtype=np.uint8)
-            labels = (np.arange(count) % 10).astype(np.uint8)
-            for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
-                path = folder / f"{prefix}-{kind}-ubyte.gz"
-                path.write_bytes(gzip.compress(idx_bytes(array), mtime=0))
+    def make(folder: Path, training: int = 60, testing: int = 20) -> None:
+        count = training + testing
+        images = np.random.default_rng(0).integers(0, 256, (count, 28, 28), np.uint8)
+        idx.write_dataset(folder, images, (np.arange(count) % 10).astype(np.uint8), testing)
 
     return make
 
@@ -105,6 +92,17 @@ def kaggle_csv(path: Path, images: np.ndarray, labels: np.ndarray | None = None)
     names = [str(level) for level in range(256)]
     lines = [",".join(columns), *(",".join([names[level] for level in row]) for row in rows)]
     path.write_text("\n".join(lines) + "\n", newline="")
+
+
+def send(
+    request: BaseHTTPRequestHandler, body: bytes, headers: Mapping[str, object], status: int = 200
+) -> None:
+    """Answer with a body; nobody is told its length but by the headers."""
+    request.send_response(status)
+    for name, value in headers.items():
+        request.send_header(name, str(value))
+    request.end_headers()
+    request.wfile.write(body)
 
 
 class Server(ThreadingHTTPServer):

@@ -1,22 +1,23 @@
 """What the folders, dvc.yaml, the locks and the README say about one another."""
 
 import ast
-import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
-import yaml
+from dvc.repo import Repo
+from dvc.stage import PipelineStage
 
+from digits import config
+from digits.git import git
 from studies import table
+from tests.workspace import ROOT
 
-ROOT = Path(__file__).parents[1]
 # From the highest to the lowest: a module imports from its own line and from those below it.
 FLOORS = [
-    ["bench", "stages", "digits.quickstart", "digits.repro"],
+    ["tests", "bench", "stages", "digits.quickstart", "digits.repro"],
     ["app", "studies"],
     ["digits.export"],
     ["digits.evaluation"],
@@ -27,16 +28,17 @@ FLOORS = [
     ["digits.config", "digits.git", "digits.io"],
     ["digits.errors"],
 ]
-
-
-def read_yaml(path: str) -> Any:
-    return yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
-
-
-PARAMS = read_yaml("params.yaml")
+PARAMS = config.read_yaml(ROOT / "params.yaml")
 KEYS = set(pd.json_normalize(PARAMS))
-STAGES = read_yaml("dvc.yaml")["stages"]
-LOCKS = {folder: read_yaml(f"{folder}dvc.lock")["stages"] for folder in ("", "studies/")}
+
+Stages = Mapping[str, PipelineStage]
+
+
+@pytest.fixture(scope="module")
+def stages() -> Stages:
+    """Return every stage of both dvc.yaml by its address, with what the locks say of it."""
+    with Repo(ROOT) as repo:
+        return {stage.addressing: stage for stage in repo.index.stages}
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -58,120 +60,78 @@ def imported(path: Path) -> set[str]:
     return found
 
 
-def floor(name: str) -> int | None:
-    """Return the floor a name belongs to, the highest being 0; None for what is not ours."""
+def floor(name: str) -> int:
+    """Return the floor a name belongs to, the highest being 0; the lowest for what is not ours."""
     for number, floor in enumerate(FLOORS):
         if any(f"{name}.".startswith(f"{one}.") for one in floor):
             return number
-    return None
+    return len(FLOORS)
 
 
-@pytest.mark.parametrize(("name", "path"), [pytest.param(*one, id=one[0]) for one in modules()])
-def test_imports_run_downwards_and_nobody_imports_a_stage(name: str, path: Path) -> None:
-    own = floor(name)
-    wrong = {
-        one
-        for one in imported(path)
-        if (other := floor(one)) is not None and own is not None and other < own
-    }
-    assert not wrong
-    assert not {one for one in imported(path) if f"{one}.".startswith("stages.")}
+def test_imports_run_downwards_and_nobody_imports_a_stage() -> None:
+    for name, path in modules():
+        names = imported(path)
+        assert not [one for one in names if f"{one}.".startswith("stages.")], name
+        assert not [one for one in names if floor(one) < floor(name)], name
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "stages").glob("*.py")), ids=lambda path: path.stem)
-def test_a_stage_is_thin(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 100
+def test_what_imports_tensorflow_imports_digits_before() -> None:
+    for package in ("bench", "stages", "studies"):
+        names = imported(ROOT / package / "__init__.py")
+        assert names & {"digits", "keras", "tensorflow"} == {"digits"}, package
 
 
-def expanded() -> Iterator[tuple[str, Any]]:
-    """Yield every stage of both dvc.yaml: its address, its entry and its part of the lock."""
-    lists = {
-        "${architectures}": PARAMS["architectures"],
-        "${export.architectures}": PARAMS["export"]["architectures"],
-    }
-    for folder in LOCKS:
-        for name, stage in read_yaml(f"{folder}dvc.yaml")["stages"].items():
-            keys = stage.get("foreach", [""])
-            for key in lists[keys] if isinstance(keys, str) else keys:
-                own = {"key": key, "item": key}
-                if key in PARAMS["architectures"]:
-                    own["item.network"] = PARAMS["architectures"][key]["network"]
-                text = yaml.safe_dump(stage.get("do", stage))
-                for variable, value in own.items():
-                    text = text.replace("${" + variable + "}", str(value))
-                yield f"{folder}{name}{'@' if key else ''}{key}", yaml.safe_load(text)
+def test_a_stage_is_thin() -> None:
+    for path in (ROOT / "stages").glob("*.py"):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 100, path
 
 
-each_stage = pytest.mark.parametrize(
-    ("name", "stage"), [pytest.param(*one, id=one[0]) for one in expanded()]
-)
+def test_the_lock_is_of_a_run_of_what_git_holds(stages: Stages) -> None:
+    in_git = git("ls-files", cwd=ROOT).splitlines()
+    for name, stage in stages.items():
+        if name.startswith("studies/") and not stage.outs[0].hash_info:  # nobody has run it yet
+            assert not (ROOT / f"studies/{name.partition('@')[2]}/runs").exists()
+            continue
+        for one in stage.deps + stage.outs:
+            assert one.hash_info, f"{name}: `dvc repro` writes {one} into dvc.lock"
+            if one.def_path in in_git:
+                assert not one.workspace_status(), name
 
 
-def locked(name: str) -> Any:
-    folder = "studies/" if name.startswith("studies/") else ""
-    return LOCKS[folder].get(name.removeprefix(folder))
-
-
-@each_stage
-def test_the_lock_is_of_a_run_of_what_git_holds(name: str, stage: Any) -> None:
-    entry = locked(name)
-    if not entry and name.startswith("studies/"):  # a study that nobody has run yet
-        assert not (ROOT / f"studies/{name.partition('@')[2]}/runs").exists()
-        return
-    assert entry, "`dvc repro` runs it and writes it into dvc.lock"
-    assert {dep["path"] for dep in entry["deps"]} == set(stage["deps"])
-    changed = [
-        one["path"]
-        for one in entry["deps"] + entry["outs"]
-        if (ROOT / one["path"]).is_file()
-        and in_git(one["path"])
-        and hashlib.md5((ROOT / one["path"]).read_bytes()).hexdigest() != one["md5"]
-    ]
-    assert changed == []
-
-
-def in_git(path: str) -> bool:
-    """Return whether git holds this file; what DVC caches it does not."""
-    return path.endswith(".py") or path.startswith(
-        ("metrics/", "models/litert/", "plots/", "studies/")
-    )
-
-
-@each_stage
-def test_a_stage_depends_on_what_is_there_and_on_whole_outputs(name: str, stage: Any) -> None:
+def test_a_stage_depends_on_what_is_there_and_on_whole_outputs(stages: Stages) -> None:
     """DVC fails in a clone without data on a part of one: it looks for the committed rest of it."""
-    outputs = {
-        out["path"] for lock in LOCKS.values() for one in lock.values() for out in one["outs"]
-    }
-    assert not [dep for dep in stage["deps"] if any(dep.startswith(f"{out}/") for out in outputs)]
-    ours = ("digits", "stages", "studies")
-    code = [dep for dep in stage["deps"] if dep.startswith(ours) and not dep.endswith("/runs")]
-    assert not [dep for dep in code if not (ROOT / dep).exists()]
+    parts = tuple(f"{out.def_path}/" for stage in stages.values() for out in stage.outs)
+    for stage in stages.values():
+        deps = [dep.def_path for dep in stage.deps]
+        assert not [dep for dep in deps if dep.startswith(parts)]
+        ours = ("digits", "stages", "studies")
+        code = [dep for dep in deps if dep.startswith(ours) and not dep.endswith("/runs")]
+        assert not [dep for dep in code if not (ROOT / dep).exists()]
 
 
-def test_a_training_depends_on_all_that_computes() -> None:
-    deps = set(STAGES["train"]["do"]["deps"])
+def test_a_training_depends_on_all_that_computes(stages: Stages) -> None:
+    deps = {dep.def_path: dep for dep in stages["train@lenet5_pen"].deps}
     assert {
         "digits/__init__.py",
         "digits/config.py",  # the defaults of what an entry leaves out
         "digits/training",
         "digits/transfer",
         "digits/networks/__init__.py",
-        "digits/networks/${item.network}.py",
+        "digits/networks/lenet5_v2.py",
         "digits/data/dataset.py",
         "digits/evaluation/predict.py",
-    } <= deps
-    assert {"seed", "threads", "versions"} <= set(STAGES["train"]["do"]["params"])
+    } <= deps.keys()
+    recipe = "architectures.lenet5_pen"
+    assert {"seed", "threads", "versions", recipe} <= set(deps["params.yaml"].params)
 
 
-def test_the_rows_of_studies_and_their_locks_are_of_the_same_images() -> None:
+def test_the_rows_of_studies_and_their_locks_are_of_the_same_images(stages: Stages) -> None:
     """`dvc exp save` beside another data set would put that one's hash into the lock."""
-    (images,) = (out["md5"] for out in LOCKS[""]["convert"]["outs"])
+    (images,) = stages["convert"].outs
     found = set()
     for path in ROOT.glob("studies/*/runs/runs.csv"):
-        entry = LOCKS["studies/"][f"run@{path.parts[-3]}"]
-        deps = {dep["path"]: dep.get("md5") for dep in entry["deps"]}
-        assert deps["data/png"] == images, path
+        deps = stages[f"studies/dvc.yaml:run@{path.parts[-3]}"].deps
+        assert images.hash_info in [dep.hash_info for dep in deps if dep.def_path == "data/png"]
         found |= set(table.read(path)["data"].dropna())
     assert len(found) <= 1
 
@@ -182,8 +142,9 @@ def test_no_metric_is_named_error() -> None:
         assert '"error":' not in path.read_text(encoding="utf-8"), path
 
 
-def test_every_stage_module_is_a_stage() -> None:
-    assert {path.stem for path in (ROOT / "stages").glob("*.py")} - {"__init__"} == set(STAGES)
+def test_every_stage_module_is_a_stage(stages: Stages) -> None:
+    named = {name.partition("@")[0] for name in stages if not name.startswith("studies/")}
+    assert {path.stem for path in (ROOT / "stages").glob("*.py")} - {"__init__"} == named
 
 
 def test_every_network_module_belongs_to_an_architecture_or_a_study() -> None:
@@ -210,8 +171,7 @@ def test_every_link_module_and_parameter_of_a_page_exists(page: Path) -> None:
 
 
 def test_every_make_target_in_the_readme_exists() -> None:
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
-    named = re.findall(
-        r"(?:^|`)make ([a-z]+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.M
-    )
+    targets = re.findall("^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = re.findall("(?:^|`)make ([a-z]+)", readme, re.M)
     assert {"quickstart", "app"} <= set(named) <= set(targets)

@@ -15,7 +15,7 @@ from digits.io import write_json
 
 HERE = Path(__file__).parent
 STATIC = HERE.parent / "static"
-SERVER_ONLY = ("docs.*", "index.html", "server.js")
+SERVER_ONLY = shutil.ignore_patterns("docs.*", "index.html", "server.js")
 SERVER_SCRIPT = '  <script type="module" src="static/server.js"></script>\n'
 LITERT = "core/wasm/litert_wasm_compat_internal.*"  # for every browser, see local.js
 SERVICE_WORKER = "service-worker.js"
@@ -38,15 +38,7 @@ def main() -> None:
 
 
 def build(model: Path, out: Path) -> None:
-    """Build the site: the server's page, with the networks in the browser in place of the server.
-
-    Args:
-        model: an exported network, .tflite; the others beside it come, too.
-        out: the site's folder, written whole or not at all; an older site there is replaced.
-
-    Raises:
-        PipelineError: the network or npm is missing, npm failed, or ``out`` is something else.
-    """
+    """Build the site with a network and those beside it, whole or not at all, over an older one."""
     if not model.is_file():
         raise PipelineError(f"{model} is missing; `git checkout {model}` brings it back")
     if out.exists() and not (out / SERVICE_WORKER).is_file():
@@ -55,15 +47,13 @@ def build(model: Path, out: Path) -> None:
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".site.part.") as temporary:
         site = Path(temporary) / "site"
         shutil.copytree(HERE / "files", site)
-        ignored = shutil.ignore_patterns(*SERVER_ONLY)
-        shutil.copytree(STATIC, site / "static", ignore=ignored, dirs_exist_ok=True)
+        shutil.copytree(STATIC, site / "static", ignore=SERVER_ONLY, dirs_exist_ok=True)
         page = (STATIC / "index.html").read_text(encoding="utf-8")
         head = (HERE / "head.html").read_text(encoding="utf-8")
         (site / "index.html").write_text(page.replace(SERVER_SCRIPT, head), encoding="utf-8")
-        listed = cards(model)
-        write_json(site / "networks/networks.json", listed)  # begins with the one in use
-        for one in listed:
-            shutil.copy(model.with_name(one["file"]), site / "networks")
+        write_json(site / "networks/networks.json", cards(model))  # begins with the one in use
+        for card in cards(model):
+            shutil.copy(model.with_name(card["file"]), site / "networks")
         add_litert(site / "litert", Path(temporary) / "npm")
         add_service_worker(site, model.name)
         shutil.rmtree(out, ignore_errors=True)
@@ -71,12 +61,7 @@ def build(model: Path, out: Path) -> None:
 
 
 def add_litert(folder: Path, work: Path) -> None:
-    """Add LiteRT for the web, in the version of package-lock.json.
-
-    Args:
-        folder: where it goes.
-        work: a new folder to install npm's packages in.
-    """
+    """Add LiteRT for the web, as package-lock.json has it; npm puts its packages into ``work``."""
     npm = shutil.which("npm")
     if npm is None:
         raise PipelineError("npm is missing, which brings LiteRT for the web; install Node.js")
@@ -97,20 +82,17 @@ def add_litert(folder: Path, work: Path) -> None:
 
 
 def add_service_worker(site: Path, first: str) -> None:
-    """Add the service worker, which keeps all files that are there now, of the networks the first.
-
-    The others are kept once they are asked for.
-    """
+    """Add the service worker, which keeps other networks than ``first`` once they are asked for."""
     files = {}
     for path in find_files(site):
         digest = base64.b64encode(hashlib.sha256(path.read_bytes()).digest()).decode()
         files[path.relative_to(site).as_posix()] = f"sha256-{digest}"  # as browsers check it
     version = hashlib.sha256(json.dumps(files).encode()).hexdigest()[:12]
-    later = [name for name in files if name.endswith(".tflite") and Path(name).name != first]
-    at_once = {name: digest for name, digest in files.items() if name not in later}
-    listed = json.dumps({"./": at_once.pop("index.html"), **at_once}, indent=2)
+    for later in {path.name for path in site.glob("networks/*.tflite")} - {first}:
+        del files[f"networks/{later}"]
+    files["./"] = files.pop("index.html")
     source = (HERE / SERVICE_WORKER).read_text(encoding="utf-8")
-    head = f'const VERSION = "{version}";\nconst FILES = {listed};\n\n'
+    head = f'const VERSION = "{version}";\nconst FILES = {json.dumps(files, indent=2)};\n\n'
     (site / SERVICE_WORKER).write_text(head + source, encoding="utf-8")
 
 

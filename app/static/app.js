@@ -26,6 +26,7 @@ export function start(classify, compare) {
   let blank = 0; // the last change that left nothing; answers to older ones are out of date
   let read = 0; // the change that the last answer is about
   let reading = false;
+  let unreadable = ""; // what is wrong with a file that was given
 
   element("undo").addEventListener("click", () => pad.undo());
   element("clear").addEventListener("click", () => pad.clear());
@@ -57,12 +58,14 @@ export function start(classify, compare) {
     try {
       await pad.take(file);
     } catch {
-      element("problem").textContent = "This file is no picture that the browser can show.";
+      unreadable = "This file is no picture that the browser can show.";
+      element("problem").textContent = unreadable;
     }
   }
 
   function changed() {
     drawn++;
+    unreadable = "";
     pad.show();
     element("hint").hidden = !pad.blank;
     element("undo").ariaDisabled = element("clear").ariaDisabled = String(pad.blank);
@@ -93,7 +96,7 @@ export function start(classify, compare) {
         showOthers([]);
         if (error instanceof Unreadable) read = change;
       }
-      element("problem").textContent = problem;
+      element("problem").textContent = problem || unreadable;
       if (read < change) await new Promise((resume) => setTimeout(resume, PAUSE));
     }
     reading = false;

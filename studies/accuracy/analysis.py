@@ -13,7 +13,7 @@ from digits.data.dataset import Images
 from digits.evaluation import figures, metrics, statistics
 from studies import analysis, pictures
 from studies.analysis import Findings, as_markdown, estimate, interval, mean_and_std, percent
-from studies.images import LABEL_ERRORS, read_images, testing, unconfirmed
+from studies.images import LABEL_ERRORS, read_images
 from studies.study import Study
 
 DEV = 10_000  # images, of MNIST's 60,000 for training, that choose
@@ -24,7 +24,7 @@ TRAINING = 3  # times the work of a prediction: forward, and back for activation
 def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
     """Describe what was tried, and the chosen recipes: settings that are measured on test."""
     images = read_images(study.dataset, table)
-    tests = testing(images)
+    tests = np.flatnonzero(images.sources == 1)
     labels = images.labels[tests]
     described, ensembles, tta = {}, {}, {}
     for name, setting in study.settings.items():
@@ -47,18 +47,14 @@ def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
     )
 
 
-def describe_tried(table: pd.DataFrame) -> list[dict[str, Any]]:
+def describe_tried(table: pd.DataFrame) -> list[dict[Any, Any]]:
     """Return what each recipe reached on dev: means over its seeds, in the order of the recipes."""
-    found = []
-    for name, rows in table.groupby("setting", sort=False):
-        counts = rows[["epochs", "parameters", "macs", "images"]].iloc[0].astype(int)
-        work = TRAINING * counts["macs"] * counts["epochs"] * counts["images"] / 1e12
-        found.append(
-            {"recipe": name, "seeds": len(rows), "work": round(float(work), 1)}
-            | counts[["epochs", "parameters"]].to_dict()
-            | rows[[*MEASURED]].mean().round(6).to_dict()
-        )
-    return found
+    by_recipe = table.groupby("setting", sort=False)
+    found = by_recipe[["epochs", "parameters", "macs", "images"]].first().astype(int)
+    work = TRAINING * found["macs"] * found["epochs"] * found["images"] / 1e12
+    found = found[["epochs", "parameters"]].assign(seeds=by_recipe.size(), work=work.round(1))
+    found = found.join(by_recipe[[*MEASURED]].mean().round(6))
+    return found.reset_index(names="recipe").to_dict("records")
 
 
 def describe(
@@ -67,22 +63,16 @@ def describe(
     """Return the accuracies on test, of single networks and of their ensemble.
 
     ``probabilities`` are (networks, n, 10), of networks that one ``recipe`` trained, labels (n,).
-
-    Returns:
-        recipe; ``single``: mean, std and the mean's 95 % interval, the accuracies by seed, and the
-        mean without the label errors; ``ensemble``: of the mean probabilities, accuracy, Wilson's
-        95 % interval, the number misclassified, how many of these are label errors, and the
-        accuracy without these.
+    Intervals are of 95 %: of the mean of the single ones, and Wilson's of the ensemble's accuracy.
     """
     correct = probabilities.argmax(axis=2) == labels
     together = probabilities.mean(axis=0).argmax(axis=1) == labels
-    sound = np.ones(len(labels), bool)
-    sound[unconfirmed(len(labels))] = False
+    sound = ~np.isin(np.arange(len(labels)), LABEL_ERRORS)
     low, high = statistics.wilson_interval(int(together.sum()), len(labels))
     return {
         "recipe": recipe,
         "single": {
-            **analysis.mean_and_interval(correct.mean(axis=1)),
+            **analysis.mean_and_interval(pd.Series(correct.mean(axis=1))),
             "accuracies": correct.mean(axis=1).round(6).tolist(),
             "without_label_errors": round(float(correct[:, sound].mean()), 6),
         },
@@ -134,8 +124,7 @@ def markdown(tried: list[dict[str, Any]], chosen: Mapping[str, Any]) -> str:
 
 def draw_tried(tried: list[dict[str, Any]], tta: Mapping[str, bool]) -> Figure:
     """Show each recipe's error on dev without and with TTA; ``tta``: how chosen ones are used."""
-    figure = Figure(figsize=(9, 0.4 * len(tried) + 1.2), layout="constrained")
-    panels = figure.subplots(1, 2, sharex=True, sharey=True)
+    figure, panels = pictures.rows([one["recipe"] for one in tried], 9, 0.4, 1.2, 2, sharex=True)
     kinds = ("without", "dev_accuracy", False), ("with", "dev_tta_accuracy", True)
     for panel, (title, key, with_tta) in zip(panels, kinds, strict=True):
         for row, one in enumerate(tried):
@@ -151,7 +140,6 @@ def draw_tried(tried: list[dict[str, Any]], tta: Mapping[str, bool]) -> Figure:
                 capsize=3,
             )
         panel.set(title=f"{title} test-time augmentation", xlabel="error on dev, %")
-        pictures.name_rows(panel, [one["recipe"] for one in tried])
     figure.supxlabel(f"{DEV:,} dev images, 95 % intervals; a diamond is chosen", fontsize=9)
     return figure
 

@@ -1,19 +1,18 @@
 """Hold every published figure against the runs of the study."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from scipy import stats
 
 from digits import config
 from digits.config import Section
-from digits.errors import PipelineError
 from digits.evaluation.figures import COLOURS
+from digits.io import CURVES
 from studies import analysis, pictures
 from studies.analysis import Findings
 from studies.study import Study
@@ -27,7 +26,6 @@ METRICS = {
     "test_loss": "test loss",
 }
 INCONCLUSIVE = "inconclusive"
-NOT_RUN = "The runs are still to be made."
 SHORT = ["source", "network", "figure", "published", "ours", "verdict"]
 ALL = 70_000
 # Of ALL; S3 drew its own.
@@ -39,9 +37,6 @@ MISTAKES = {
     "test_as_published": "S3: 6,000 of the test images were trained on",
 }
 BEST = "S2 and S4 watched the test set: the epoch is chosen by it"
-# Columns of the kept curves, as `digits.training.fit` has them.
-CURVES = ["epoch", "phase", "loss", "cross_entropy", "accuracy"]
-CURVES += ["dev_loss", "dev_cross_entropy", "dev_accuracy", "learning_rate"]
 
 
 class Claim(Section):
@@ -53,14 +48,7 @@ class Claim(Section):
 
     source: Annotated[str, Field(pattern=r"^S[0-4]$")]
     network: str
-    metric: Literal[
-        "train_accuracy",
-        "running_accuracy",
-        "running_loss",
-        "dev_accuracy",
-        "test_accuracy",
-        "test_loss",
-    ]
+    metric: Annotated[str, Field(pattern=f"^({'|'.join(METRICS)})$")]
     published: Annotated[float, Field(ge=0)]
     mistake: str
     setting: str | None = None
@@ -81,17 +69,25 @@ class Claims(Section):
 
 def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
     """Judge every claim by the runs that are there."""
-    path = folder / "claims.yaml"
-    claims = config.check(Claims, config.read_yaml(path), str(path)).claims
-    verdicts = [judge(claim, table) for claim in claims]
-    rows, found = tabulate(verdicts), [priced(one) for one in prices(study, table, folder)]
+    verdicts = [judge(claim, table) for claim in read(folder / "claims.yaml")]
+    rows = tabulate(verdicts)
+    found = [
+        {key: one[key] for key in ("mistake", "setting", "seeds")}
+        | {"test accuracy, points": analysis.estimate(one, "+.3f")}
+        for one in prices(study, table, folder)
+    ]
     texts = {
         "tables.md": analysis.as_markdown(rows, left=list(map(str, rows))),
         "short.md": analysis.as_markdown(rows[SHORT], left=SHORT),
-        "prices.md": analysis.as_markdown(found, ("mistake", "setting")) if found else NOT_RUN,
+        "prices.md": analysis.as_markdown(found, ("mistake", "setting")),
         "runs.md": analysis.analyse(study, table, folder).tables["tables.md"],
     }
     return Findings(verdicts, texts, {"verdicts.png": draw(verdicts)})
+
+
+def read(path: Path) -> list[Claim]:
+    """Return the claims of a YAML file."""
+    return config.check(Claims, config.read_yaml(path), str(path)).claims
 
 
 def judge(claim: Claim, runs: pd.DataFrame) -> dict[str, Any]:
@@ -102,7 +98,7 @@ def judge(claim: Claim, runs: pd.DataFrame) -> dict[str, Any]:
     figure is one run. Where the published one was measured on other images than ours, the interval
     has the standard deviation of the difference between two such draws too.
     """
-    values = runs[claim.metric][runs["setting"] == claim.setting].dropna().to_numpy()
+    values = runs[claim.metric][runs["setting"] == claim.setting].dropna()
     found = predict(values, claim)
     verdict, reason = decide(claim, found, len(values))
     own = claim.model_dump(exclude={"inconclusive"})
@@ -117,19 +113,22 @@ def prices(study: Study, runs: pd.DataFrame, folder: Path) -> list[dict[str, Any
     found = []
     for setting, own in study.settings.items():
         rows = runs[runs["setting"] == setting]
-        for name in [one for one in MISTAKES if one in (own.sets or study.sets)]:
-            gains = (rows[f"{name}_accuracy"] - rows["test_accuracy"]).dropna()
-            found.append((MISTAKES[name], setting, gains))
+        gains = {
+            mistake: (rows[f"{name}_accuracy"] - rows["test_accuracy"]).dropna()
+            for name, mistake in MISTAKES.items()
+            if name in (own.sets or study.sets)
+        }
         if own.watch == "test":
             seeds = rows["seed"][rows["running_accuracy"].notna()]
             paths = [folder / f"runs/{setting}-all-{seed}.npz" for seed in seeds]
-            found.append((BEST, setting, pd.Series(map(best, paths), dtype=float)))
-    return [
-        {"mistake": mistake, "setting": setting, "seeds": len(gains)}
-        | analysis.paired(gains.round(6).to_numpy())
-        for mistake, setting, gains in found
-        if len(gains)
-    ]
+            gains[BEST] = pd.Series(map(best, paths), dtype=float)
+        found += [
+            {"mistake": mistake, "setting": setting, "seeds": len(gain)}
+            | analysis.paired(gain.round(6))
+            for mistake, gain in gains.items()
+            if len(gain)
+        ]
+    return found
 
 
 def best(path: Path) -> float:
@@ -137,12 +136,6 @@ def best(path: Path) -> float:
     with np.load(path) as kept:
         accuracies = kept["curves"][:, CURVES.index("dev_accuracy")]
     return float(accuracies.max() - accuracies[-1])
-
-
-def priced(one: dict[str, Any]) -> dict[str, Any]:
-    """Return the row of a mistake's table."""
-    named = {key: one[key] for key in ("mistake", "setting", "seeds")}
-    return named | {"test accuracy, points": analysis.estimate(one, "+.3f")}
 
 
 def sampling(claim: Claim, share: float) -> float:
@@ -157,19 +150,15 @@ def sampling(claim: Claim, share: float) -> float:
     return float(np.sqrt(2 * share * (1 - share) / count * (1 - count / ALL)))
 
 
-def predict(values: NDArray[np.floating], claim: Claim) -> dict[str, float | None]:
+def predict(values: pd.Series, claim: Claim) -> dict[str, float | None]:
     """Return mean and standard deviation of the runs and the ends of the interval for one more."""
-    if not len(values):
-        return dict.fromkeys(("mean", "std", "low", "high"))
-    found = analysis.mean_and_interval(values)
-    if len(values) > 1:
-        mean, std = values.mean(), values.std(ddof=1) * np.sqrt(1 + 1 / len(values))
-        drawn = stats.norm.ppf(0.975) * sampling(claim, float(mean))
-        half = np.hypot(stats.t.ppf(0.975, len(values) - 1) * std, drawn)
-        highest = np.inf if claim.metric.endswith("loss") else 1
-        ends = {"low": mean - half, "high": min(mean + half, highest)}
-        found |= {name: analysis.rounded(end) for name, end in ends.items()}
-    return found
+    mean, std = values.mean(), values.std()
+    of_one_more = np.hypot(std, std / np.sqrt(len(values)))
+    drawn = stats.norm.ppf(0.975) * sampling(claim, mean)
+    half = np.hypot(stats.t.ppf(0.975, len(values) - 1) * of_one_more, drawn)
+    high = mean + half if claim.metric.endswith("loss") else min(mean + half, 1)
+    ends = {"low": analysis.rounded(mean - half), "high": analysis.rounded(high)}
+    return analysis.mean_and_interval(values) | ends
 
 
 def decide(claim: Claim, interval: dict[str, float | None], seeds: int) -> tuple[str, str | None]:
@@ -218,32 +207,23 @@ def pair(one: dict[str, Any], first: str, between: str, second: str) -> str:
 
 def draw(verdicts: list[dict[str, Any]]) -> Figure:
     """Show the errors, published and ours, with the interval of one more run, and the verdict."""
-    accuracies = [one for one in verdicts if one["metric"].endswith("accuracy")]
-    shown = [one for one in accuracies if one["mean"] is not None]
-    if not shown:
-        raise PipelineError("runs.csv has no run of any claim")
-    figure = Figure(figsize=(10, 0.4 * len(shown) + 1.5), layout="constrained")
-    axes = figure.subplots()
+    every = pd.DataFrame(verdicts)
+    shown = every[every["metric"].str.endswith("accuracy") & every["mean"].notna()]
+    errors = 100 * (1 - shown[["mean", "low", "high", "published"]].astype(float))
+    figures = shown["metric"].map(METRICS).str.removesuffix(", %")
+    names = shown["source"] + " " + shown["setting"] + ", " + figures
+    figure, (axes,) = pictures.rows(list(names), 10, 0.4, 1.5)
+    rows = np.arange(len(shown))
     bar: Any = {"color": COLOURS[0], "linewidth": 3, "alpha": 0.5}
-    beside: Any = {"xycoords": ("axes fraction", "data"), "va": "center"}
     diamond: Any = {"markerfacecolor": "none", "markeredgecolor": COLOURS[2]}
-    for row, one in enumerate(shown):
-        if one["low"] is not None:
-            axes.plot([100 * (1 - one[end]) for end in ("high", "low")], [row, row], **bar)
-        axes.plot(100 * (1 - one["mean"]), row, "o", color=COLOURS[0])
-        axes.annotate(one["verdict"], (1.01, row), **beside)
-        axes.plot(100 * (1 - one["published"]), row, "D", markersize=8, **diamond)
-    pictures.name_rows(
-        axes,
-        [
-            f"{one['source']} {one['setting']}, {METRICS[one['metric']].removesuffix(', %')}"
-            for one in shown
-        ],
-    )
+    axes.plot(errors[["high", "low"]].T, [rows, rows], **bar)
+    axes.plot(errors["mean"], rows, "o", color=COLOURS[0], label="mean of our seeds")
+    axes.plot([], [], label="one more run, 95 %", **bar)
+    axes.plot(errors["published"], rows, "D", markersize=8, **diamond)
+    axes.plot([], [], "D", label="published", **diamond)
+    for row, verdict in enumerate(shown["verdict"]):
+        axes.annotate(verdict, (1.01, row), xycoords=("axes fraction", "data"), va="center")
     axes.set_xlim(left=0)
     axes.set_xlabel("error, % of images")
-    axes.plot([], [], "o", color=COLOURS[0], label="mean of our seeds")
-    axes.plot([], [], label="one more run, 95 %", **bar)
-    axes.plot([], [], "D", label="published", **diamond)
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure

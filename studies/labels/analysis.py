@@ -14,7 +14,7 @@ from digits.errors import PipelineError
 from digits.evaluation import figures
 from studies import analysis
 from studies.analysis import Findings, percent
-from studies.images import read_images, testing, unconfirmed
+from studies.images import LABEL_ERRORS, read_images
 from studies.labels import confident
 from studies.study import Study
 
@@ -37,7 +37,7 @@ def held_out(
     total, count = np.zeros((len(labels), 10)), np.zeros((len(labels), 1))
     for setting, fold, seed in zip(table["setting"], table["fold"], table["seed"], strict=True):
         parts = StratifiedKFold(study.folds or 2, shuffle=True, random_state=seed)
-        test = list(parts.split(np.zeros(len(labels)), labels))[int(fold)][1]
+        test = list(parts.split(labels, labels))[int(fold)][1]
         path = folder / f"runs/{setting}-all-fold{fold:.0f}-{seed}.npz"
         total[test] += analysis.probabilities(path, "test", len(test))
         count[test] += 1
@@ -60,9 +60,9 @@ def describe(
         digit; ``unconfirmed``, of the test images whose label people did not confirm: how many
         there are, their share with its interval, how many are doubtful, how many misclassified.
     """
-    labels, tests = images.labels, testing(images)
+    labels, tests = images.labels, np.flatnonzero(images.sources == 1)
     wrong = probabilities.argmax(axis=1) != labels
-    people = tests[unconfirmed(len(tests))]
+    people = tests[np.isin(np.arange(len(tests)), LABEL_ERRORS)]
     joint = confident.joint(labels, probabilities)
     return {
         "images": len(labels),
@@ -82,11 +82,8 @@ def describe(
 
 
 def draw(images: Images, doubtful: pd.DataFrame) -> Figure:
-    """Show the images with their label, what the networks predict, and how surely."""
-    titles = [
-        f"label {row.label}\n{row.suggested}? {row.suggested_probability:.0%}"
-        for row in doubtful.itertuples()
-    ]
+    """Show the images with their label and what the networks predict."""
+    titles = [f"label {row.label}\npredicted {row.suggested}" for row in doubtful.itertuples()]
     return figures.images(images.pixels[doubtful["id"].to_numpy()], titles)
 
 

@@ -62,7 +62,7 @@ def describe(
         effects(short[short["block"] != block], factors, "test_error").assign(block=int(block))
         for block in sorted(short["block"].unique())
     ]
-    longer = effects(long, factors, "test_error", interactions=False) if len(long) else None
+    longer = effects(long, factors, "test_error", interactions=False) if len(long) else long
     others = [factor for factor in factors if factor != SCHEDULE]
     rates = {}
     for name, sign in RATES.items():
@@ -84,7 +84,7 @@ def describe(
         "bootstrap": bootstrap(short, factors, folder, len(labels)),
         "without_a_block": pd.concat(without).query("order == 1").to_dict("records"),
         "additions": additions(study, table),
-        "long": [] if longer is None else longer.to_dict("records"),
+        "long": longer.to_dict("records"),
         "settings": settings(short, brier),
     }
 
@@ -148,10 +148,10 @@ def effects(
     design = np.column_stack([blocks, *terms.to_numpy().T])
     fit = sm.OLS(rows[outcome].to_numpy(float), design).fit(cov_type=errors, use_t=True)
     last = slice(-terms.shape[1], None)
-    ends = 2 * np.column_stack([fit.params, fit.conf_int(alpha=0.05)])[last]
+    found = pd.DataFrame(2 * fit.conf_int()[last], columns=["low", "high"])
+    found["effect"] = 2 * fit.params[last]
     if outcome in LOGARITHMS:
-        ends = np.expm1(ends)
-    found = pd.DataFrame(ends, columns=["effect", "low", "high"])
+        found = found.apply(np.expm1)
     found = found.assign(outcome=outcome, term=terms.columns, se=2 * fit.bse[last])
     found = found.assign(order=found["term"].str.count(":") + 1, p=fit.pvalues[last])
     found["p_corrected"] = found.groupby("order")["p"].transform(lambda p: statistics.holm(list(p)))
@@ -169,16 +169,15 @@ def additions(study: Study, table: pd.DataFrame) -> list[dict[str, Any]]:
     error = 1 - table.pivot_table(index="seed", columns="setting", values="test_accuracy")
     found = []
     for name, base in study.pairs:
-        pair = error.reindex(columns=[name, base]).dropna().to_numpy()
-        ratio = analysis.paired(np.log(pair[:, 0] / pair[:, 1]))
+        pair = error.reindex(columns=[name, base]).dropna()
+        ratio: Any = analysis.paired((pair[name] / pair[base]).apply(np.log))
         if ratio["p"] is not None:
-            ends = zip(("effect", "low", "high"), ("mean", "low", "high"), strict=True)
-            found.append(
-                {"setting": name, "images": study.images[0], "metric": "test_error"}
-                | {to: round(float(np.expm1(ratio[key] or 0)), 6) for to, key in ends}
-                | {"points": round(float((pair[:, 0] - pair[:, 1]).mean()), 6)}
-                | {"blocks": len(pair), "p": ratio["p"]}
-            )
+            one: dict[str, Any] = {"setting": name, "images": study.images[0]}
+            for key, end in (("effect", "mean"), ("low", "low"), ("high", "high")):
+                one[key] = round(float(np.expm1(ratio[end])), 6)
+            points = round(float((pair[name] - pair[base]).mean()), 6)
+            one |= {"points": points, "blocks": len(pair), "p": ratio["p"]}
+            found.append(one | {"metric": "test_error"})
     return analysis.corrected(found)
 
 

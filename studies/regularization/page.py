@@ -49,8 +49,7 @@ def findings(described: dict[str, Any]) -> Findings:
         "checks.md": checks(described),
     }
     effects, interactions = draw_effects(described), draw_interactions(described)
-    drawn = {"effects.png": effects, "interactions.png": interactions}
-    return Findings(described, tables, drawn)
+    return Findings(described, tables, {"effects.png": effects, "interactions.png": interactions})
 
 
 def of(described: dict[str, Any], outcome: str, order: int = 1) -> list[dict[str, Any]]:
@@ -265,8 +264,9 @@ def draw_effects(described: dict[str, Any]) -> Figure:
     """Show what every factor does to test error, train error and the gap between them."""
     found = by_term(described, "test_error")
     order = list(found)
-    figure = Figure(figsize=(10, 0.42 * len(order) + 1.9), layout="constrained")
-    panels = figure.subplots(1, len(MEASURED), sharex=True, sharey=True)
+    figure, panels = pictures.rows(
+        list(map(named, order)), 10, 0.42, 1.9, len(MEASURED), sharex=True
+    )
     for axes, outcome in zip(panels, MEASURED, strict=True):
         for one in described["by_block"]:
             row = order.index(one["term"]) + 0.25
@@ -283,9 +283,9 @@ def draw_effects(described: dict[str, Any]) -> Figure:
 def draw_interactions(described: dict[str, Any]) -> Figure:
     """Show what every two factors do together to the test error."""
     found = of(described, "test_error", order=2)
-    figure = Figure(figsize=(7, 0.36 * len(found) + 1.3), layout="constrained")
-    axes = figure.subplots()
-    _forest(axes, found, [one["term"] for one in found])
+    order = [one["term"] for one in found]
+    figure, (axes,) = pictures.rows(list(map(named, order)), 7, 0.36, 1.5)
+    _forest(axes, found, order)
     axes.set_xlabel("interaction, % of the test error")
     figure.supxlabel(LEGEND, fontsize=9)
     return figure
@@ -299,4 +299,3 @@ def _forest(axes: Axes, found: list[dict[str, Any]], order: list[str]) -> None:
         axes.plot([100 * one["low"], 100 * one["high"]], [row, row], color=colour, linewidth=2)
         axes.plot(effect, row, "o", color=colour, markerfacecolor=filling)
     axes.axvline(0, color="black", linewidth=0.8)
-    pictures.name_rows(axes, [named(term) for term in order])

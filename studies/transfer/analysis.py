@@ -65,8 +65,7 @@ def markdown(summary: dict[str, Any]) -> str:
 
 def draw(table: pd.DataFrame) -> Figure:
     """Show the error of each training on each set, and the mean of each state."""
-    figure = Figure(figsize=(9, 3.8), layout="constrained")
-    panels = figure.subplots(1, len(SETS), sharey=True)
+    figure, panels = pictures.rows(list(NAMES.values()), 9, 0, 3.8, len(SETS))
     for panel, (kind, title) in zip(panels, SETS.items(), strict=True):
         errors = 100 * (1 - table[kind])
         for row, name in enumerate(NAMES.values()):
@@ -75,5 +74,4 @@ def draw(table: pd.DataFrame) -> Figure:
             panel.plot([of_state.mean()] * 2, [row - 0.3, row + 0.3], color=colour, linewidth=2)
         panel.set(title=title, xlabel="error, %")
         panel.set_xlim(0, 1.08 * errors.max())
-        pictures.name_rows(panel, list(NAMES.values()))
     return figure

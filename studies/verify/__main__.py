@@ -45,11 +45,7 @@ Row = dict[str, str]
 
 def main() -> None:
     """Check everything and print a table."""
-    parser = argparse.ArgumentParser(
-        prog="python -m studies.verify",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = argparse.ArgumentParser(prog="python -m studies.verify", description=__doc__)
     seed = random.SystemRandom().randrange(1000, 2**31 - NEW)
     parser.add_argument("--seed", type=int, default=seed, help="of the first run; default: any")
     arguments = parser.parse_args()

@@ -1,10 +1,9 @@
 """The page in a real browser: that of the server, and where it says ``either`` the site's, too."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -14,26 +13,12 @@ from playwright.sync_api import Browser, CDPSession, FilePayload, Page, Route, e
 
 from app import drawing
 from app.classifier import Classifier
-from bench import strokes
+from bench import photos, strokes
 from tests.app.serving import Server
-from tests.app.visitor import (
-    DIGITS,
-    STOPWATCH,
-    draw,
-    line,
-    on_screen,
-    press,
-    seen,
-    settle,
-    wait,
-    watch,
-)
+from tests.app.visitor import DIGITS, draw, line, on_screen, press, seen, settle, visit, wait
 
 pytestmark = pytest.mark.browser
 
-LEFT = Image.Transpose.ROTATE_90
-SIZE = {"width": 360, "height": 740}
-PHONE: Any = {"viewport": SIZE, "is_mobile": True, "has_touch": True, "device_scale_factor": 3}
 # Has the page get a file in an event, as a person gives it.
 GIVE = """([way, bytes]) => {
     const data = new DataTransfer();
@@ -54,12 +39,11 @@ def home(page: Page, server: Server) -> Page:
 @pytest.fixture
 def phone(browser: Browser, server: Server) -> Iterator[Page]:
     """Return the server's page on a phone."""
-    page = browser.new_page(**PHONE)
-    complaints = watch(page)
-    page.goto(server.url)
-    yield page
-    page.close()
-    assert complaints == []
+    size = {"width": 360, "height": 560}
+    options = {"is_mobile": True, "has_touch": True, "device_scale_factor": 3}
+    with visit(browser, viewport=size, **options) as page:
+        page.goto(server.url)
+        yield page
 
 
 def touch(session: CDPSession, kind: str, *points: tuple[float, float]) -> None:
@@ -78,34 +62,32 @@ def swipe(session: CDPSession, path: list[tuple[float, float]]) -> None:
 
 def ink(page: Page) -> float:
     """Return how much of the paper is covered, in percent."""
-    covered: float = page.evaluate(
-        """() => {
-            const pad = document.getElementById("pad");
-            const { data } = pad.getContext("2d").getImageData(0, 0, pad.width, pad.height);
-            return data.filter((value, at) => at % 4 === 3 && value > 127).length / data.length;
-        }"""
+    shares = page.locator("#pad").evaluate(
+        """(pad) => pad.getContext("2d").getImageData(0, 0, pad.width, pad.height).data
+            .filter((value, at) => at % 4 === 3 && value > 127).length / pad.width / pad.height"""
     )
-    return 400 * covered
+    return 100 * float(shares)
 
 
 def test_shows_what_the_networks_predict(page: Page, either: str, model: Path) -> None:
     page.goto(either)
     classifier = Classifier(model)
-    for digit, lines in DIGITS.items():
+    for number, lines in enumerate((*DIGITS.values(), DIGITS[4][:1])):  # half a 4 is anything
         draw(page, lines)
-        assert settle(page) == digit
+        digit = settle(page)
+        assert digit == number or number == 10
         expected = classifier.probabilities(seen(page)).tolist()
         assert expected[digit] == max(expected)
-        bars = [bar.split() for bar in page.get_by_role("listitem").all_inner_texts()]
-        for number, (probability, bar) in enumerate(zip(expected, bars, strict=True)):
-            percent = int(100 * probability + 0.5)
-            shown = {0: [], 100: [">99", "%"]}.get(percent, [str(percent), "%"])
-            assert bar == [str(number), *shown]
         lengths = page.locator(".track").evaluate_all(
             """(tracks) => tracks.map((track) =>
                 new DOMMatrix(getComputedStyle(track, "::before").transform).a)"""
         )
-        assert lengths == pytest.approx(expected, abs=0.001)
+        assert lengths == pytest.approx(expected, abs=0.01)
+        bars = [bar.split() for bar in page.get_by_role("listitem").all_inner_texts()]
+        for at, (length, bar) in enumerate(zip(lengths, bars, strict=True)):
+            percent = int(100 * length + 0.5)
+            shown = {0: [], 100: [">99", "%"]}.get(percent, [str(percent), "%"])
+            assert bar == [str(at), *shown]
         page.keyboard.press("Escape")
     page.get_by_text("What do other networks predict?").click()
     agreement, rows = page.locator("#agreement"), page.locator("#networks tr")
@@ -117,23 +99,6 @@ def test_shows_what_the_networks_predict(page: Page, either: str, model: Path) -
     expect(rows).to_have_count(0)
     draw(page, DIGITS[7])
     expect(agreement).to_have_text("2 of 2 networks predict 7.")
-
-
-def test_predicts_within_50_milliseconds(page: Page, either: str) -> None:
-    page.goto(either)
-    draw(page, DIGITS[1])
-    settle(page)
-    page.keyboard.press("Escape")
-    page.evaluate(STOPWATCH)
-    start, *path = on_screen(page, DIGITS[3][0])
-    page.mouse.move(*start)
-    page.mouse.down()
-    for point in path:
-        page.mouse.move(*point)
-        page.wait_for_timeout(100)
-    times = page.evaluate("times")
-    assert len(times) > 0.8 * len(path)
-    assert median(times) < 50
 
 
 def test_predicts_while_the_pen_is_down_and_says_so_at_the_end(home: Page) -> None:
@@ -148,21 +113,6 @@ def test_predicts_while_the_pen_is_down_and_says_so_at_the_end(home: Page) -> No
     expect(home.get_by_role("status")).to_have_text("")  # of a screen reader
     home.mouse.up()
     expect(home.get_by_role("status")).to_have_text(re.compile(r"^7, >?\d+\s% sure$"))
-
-
-def test_asks_for_nothing_while_the_paper_is_blank(page: Page, server: Server) -> None:
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(server.url, wait_until="networkidle")
-    expect(page.get_by_text("Draw a digit here")).to_be_visible()
-    page.keyboard.press("Backspace")
-    page.get_by_role("button", name="Clear").press("Enter")
-    page.wait_for_timeout(100)
-    assert {url.removeprefix(server.url).partition("/")[0] for url in asked} == {"", "static"}
-    draw(page, DIGITS[1])
-    expect(page.get_by_text("Draw a digit here")).to_be_hidden()
-    settle(page)
-    assert f"{server.url}classify" in asked
 
 
 SLOW_FETCH = """
@@ -183,8 +133,14 @@ def test_asks_one_question_at_a_time_and_shows_the_newest_answer(
 ) -> None:
     page.add_init_script(SLOW_FETCH)
     page.goto(server.url)
+    expect(page.get_by_text("Draw a digit here")).to_be_visible()
+    page.keyboard.press("Backspace")
+    page.get_by_role("button", name="Clear").press("Enter")
+    page.wait_for_timeout(100)
+    assert page.evaluate("sent") == []  # while the paper is blank
     draw(page, DIGITS[4])
     assert settle(page) == 4
+    expect(page.get_by_text("Draw a digit here")).to_be_hidden()
     assert page.evaluate("[most, asking]") == [1, 0]
     pictures = page.evaluate("sent.splice(0).map((png) => [...new Uint8Array(png)])")
     assert 2 <= len(pictures) < 20
@@ -204,21 +160,18 @@ def test_asks_one_question_at_a_time_and_shows_the_newest_answer(
 
 @pytest.mark.parametrize("way", ["choose", "paste", "drop"])
 def test_a_photo_is_classified_until_something_is_drawn(page: Page, either: str, way: str) -> None:
-    paper = strokes.draw(DIGITS[3], strokes.PLACEMENTS["medium, centred"]).resize((700, 500))
-    shadow = np.asarray(paper) * np.linspace(1, 0.4, 700)
-    turned, exif = Image.fromarray(shadow.astype(np.uint8)).transpose(LEFT), Image.Exif()
-    file, exif[0x112] = BytesIO(), 6  # to be turned to the right
-    turned.save(file, "JPEG", exif=exif)
+    digit = drawing.normalise(strokes.draw(DIGITS[3], strokes.PLACEMENTS["medium, centred"]))
+    photo = photos.photograph(digit[None], "turned", np.random.default_rng(0))
     page.goto(either)
     draw(page, DIGITS[1])
     if way == "choose":
-        picker, kind = page.locator("#photo"), "image/jpeg"
-        picker.set_input_files([FilePayload(name="a.txt", mimeType="text/plain", buffer=b"three")])
+        picker = page.locator("#photo")
+        picker.set_input_files([FilePayload(name="a", mimeType="image/jpeg", buffer=b"three")])
         sentence = "This file is no picture that the browser can show."
         expect(page.get_by_role("alert")).to_have_text(sentence)
-        picker.set_input_files([FilePayload(name="a", mimeType=kind, buffer=file.getvalue())])
+        picker.set_input_files([FilePayload(name="a", mimeType="image/jpeg", buffer=photo)])
     else:
-        page.evaluate(GIVE, [way, list(file.getvalue())])
+        page.evaluate(GIVE, [way, list(photo)])
     expect(page.locator("#digit")).to_have_text("3")
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("#digit")).to_have_text("?")
@@ -226,29 +179,13 @@ def test_a_photo_is_classified_until_something_is_drawn(page: Page, either: str,
     assert settle(page) == 7
 
 
-def use(page: Page, way: str) -> None:
-    """Use a button with the mouse or the keyboard, or press a key."""
-    button = page.get_by_role("button", name=way.removeprefix("Tab to "))
-    if way.startswith("Tab"):
-        page.keyboard.press("Tab")
-        expect(button).to_be_focused()
-        page.keyboard.press("Enter")
-    elif way in {"Undo", "Clear"}:
-        button.click()
-    else:
-        page.keyboard.press(way)
+@pytest.mark.parametrize("ways", ["Control+z, Escape", "Backspace, Delete", "Tab Enter, Tab Enter"])
+def test_strokes_are_taken_back_one_by_one_or_all(home: Page, ways: str) -> None:
+    def use(keys: str) -> None:
+        for key in keys.split():
+            home.keyboard.press(key)
 
-
-@pytest.mark.parametrize(
-    ("undo", "clear"),
-    [
-        ("Undo", "Clear"),
-        ("Control+z", "Escape"),
-        ("Backspace", "Delete"),
-        ("Tab to Undo", "Tab to Clear"),
-    ],
-)
-def test_strokes_are_taken_back_one_by_one_or_all(home: Page, undo: str, clear: str) -> None:
+    undo, clear = ways.split(",")
     first, second = DIGITS[4]
     draw(home, [first])
     settle(home)
@@ -256,11 +193,11 @@ def test_strokes_are_taken_back_one_by_one_or_all(home: Page, undo: str, clear: 
     draw(home, [second])
     assert settle(home) == 4
     assert (seen(home) != one).any()
-    use(home, undo)
+    use(undo)
     settle(home)
     np.testing.assert_array_equal(seen(home), one)
     assert ink(home) > 1
-    use(home, clear)
+    use(clear)
     assert ink(home) == 0
     expect(home.locator("#digit")).to_have_text("?")
     expect(home.get_by_role("status")).to_have_text("")
@@ -288,7 +225,6 @@ def test_strokes_end_as_they_should(home: Page) -> None:
 
 
 def test_a_finger_draws_and_the_page_stays(phone: Page) -> None:
-    phone.set_viewport_size({"width": 360, "height": 560})
     session = phone.context.new_cdp_session(phone)
     swipe(session, on_screen(phone, DIGITS[1][0][::-1]))  # upwards, as if to scroll
     assert settle(phone) == 1
@@ -322,16 +258,6 @@ def test_a_palm_leaves_nothing(phone: Page) -> None:
     np.testing.assert_array_equal(seen(phone), with_palm)
 
 
-def test_a_pen_draws(home: Page) -> None:
-    session = home.context.new_cdp_session(home)
-    path = on_screen(home, DIGITS[0][0])
-    kinds = ["mousePressed", *["mouseMoved"] * (len(path) - 2), "mouseReleased"]
-    for kind, (x, y) in zip(kinds, path, strict=True):
-        event = {"type": kind, "x": x, "y": y, "button": "left", "buttons": 1}
-        session.send("Input.dispatchMouseEvent", {**event, "clickCount": 1, "pointerType": "pen"})
-    assert settle(home) == 0
-
-
 def test_every_screen_shows_all_of_it_sharply_without_scrolling(phone: Page) -> None:
     draw(phone, DIGITS[3])
     assert settle(phone) == 3
@@ -344,7 +270,6 @@ def test_every_screen_shows_all_of_it_sharply_without_scrolling(phone: Page) -> 
         boxes = phone.locator("#digit, #certainty, figure, #pad, button, #bars").evaluate_all(
             "(parts) => parts.map((part) => part.getBoundingClientRect().toJSON())"
         )
-        assert len(boxes) == 8
         for box in boxes:
             assert 0 <= box["left"] <= box["right"] <= width, (width, box)
             assert 0 <= box["top"] <= box["bottom"] <= height, (width, box)
@@ -367,53 +292,19 @@ def test_is_legible_in_light_and_dark(home: Page, scheme: Any) -> None:
     draw(home, DIGITS[0])
     home.emulate_media(color_scheme=scheme)  # the ink on the paper follows
     home.wait_for_timeout(200)
-    levels = np.array(home.evaluate(COLOURS)) / 255
-    linear = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
-    paper, ground, ink, *texts = linear @ [0.2126, 0.7152, 0.0722]  # WCAG's relative luminance
-    assert (paper > 0.5) == (scheme == "light")
-    for one, other, least in ((ink, paper, 7), *((text, ground, 4.5) for text in texts)):
-        assert (max(one, other) + 0.05) / (min(one, other) + 0.05) >= least
-
-
-COLOURS = """() => {
-    const style = (selector) => getComputedStyle(document.querySelector(selector));
-    const pad = document.getElementById("pad");
-    const { data } = pad.getContext("2d").getImageData(0, 0, pad.width, pad.height);
-    const inked = data.findIndex((value, at) => at % 4 === 3 && value === 255) - 3;
-    const rgb = (colour) => colour.match(/\\d+/g).slice(0, 3).map(Number);
-    const texts = ["h1", "#certainty", "#digit"].map((selector) => rgb(style(selector).color));
-    const grounds = [".paper", "body"].map((selector) => rgb(style(selector).backgroundColor));
-    return [...grounds, [...data.slice(inked, inked + 3)], ...texts];
-}"""
+    for selector, least in (("#pad", 7), ("h1", 4.5), ("#certainty", 4.5), ("#digit", 4.5)):
+        shot = Image.open(BytesIO(home.locator(selector).screenshot())).convert("RGB")
+        levels = np.asarray(shot) / 255
+        linear = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
+        luminance = linear @ [0.2126, 0.7152, 0.0722]  # WCAG's relative luminance
+        assert (np.median(luminance) > 0.5) == (scheme == "light")
+        assert (luminance.max() + 0.05) / (luminance.min() + 0.05) >= least
 
 
 def test_the_docs_describe_the_routes(page: Page, server: Server) -> None:
     page.goto(f"{server.url}docs")
     for route in ("POST /classify", "POST /compare", "GET /healthz", "GET /metrics"):
         expect(page.get_by_role("heading", name=route)).to_be_visible()
-
-
-def test_no_script_or_style_of_others_can_run(browser: Browser, server: Server) -> None:
-    page = browser.new_page()
-    complaints = watch(page)
-    page.goto(server.url)
-    ran = page.evaluate(
-        """() => {
-            const script = document.createElement("script");
-            script.textContent = "window.ran = true;";
-            const style = document.createElement("style");
-            style.textContent = "body { display: none; }";
-            document.head.append(script, style);
-            return [window.ran === true, getComputedStyle(document.body).display];
-        }"""
-    )
-    page.close()
-    assert ran == [False, "grid"]
-    assert len(complaints) == 2
-
-
-def refusing(body: str) -> Callable[[Route], None]:
-    return lambda route: route.fulfill(status=503, body=body)
 
 
 def test_says_so_when_the_server_is_gone_or_refuses_and_goes_on_afterwards(
@@ -423,30 +314,24 @@ def test_says_so_when_the_server_is_gone_or_refuses_and_goes_on_afterwards(
     digit, problem = page.locator("#digit"), page.get_by_role("alert")
     with Server(model) as server:
         page.goto(server.url)
-        draw(page, DIGITS[7])
-        assert settle(page) == 7
-        page.keyboard.press("Escape")
     draw(page, DIGITS[0])
     expect(problem).to_have_text("The server does not answer. Trying again …")
+    asked: list[Route] = []
+
+    def refuse(route: Route) -> None:
+        asked.append(route)
+        route.fulfill(status=503, json={"detail": "Come back tomorrow."})
+
     with Server(model, "--port", server.port):
         expect(digit).to_have_text("0")
         expect(problem).to_have_text("")
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        for body, sentence in (
-            ('{"detail": "Come back tomorrow."}', "Come back tomorrow."),
-            ('{"oops": 1}', "The drawing could not be classified. Trying again …"),
-        ):
-            asked.clear()
-            page.route("**/classify", refusing(body))
-            draw(page, DIGITS[1])
-            expect(problem).to_have_text(sentence)
-            expect(digit).to_have_text("?")  # no longer that of another drawing
-            page.wait_for_timeout(500)
-            assert len(asked) < 4  # it waits between its tries
-            page.keyboard.press("Escape")
-            page.unroute("**/classify")
-            draw(page, DIGITS[7])
-            expect(digit).to_have_text("7")
-            expect(problem).to_have_text("")
+        page.route("**/classify", refuse)
+        draw(page, DIGITS[0])
+        expect(problem).to_have_text("Come back tomorrow.")
+        expect(digit).to_have_text("?")  # no longer that of another drawing
+        page.wait_for_timeout(500)
+        assert len(asked) < 4  # it waits between its tries
+        page.unroute("**/classify")
+        expect(digit).to_have_text("0")
+        expect(problem).to_have_text("")
         page.close()

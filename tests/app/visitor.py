@@ -1,13 +1,14 @@
 """What a person has and does: a browser, a handwriting, a mouse, and eyes for what goes wrong."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from math import cos, pi, sin
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 expect.set_options(timeout=30_000)  # a network is loaded beside other work
 
@@ -16,34 +17,20 @@ Strokes = Sequence[Sequence[Point]]
 
 CHROMIUM: Any = {  # what Playwright is to start
     "executable_path": shutil.which("chromium") or shutil.which("google-chrome"),
-    "args": [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-    ],
+    "args": ["--disable-gpu"],
 }
 
 
-# Notes the milliseconds from each movement to the frame with the change of the bars after it.
-STOPWATCH = """() => {
-    window.times = [];
-    let moved;
-    document.addEventListener("pointermove", (event) => { moved = event.timeStamp; }, true);
-    const note = (from) => requestAnimationFrame(() => times.push(performance.now() - from));
-    new MutationObserver(() => note(moved)).observe(document.getElementById("bars"), {
-        subtree: true, childList: true, attributes: true, characterData: true,
-    });
-}"""
-
-
-def watch(page: Page) -> list[str]:
-    """Return a list that fills with the page's errors, broken rules of the CSP among them."""
+@contextmanager
+def visit(browser: Browser, **options: Any) -> Iterator[Page]:
+    """Give a page; it must have no errors, broken rules of the CSP among them."""
     complaints: list[str] = []
-    page.on("console", lambda line: complaints.extend([line.text] * (line.type == "error")))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    return complaints
+    with browser.new_context(**options) as context:
+        page = context.new_page()
+        page.on("console", lambda line: complaints.extend([line.text] * (line.type == "error")))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        yield page
+    assert complaints == []
 
 
 def arc(x: float, y: float, across: float, down: float, start: float, end: float) -> list[Point]:
@@ -106,24 +93,16 @@ def settle(page: Page) -> int:
 
 def wait(page: Page, condition: str) -> None:
     """Wait for a condition in JavaScript; Playwright's own way is against the pages' CSP."""
-    met = page.evaluate(
-        f"""async () => {{
-            for (let tries = 0; tries < 500 && !({condition}); tries++) {{
-                await new Promise((resume) => setTimeout(resume, 20));
-            }}
-            return {condition};
-        }}"""
-    )
-    assert met, condition
+    for _ in range(500):
+        if page.evaluate(f"async () => {condition}"):
+            return
+        page.wait_for_timeout(20)
+    raise AssertionError(condition)
 
 
 def seen(page: Page) -> np.ndarray:
     """Return the picture that the page shows as the network's, (28, 28)."""
-    levels = page.evaluate(
-        """() => [...document.getElementById("seen").getContext("2d")
-            .getImageData(0, 0, 28, 28).data]"""
+    levels = page.locator("#seen").evaluate(
+        "(seen) => [...seen.getContext('2d').getImageData(0, 0, 28, 28).data]"
     )
-    rgba = np.array(levels, np.uint8).reshape(28, 28, 4)
-    assert (rgba[..., :3] == rgba[..., :1]).all()
-    assert (rgba[..., 3] == 255).all()
-    return rgba[..., 0]
+    return np.array(levels[::4], np.uint8).reshape(28, 28)

@@ -13,7 +13,7 @@ from tests.app.visitor import DIGITS, draw, settle
 
 def test_the_load_is_measured(model: Path) -> None:
     options = ["--connections", "1", "3", "--seconds", "1"]
-    output = measuring.run(["bench.server_load", "--model", model, *options]).output
+    output = measuring.run("bench.server_load", "--model", str(model), *options).output
     size = server_load.DRAWING.stat().st_size
     assert re.match(rf"{size:,} bytes a drawing; memory \d+\.\d MB\n", output)
     lines = re.findall(

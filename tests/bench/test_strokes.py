@@ -105,11 +105,6 @@ def test_a_dot_is_as_wide_as_the_pen_and_round() -> None:
     assert ink[50, 50] == 1
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match=r"none\.gz: expected .*No such file"):
-        strokes.read(tmp_path / "none.gz")
-
-
 def test_both_normalisations_see_the_same_pictures() -> None:
     digit = strokes.Digit.model_validate_json(json.dumps(SEVEN))
     python, javascript = strokes.normalise_both_ways([digit, digit])

@@ -11,11 +11,12 @@ from tests.workspace import write_data, write_params
 
 
 @pytest.fixture
-def standardized(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def standardized(
+    tmp_path: Path, noisy: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Work in a folder with what standardize wrote."""
-    noise = np.random.default_rng(0).normal(size=(700, 28, 28)).astype(np.float32)
-    sets = {"train": range(400), "dev": range(400, 420), "test": range(420, 700)}
-    write_data(tmp_path, noise, np.arange(700) % 10, sets)
+    sets = {"train": range(300), "dev": range(300, 340), "test": range(340, 400)}
+    write_data(tmp_path, *noisy, sets)
     write_params(tmp_path)
     monkeypatch.chdir(tmp_path)
 
@@ -44,13 +45,13 @@ def test_ours_is_compared_with_each_other_kind(monkeypatch: pytest.MonkeyPatch) 
     speeds = {"ours": 200, "a bare Keras fit": 80, "PyTorch": 160}
     monkeypatch.setattr(training, "apart", lambda name, kind: (speeds[kind], 20))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: True)
-    found = training.compare("lenet5_v2", 1)
+    found = training.compare("lenet5_v2")
     assert [(one["what"], one["wanted"], one["ratio"]) for one in found] == [
         ("training lenet5_v2, against a bare Keras fit", ">= 1.0", "2.5"),
         ("training lenet5_v2, against PyTorch", ">= 0.9", "1.25"),
     ]
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert len(training.compare("dense", 1)) == 1
+    assert len(training.compare("dense")) == 1
 
 
 def test_every_swift_is_compared_with_the_article(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,18 +5,6 @@ import pytest
 
 from tests.workspace import ROOT, run
 
-PACKAGE = """
-import importlib, sys
-importlib.import_module(sys.argv[1])
-print("digits" in sys.modules, "tensorflow" in sys.modules)
-"""
-
-
-@pytest.mark.parametrize("package", ["bench", "stages", "studies"])
-def test_what_imports_tensorflow_imports_digits_before(package: str) -> None:
-    assert run(ROOT, "-c", PACKAGE, package)[0] == "True False\n"
-
-
 CONVOLUTION = """
 import os
 os.environ.pop("TF_ENABLE_ONEDNN_OPTS", None)  # which these tests hand on

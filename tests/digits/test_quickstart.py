@@ -6,8 +6,7 @@ import pytest
 
 from digits import quickstart
 from digits.errors import PipelineError
-
-ROOT = Path(__file__).parents[2]
+from tests.workspace import ROOT
 
 
 def test_a_downloaded_zip_and_another_folder_are_refused_before_anything_is_made(

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import pytest
 import yaml
 
 from digits import repro
-from tests.workspace import environment, run, start
+from tests.workspace import run, start
 
 # Each stage notes that it begins and ends, and copies its inputs into its output.
 WORK = """
@@ -45,16 +44,12 @@ def project(tmp_path: Path) -> Path:
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Return what a plain `dvc repro` makes of the project."""
     folder = make_project(tmp_path_factory.mktemp("plain"))
-    dvc(folder, "repro")
+    run(folder, "dvc", "repro")
     return outcome(folder)
 
 
-def dvc(folder: Path, *command: str) -> None:
-    subprocess.run(["dvc", *command, "-q"], cwd=folder, env=environment(), check=True)
-
-
 def make_project(folder: Path) -> Path:
-    dvc(folder, "init", "--no-scm")
+    run(folder, "dvc", "init", "--no-scm")
     for name, text in {"work.py": WORK, "raw": "raw", "notes": "notes"}.items():
         (folder / name).write_text(text)
     stages = {}

@@ -40,13 +40,9 @@ def stop(folder: Path, name: str, sign: Callable[[], bool], how: signal.Signals)
 
 def take_outputs(folder: Path) -> dict[Path, bytes]:
     """Return the content of what a training wrote, and take it away as DVC does."""
-    found = [
-        path
-        for top in ("models", "plots", "data/predictions")
-        for path in (folder / top).rglob("*.*")
-    ]
-    content = {path: path.read_bytes() for path in found}
-    for path in found:
+    tops = ("models", "plots", "data/predictions")
+    content = {path: path.read_bytes() for top in tops for path in (folder / top).rglob("*.*")}
+    for path in content:
         path.unlink()
     return content
 

@@ -11,8 +11,8 @@ import pytest
 from digits import config
 from digits.config import Architecture, Split
 from digits.data.dataset import Dataset
+from digits.io import CURVES
 from studies import runs
-from studies.claims.analysis import CURVES
 from studies.runs import Run
 from studies.study import Small
 from tests.studies.conftest import ROOT, noise

@@ -3,7 +3,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pytest
 
@@ -12,6 +11,9 @@ from digits.data import splits
 from digits.errors import PipelineError
 
 MNIST_CLASSES = [6903, 7877, 6990, 7141, 6824, 6313, 6876, 7293, 6825, 6958]
+LABELS = np.random.RandomState(0).permutation(
+    np.repeat(np.arange(10, dtype=np.uint8), MNIST_CLASSES)
+)
 PUBLISHED: dict[str, Any] = {
     "seed": 42,
     "scheme": "resplit",
@@ -21,16 +23,11 @@ PUBLISHED: dict[str, Any] = {
 }
 
 
-def labels(counts: list[int] = MNIST_CLASSES) -> npt.NDArray[np.uint8]:
-    """Return as many labels of each class as in MNIST, in no order."""
-    return np.random.RandomState(0).permutation(np.repeat(np.arange(10, dtype=np.uint8), counts))
-
-
 def divide(images: int = 70_000, **changes: Any) -> pd.DataFrame:
     """Divide images labelled as MNIST's, of which the last seventh is the testing file."""
     sources = (np.arange(images) >= images * 6 // 7).astype(np.uint8)
     split = Split.model_validate(PUBLISHED | changes)
-    return splits.divide(labels()[:images], sources, split)
+    return splits.divide(LABELS[:images], sources, split)
 
 
 def sizes(table: pd.DataFrame) -> dict[str, int]:
@@ -44,7 +41,7 @@ def test_published_sizes_share_only_the_surplus() -> None:
     assert ((table["train"] == 1) & (table["test"] == 1)).sum() == 6_000
     assert not ((table["dev"] == 1) & ((table["train"] == 1) | (table["test"] == 1))).any()
     assert table["id"].tolist() == list(range(70_000))
-    assert table["label"].tolist() == labels().tolist()
+    assert table["label"].tolist() == LABELS.tolist()
 
 
 @pytest.mark.parametrize(

@@ -56,17 +56,6 @@ def test_figures_are_those_counted_by_hand() -> None:
     assert all(value == round(value, 6) for value in measured.values())
 
 
-def test_phases_are_measured_on_dev_and_test() -> None:
-    measured = np.arange(20, 40)
-    phases = np.stack([probabilities(wrong)[measured] for wrong in (WRONG, [20], [])])
-    assert metrics.measure_phases(LABELS, phases, ROWS) == [
-        {"phase": 1, "dev": 0.75, "test": 0.666667},
-        {"phase": 2, "dev": 0.875, "test": 1},
-        {"phase": 3, "dev": 1, "test": 1},
-    ]
-    assert metrics.measure_phases(LABELS, phases[:0], ROWS) == []
-
-
 def test_worst_errors_are_the_most_confident_ones_first() -> None:
     labels = np.ones(5, np.uint8)
     rows = np.zeros((5, 10), np.float32)

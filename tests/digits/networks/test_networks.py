@@ -1,15 +1,9 @@
-from functools import cache
-from typing import Any
-
 import keras
 import numpy as np
 import pytest
 
-from digits import config, networks
 from digits.errors import PipelineError
-
-ARCHITECTURES = config.load().architectures
-
+from tests.digits.training.conftest import build
 
 # What the sources say of their networks, in the words of `described`. He et al. 2016 for the blocks
 # of resnet34; where the shape changes, the shortcut is projected by a convolution of 1x1.
@@ -92,22 +86,16 @@ WORDS = {
 }
 
 
-@cache
-def build(name: str, **changes: Any) -> keras.Model:
-    recipe = ARCHITECTURES[name].model_copy(update=changes)
-    return networks.build(name, recipe, mean=33.0, std=78.0)
-
-
 def layers(model: keras.Model, kind: type[keras.Layer]) -> list[keras.Layer]:
     return [layer for layer in model.layers if isinstance(layer, kind)]
 
 
 def described(model: keras.Model) -> str:
     """Return the layers in a few words each; an activation counts as a layer of its own."""
-    return ", ".join(map(_described, model.layers[1:]))
+    return ", ".join(in_words(layer) for layer in model.layers[1:])
 
 
-def _described(layer: keras.Layer) -> str:
+def in_words(layer: keras.Layer) -> str:
     config = layer.get_config()
     text = WORDS[type(layer).__name__].format(**config)
     if (strides := config.get("strides", (1, 1))) != (1, 1):

@@ -1,11 +1,13 @@
-"""A small data set and recipes that a test trains in a second."""
+"""A small data set, networks, and recipes that a test trains in a second."""
 
+from functools import cache
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
-from digits import config
+from digits import config, networks
 from digits.config import Architecture
 from digits.data.dataset import Dataset
 
@@ -23,6 +25,13 @@ PHASES = {  # of the network `tiny`
         "all": {"epochs": 3, "schedule": CYCLE, "learning_rate": {"from": 0.001, "to": 0.01}},
     },
 }
+
+
+@cache
+def build(name: str, **changes: Any) -> keras.Model:
+    """Return the network of an architecture, shared: no test may rely on its weights."""
+    how = ARCHITECTURES[name].model_copy(update=changes)
+    return networks.build(name, how, mean=33.0, std=78.0)
 
 
 def recipe(**changes: Any) -> Architecture:

@@ -65,9 +65,9 @@ def test_a_digest_is_the_same_in_every_version_of_python(tmp_path: Path) -> None
     """`ast.dump` leaves out other fields in each; 3.12 gave functions and classes one more."""
     module = tmp_path / "module.py"
     module.write_text(
-        'class A[0]:\n    """Prose."""\n'.replace("[0]", "(B, c=1)")
-        + "    x: int | None = None\n\n    async def f(self, *a, k=-1.5e-3, **b) -> str:\n"
-        + "        return f'{self.x:>4} {a!r}' if b else [*a, {1: ...}, lambda y: y @ 2]\n"
+        'class A(B, c=1):\n    """Prose."""\n    x: int | None = None\n\n'
+        "    async def f(self, *a, k=-1.5e-3, **b) -> str:\n"
+        "        return f'{self.x:>4} {a!r}' if b else [*a, {1: ...}, lambda y: y @ 2]\n"
     )
     assert identity.digest(module).startswith("f98d8968217c2de3")
     module.write_text("")

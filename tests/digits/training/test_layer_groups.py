@@ -7,24 +7,19 @@ import numpy as np
 import pytest
 
 from digits import networks
-from digits.config import ByGroup
 from digits.errors import PipelineError
 from digits.training import layer_groups
-from tests.digits.training.conftest import recipe
+from tests.digits.training.conftest import build, recipe
 
 PHASE = {"epochs": 1, "learning_rate": 0.001}
 
 
-def build(network: str) -> keras.Model:
-    return networks.build("mine", recipe(network=network, width=1, batch_norm=True), 33.0, 78.0)
+def build_tiny() -> keras.Model:
+    return networks.build("mine", recipe(network="tiny"), 33.0, 78.0)
 
 
-@pytest.fixture(scope="module")
-def resnet34() -> keras.Model:
-    return build("resnet34")
-
-
-def test_the_groups_of_resnet34_go_from_stem_to_head(resnet34: keras.Model) -> None:
+def test_the_groups_of_resnet34_go_from_stem_to_head() -> None:
+    resnet34 = build("resnet34")
     layers = [layer for layer in resnet34.layers if layer.weights]
     groups = [layer_groups.of_layer(layer, "resnet34") for layer in layers]
     assert tuple(dict.fromkeys(groups)) == layer_groups.names("resnet34")
@@ -41,29 +36,22 @@ def test_the_groups_of_resnet34_go_from_stem_to_head(resnet34: keras.Model) -> N
 
 
 def test_a_frozen_backbone_keeps_its_kernels_while_its_batch_norm_learns(tiny: str) -> None:
-    model = build(tiny)
+    model = build_tiny()
     before = {variable.path: np.array(variable) for variable in model.variables}
-    layer_groups.set_trainable(model, tiny, "head")
-    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
     images = np.random.default_rng(0).normal(size=(64, 28, 28, 1)).astype(np.float32)
-    model.fit(images, np.arange(64) % 10, epochs=2, verbose=0)
-    moved = {v.path for v in model.variables if not np.array_equal(v, before[v.path])}
+
+    def moved_by_training(trainable: str) -> set[str]:
+        layer_groups.set_trainable(model, tiny, trainable)
+        model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
+        model.fit(images, np.arange(64) % 10, epochs=2, verbose=0)
+        return {v.path for v in model.variables if not np.array_equal(v, before[v.path])}
+
+    moved = moved_by_training("head")
     still = {path for path in before if "conv/" in path or "seed_generator" in path}
     assert before.keys() - moved <= still
     assert not {path for path in moved if "conv/" in path}
     assert {f"stem_norm/{part}" for part in ("gamma", "beta", "moving_mean")} <= moved
-
-    layer_groups.set_trainable(model, tiny, "all")
-    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
-    model.fit(images, np.arange(64) % 10, verbose=0)
-    kernel = model.get_layer("stem_conv").kernel
-    assert not np.array_equal(kernel, before["stem_conv/kernel"])
-
-
-def test_rates_rise_by_the_same_factor_from_stem_to_head() -> None:
-    rates = layer_groups.rates(ByGroup(**{"from": 1e-6, "to": 1e-1}), "resnet34")
-    assert list(rates) == ["stem", "group1", "group2", "group3", "group4", "head"]
-    assert list(rates.values()) == pytest.approx([1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1])
+    assert "stem_conv/kernel" in moved_by_training("all")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +79,7 @@ def test_a_backbone_comes_back_from_its_weights_file_unless_some_are_no_numbers(
     tiny: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "backbone.weights.h5"
-    first, second = build(tiny), build(tiny)
+    first, second = build_tiny(), build_tiny()
     layer_groups.backbone(first, tiny).save_weights(path)
     head = second.get_layer("probabilities").get_weights()
     layer_groups.load_backbone(second, tiny, path)
@@ -106,16 +94,14 @@ def test_a_backbone_comes_back_from_its_weights_file_unless_some_are_no_numbers(
         layer_groups.load_backbone(second, tiny, path)
 
 
-def test_weights_of_another_backbone_or_no_weights_are_refused(
-    tiny: str, resnet34: keras.Model, tmp_path: Path
-) -> None:
+def test_weights_of_another_backbone_or_no_weights_are_refused(tiny: str, tmp_path: Path) -> None:
     expected = r"expected the weights of the backbone of resnet34 \(21,295,424 in 180 arrays\)"
     path = tmp_path / "other.weights.h5"
-    layer_groups.backbone(build(tiny), tiny).save_weights(path)
+    layer_groups.backbone(build_tiny(), tiny).save_weights(path)
     whole = path.read_bytes()
     for content in (whole, whole[:1000], b"weights"):
         path.write_bytes(content)
         with pytest.raises(PipelineError, match=expected):
-            layer_groups.load_backbone(resnet34, "resnet34", path)
+            layer_groups.load_backbone(build("resnet34"), "resnet34", path)
     with pytest.raises(FileNotFoundError, match=r"none\.weights\.h5"):
-        layer_groups.load_backbone(resnet34, "resnet34", tmp_path / "none.weights.h5")
+        layer_groups.load_backbone(build("resnet34"), "resnet34", tmp_path / "none.weights.h5")

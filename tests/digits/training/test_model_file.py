@@ -4,16 +4,15 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from digits import networks
 from digits.training import model_file
-from tests.digits.training.conftest import ARCHITECTURES
+from tests.digits.training.conftest import build
 
 
 def trained() -> keras.Model:
     """Build a network of one initialization and compile it, as after a training."""
     keras.utils.clear_session()
     keras.utils.set_random_seed(7)
-    model = networks.build("lenet5_v2", ARCHITECTURES["lenet5_v2"], 33.0, 78.0)
+    model = build.__wrapped__("lenet5_v2")
     model.compile("adam", "sparse_categorical_crossentropy")
     return model
 

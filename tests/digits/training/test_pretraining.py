@@ -69,9 +69,6 @@ def test_what_cannot_be_ends_before_any_training(data: Dataset, tmp_path: Path, 
     assert "none.weights.h5 is missing; params.yaml has it as architectures.mine.pret" in (
         refusal(missing, data, tmp_path)
     )
-    assert "architectures.mine has pretrained: letters, which needs a backbone" in refusal(
-        {"pretrained": "letters"}, data, tmp_path
-    )
     imagenet = {"url": "https://127.0.0.1:1/model.safetensors"}
     assert "cannot be had" in refusal(
         {**LETTERS, "pretrained": "imagenet", "imagenet": imagenet}, data, tmp_path
