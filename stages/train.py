@@ -9,7 +9,9 @@ learning rate, models/NAME/ shows how. An interrupted training goes on from chec
 """
 
 import argparse
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +31,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.train", description=__doc__)
     parser.add_argument("name", help="an architecture of params.yaml")
     name = parser.parse_args().name
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not as nohup has it
+        signal.signal(signal.SIGINT, _end)
     values = config.load()
     recipe = config.architecture(values, name)
     check_versions(values.versions)
@@ -65,6 +69,12 @@ def main() -> None:
         f"{name}: {len(table)} epochs{best}; dev accuracy {last['dev_accuracy']:.4f} there; "
         f"wrote {folder}/model.keras, {curves} and its predictions"
     )
+
+
+def _end(number: int, frame: object) -> None:
+    """End at once: where Ctrl-C raises an exception inside TensorFlow, that may crash."""
+    os.write(2, b"train: interrupted; the same command goes on from here\n")
+    os._exit(130)
 
 
 def write_predictions(path: Path, trained: Trained, data: dataset.Dataset) -> int:
