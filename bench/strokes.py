@@ -13,6 +13,7 @@ import struct
 import subprocess
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -33,6 +34,7 @@ UNPACKED = 2**28  # bytes at most
 CANVAS = 100  # pixels on each side
 FINER = 8  # drawn so much larger, then averaged, as a browser smooths edges
 BATCH = 100  # digits a worker has at a time
+REFUSED = -1  # in place of a class
 
 Coordinate = Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)]
 Point = tuple[Coordinate, Coordinate]
@@ -105,8 +107,8 @@ def measure(digits: Sequence[Digit], classifier: Classifier) -> pd.DataFrame:
 
     Returns:
         One row for each picture: ``label``, ``donor``, ``placement``, the classes ``predicted``
-        after the normalisation in Python and ``javascript`` after the other, and ``difference``,
-        the mean one between the pixels of the two in grey levels.
+        after the normalisation in Python and ``javascript`` after the other, or ``REFUSED``, and
+        ``difference``, the mean one between the pixels of the two in grey levels.
     """
     starts = tqdm(range(0, len(digits), BATCH))
     normalise = joblib.delayed(normalise_both_ways)
@@ -115,14 +117,23 @@ def measure(digits: Sequence[Digit], classifier: Classifier) -> pd.DataFrame:
     rows = [(one.label, one.source[:3], name) for one in digits for name in PLACEMENTS]
     table = pd.DataFrame(rows, columns=["label", "donor", "placement"])
     for name, normalised in (("predicted", python), ("javascript", javascript)):
-        table[name] = [classifier.probabilities(image).argmax() for image in normalised]
+        table[name] = [
+            classifier.probabilities(image).argmax() if image.any() else REFUSED
+            for image in normalised
+        ]
     return table.assign(difference=np.abs(python.astype(int) - javascript).mean(axis=(1, 2)))
 
 
 def normalise_both_ways(digits: Sequence[Digit]) -> NDArray[np.uint8]:
-    """Return the images of digits in all placements, (2, n, 28, 28), first Python's."""
+    """Return the images of digits in all placements, (2, n, 28, 28), first Python's.
+
+    They are blank where a picture is refused.
+    """
     pictures = [draw(digit.strokes, place) for digit in digits for place in PLACEMENTS.values()]
-    python = [drawing.normalise(picture) for picture in pictures]
+    python = np.zeros((len(pictures), drawing.SIZE, drawing.SIZE), np.uint8)
+    for image, picture in zip(python, pictures, strict=True):
+        with suppress(PipelineError):
+            image[:] = drawing.normalise(picture)
     return np.stack([python, normalise_in_javascript(pictures)])
 
 
@@ -172,7 +183,8 @@ def report(table: pd.DataFrame) -> str:
     )
     accuracies.loc["mean"] = accuracies.mean()
     wrong = table[table["predicted"] != table["label"]]
-    errors = (wrong["label"].astype(str) + " as " + wrong["predicted"].astype(str)).value_counts()
+    predicted = wrong["predicted"].astype(str).replace(str(REFUSED), "none (refused)")
+    errors = (wrong["label"].astype(str) + " as " + predicted).value_counts()
     commonest = ", ".join(f"{error}: {count}" for error, count in errors.head(12).items())
     return "\n".join(
         [

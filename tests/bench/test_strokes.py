@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from app import drawing
+from app.classifier import Classifier
 from bench import strokes
 from digits.errors import PipelineError
 from tests.workspace import ROOT, run
@@ -112,6 +113,16 @@ def test_both_normalisations_see_the_same_pictures() -> None:
     for image, placement in zip(python[3:], strokes.PLACEMENTS.values(), strict=True):
         expected = drawing.normalise(strokes.draw(digit.strokes, placement))
         np.testing.assert_array_equal(image, expected)
+
+
+def test_a_digit_that_is_refused_counts_as_an_error(model: Path) -> None:
+    apart = [[(0.0, 0.0), (0.0, 60.0), (30.0, 60.0)], [(90.0, 0.0), (90.0, 60.0)]]  # an open 4
+    digit = strokes.Digit(label=4, source="abc", strokes=apart)
+    table = strokes.measure([digit], Classifier(model))
+    assert table["predicted"].tolist() == table["javascript"].tolist() == 3 * [strokes.REFUSED]
+    report = strokes.report(table)
+    assert "4 as none (refused): 3" in report
+    assert "| mean               |      0.00 |" in report
 
 
 def test_no_node_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
