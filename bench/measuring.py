@@ -10,9 +10,9 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import pandas as pd
 import psutil
@@ -24,7 +24,6 @@ from digits.training import identity
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench/results.csv"
-ROUNDS = 3
 # The commit that is measured, with a + where Python files or parameters are not as it has them.
 # Asked at once, since another may come meanwhile.
 CODE = git("rev-parse", "--short", "HEAD", cwd=ROOT)
@@ -54,8 +53,7 @@ def parser(module: str, doc: str | None) -> argparse.ArgumentParser:
 def run(*words: str, folder: Path = Path(), **environment: str) -> Used:
     """Run what follows ``python -m`` in ``folder``, with other variables, and say what it took.
 
-    Raises:
-        PipelineError: it failed; the last it wrote is in the message.
+    Raises PipelineError if it fails; the last it wrote is in the message.
     """
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
     began, memory = time.perf_counter(), 0
@@ -79,7 +77,7 @@ def run(*words: str, folder: Path = Path(), **environment: str) -> Used:
     return Used(time.perf_counter() - began, memory / 1e6, output)
 
 
-def take_turns(kinds: Mapping[str, Callable[[], T]], rounds: int = ROUNDS) -> dict[str, list[T]]:
+def take_turns(kinds: Mapping[str, Callable[[], T]], rounds: int = 3) -> dict[str, list[T]]:
     """Measure each kind once a round, every other round backwards, and print what comes out.
 
     What slows the machine for a while so meets all kinds.
@@ -118,10 +116,10 @@ def write(figures: Sequence[dict[str, str]]) -> None:
 
     Each takes the place of the older one of what it tells; the others stay.
     """
-    of = {"day": datetime.date.today().isoformat(), "code": CODE, "machine": machine()}
-    older: list[Any] = read().to_dict("records")
-    rows = {row["what"]: row for row in [*older, *(figure | of for figure in figures)]}
-    write_csv(RESULTS, pd.DataFrame(list(rows.values())))
+    day = datetime.date.today().isoformat()
+    new = pd.DataFrame(figures).assign(day=day, code=CODE, machine=machine())
+    by_what = pd.concat([read(), new]).groupby("what", sort=False, as_index=False)
+    write_csv(RESULTS, by_what.last())
     print(f"wrote {RESULTS.name}")
 
 
@@ -131,14 +129,8 @@ def read() -> pd.DataFrame:
 
 
 def machine() -> str:
-    """Write the CPU, its cores, the memory, the system, and versions.
-
-    And the newest instructions that oneDNN may use, where ``ONEDNN_MAX_CPU_ISA`` limits them.
-    """
-    found = []
-    for name in PACKAGES:
-        with suppress(PackageNotFoundError):
-            found.append(f"{name} {version(name)}")
+    """Write the CPU, its cores, memory, system, versions, and a limit to oneDNN's instructions."""
+    found = [f"{name} {one.version}" for name in PACKAGES for one in distributions(name=name)]
     if limit := os.environ.get("ONEDNN_MAX_CPU_ISA"):
         found.append(f"oneDNN with {limit} at most")
     memory = psutil.virtual_memory().total / 1e9

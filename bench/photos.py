@@ -70,13 +70,19 @@ def photograph(digits: NDArray[np.uint8], kind: str, rng: np.random.Generator) -
     width, height = (640, 480) if rng.random() < 0.5 else (480, 640)
     light = np.full((height, width), rng.uniform(190, 250))
     if kind in ("ruled", "squared"):
-        lines(light, kind, rng)
+        step, depth = rng.integers(24, 48), rng.uniform(0.75, 0.92)
+        for start in range(2):
+            light[start::step] *= depth
+            light[:, start::step] *= depth if kind == "squared" else 1
     share = rng.uniform(0.2, 0.35) if len(digits) > 1 else rng.uniform(0.2, 0.55)
     write(light, digits, share * min(width, height), rng)
     if kind == "table":
         light = on_table(light, rng)
-    if kind == "frame":
-        frame(light, rng)
+    if kind == "frame":  # a scanner's
+        wide = round(rng.uniform(0.015, 0.05) * min(light.shape))
+        edges = light[:wide], light[-wide:], light[:, :wide], light[:, -wide:]
+        for number in rng.permutation(4)[: rng.integers(1, 5)]:
+            edges[number][:] = rng.uniform(0, 60)
     light *= shade(kind, light.shape, rng)
     light += rng.normal(0, rng.uniform(8, 14) if kind == "noise" else 2.5, light.shape)
     image = Image.fromarray(light.clip(0, 255).astype(np.uint8))
@@ -95,22 +101,13 @@ def write(light: Light, digits: NDArray[np.uint8], size: float, rng: np.random.G
     pen = Image.new("L", (width, height))
     left = rng.uniform(0.1 * width, 0.9 * width - 1.1 * size * len(digits))
     top = rng.uniform(0.1 * height, 0.9 * height - size)
-    for digit in digits:
-        cut = Image.fromarray(digit).crop(Image.fromarray(digit).getbbox())
+    for digit in map(Image.fromarray, digits):
+        cut = digit.crop(digit.getbbox())
         scale = size / max(cut.size)
         larger = cut.resize((round(cut.width * scale) + 1, round(cut.height * scale) + 1))
         pen.paste(255, (round(left), round(top)), larger)
         left += 1.1 * size
     light *= 1 - np.asarray(pen) / 255 * (1 - rng.uniform(0.15, 0.5))
-
-
-def lines(light: Light, kind: str, rng: np.random.Generator) -> None:
-    """Print faint lines on a paper, in both directions if it is squared."""
-    step, depth = rng.integers(24, 48), rng.uniform(0.75, 0.92)
-    for start in range(2):
-        light[start::step] *= depth
-        if kind == "squared":
-            light[:, start::step] *= depth
 
 
 def on_table(light: Light, rng: np.random.Generator) -> Light:
@@ -124,14 +121,6 @@ def on_table(light: Light, rng: np.random.Generator) -> Light:
     corner = (width - sheet.width) // 2, (height - sheet.height) // 2
     table.paste(sheet.getchannel("L"), corner, sheet.getchannel("A"))
     return np.asarray(table).astype(float)
-
-
-def frame(light: Light, rng: np.random.Generator) -> None:
-    """Darken one edge or more, as a scanner does."""
-    wide = round(rng.uniform(0.015, 0.05) * min(light.shape))
-    edges = light[:wide], light[-wide:], light[:, :wide], light[:, -wide:]
-    for number in rng.permutation(4)[: rng.integers(1, 5)]:
-        edges[number][:] = rng.uniform(0, 60)
 
 
 def shade(kind: str, shape: tuple[int, ...], rng: np.random.Generator) -> Light:

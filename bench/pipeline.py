@@ -39,7 +39,7 @@ def main() -> None:
         raise PipelineError("something is out of date; `make repro` first")
     kinds = {
         "download to standardize, from a local mirror": (data_stages, "<= 20 s"),
-        "dvc repro, nothing to do": (repro, "<= 2.5 s"),
+        "dvc repro, nothing to do": (lambda: measuring.run("dvc", "repro").seconds, "<= 2.5 s"),
         "dvc exp run, nothing to do": (experiment, ""),
     }
     found = measuring.take_turns({kind: measure for kind, (measure, _) in kinds.items()})
@@ -57,11 +57,6 @@ def data_stages() -> float:
         return measuring.run(*command, folder=folder, MNIST_MIRROR=str(mirror.absolute())).seconds
 
 
-def repro() -> float:
-    """Return the seconds of a `dvc repro` with nothing to do."""
-    return measuring.run("dvc", "repro").seconds
-
-
 def experiment() -> float:
     """Return the seconds of an experiment with nothing to do, and remove it."""
     name = "bench-nothing"
@@ -74,7 +69,7 @@ def experiment() -> float:
 
 def on_copies(copies: int) -> Usage:
     """Run the stages on the data so many times over, in a folder of their own."""
-    used = {}
+    used: Usage = {}
     with tempfile.TemporaryDirectory(dir=".", prefix=".growth-") as temporary:
         folder = Path(temporary)
         for name in chain(*idx.FILES.values()):
@@ -82,9 +77,8 @@ def on_copies(copies: int) -> Usage:
         params = config.override(config.read_yaml(config.PATH), CHANGES, "growth")
         YAML().dump(params, folder / config.PATH)
         for stage in STAGES:
-            used[stage] = measuring.run(*f"stages.{stage}".split(), folder=folder)
-            seconds, megabytes, _ = used[stage]
-            print(f"{copies}x: {stage}: {seconds:.1f} s, {megabytes:,.0f} MB", flush=True)
+            used[stage] = one = measuring.run(*f"stages.{stage}".split(), folder=folder)
+            print(f"{copies}x: {stage}: {one.seconds:.1f} s, {one.megabytes:,.0f} MB", flush=True)
     return used
 
 
@@ -94,10 +88,11 @@ def growth(one: Usage, many: Usage) -> list[dict[str, str]]:
     for stage, now in many.items():
         before, what = one[stage], f"{stage}, {TIMES} x the data"
         bound = f"<= {1.2 * before.megabytes + 500:,.0f} MB"
-        seconds = [now.seconds], [before.seconds]
         memory = [now.megabytes], [before.megabytes]
-        found.append(measuring.figure(what, "s", f"<= {1.2 * TIMES:g}", *seconds))
-        found.append(measuring.figure(f"{what}: memory", "MB", bound, *memory))
+        found += [
+            measuring.figure(what, "s", f"<= {1.2 * TIMES:g}", [now.seconds], [before.seconds]),
+            measuring.figure(f"{what}: memory", "MB", bound, *memory),
+        ]
     return found
 
 

@@ -6,8 +6,6 @@ own parameters. Compares the files that dvc.lock hashes, the weights, curves and
 for byte. Minutes, on two CPU cores. Exit status 1: something differs.
 """
 
-import argparse
-import copy
 import hashlib
 import io
 import os
@@ -26,19 +24,22 @@ import pandas as pd
 from ruamel.yaml import YAML
 from tqdm import tqdm
 
+from bench import measuring
 from digits import config
 from digits.errors import PipelineError, run_stage
 from digits.git import git
 from digits.io import read_json, write_json
 
-ROOT = Path(__file__).parents[1]
+ROOT = measuring.ROOT
 LONG = "long"  # a training of more images than are read and drawn at once
+SMALL = {"dataset": "optdigits", "threads": 1, "split.train": 640, "split.test": 0.4}
+SMALL |= {"export.largest_drop": 1, "export.calibration_images": 100}
 DATA = ["convert", "resplit", "standardize"]
 
 
 def main() -> None:
     """Compare this folder with the revision named on the command line."""
-    parser = argparse.ArgumentParser(prog="python -m bench.same", description=__doc__)
+    parser = measuring.parser("same", __doc__)
     parser.add_argument("base", help="a revision of git; or, with --probe, a new folder")
     parser.add_argument("--only", nargs="*", help="these cases alone")
     parser.add_argument("--probe", action="store_true", help="train with this folder's code alone")
@@ -59,14 +60,13 @@ def main() -> None:
 def side_by_side(trees: list[Path], found: Path, only: list[str] | None) -> list[dict[str, Any]]:
     """Return what the code of each tree computes, by case and kind.
 
-    Raises:
-        PipelineError: a tree has no such program, or its run failed.
+    Raises PipelineError if a tree has no such program, or its run failed.
     """
     running = []
-    for number, tree in enumerate(trees):
+    for tree, name in zip(trees, ("base", "now"), strict=True):
         if not (tree / "bench/same.py").is_file():
             raise PipelineError("the revision has no bench/same.py; name a later one")
-        folder = found / ("base", "now")[number]
+        folder = found / name
         command = [sys.executable, "-m", "bench.same", "--probe", str(folder)]
         command += ["--only", *only] if only else []
         quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "TQDM_DISABLE": "1"}  # the bars of the stages
@@ -79,20 +79,14 @@ def side_by_side(trees: list[Path], found: Path, only: list[str] | None) -> list
 
 
 def report(before: dict[str, Any], now: dict[str, Any]) -> None:
-    """Print what is equal.
-
-    Raises:
-        PipelineError: not everything is.
-    """
-    kinds = list(dict.fromkeys(kind for case in [*before.values(), *now.values()] for kind in case))
-    table = pd.DataFrame("", sorted({*before, *now}), kinds)
-    for case, kind in np.ndindex(*table.shape):
-        name, column = str(table.index[case]), str(table.columns[kind])
-        sides = [one.get(name, {}).get(column) for one in (before, now)]
-        if sides != [None, None]:
-            table.iloc[case, kind] = "equal" if sides[0] == sides[1] else "DIFFERS"
-        if None in sides and sides != [None, None]:
-            table.iloc[case, kind] = "only before" if sides[0] else "new"
+    """Print what is equal. Raises PipelineError if not everything is."""
+    rows: dict[str, dict[str, str]] = {}
+    for case in sorted({*before, *now}):
+        old, new = before.get(case, {}), now.get(case, {})
+        rows[case] = dict.fromkeys(old, "only before") | dict.fromkeys(new, "new")
+        for kind in old.keys() & new.keys():
+            rows[case][kind] = "equal" if old[kind] == new[kind] else "DIFFERS"
+    table = pd.DataFrame(list(rows.values()), list(rows)).fillna("")
     print(table.to_markdown())
     wrong = table.index[table.isin(["DIFFERS", "only before"]).any(axis=1)]
     if len(wrong):
@@ -102,19 +96,18 @@ def report(before: dict[str, Any], now: dict[str, Any]) -> None:
 
 def probe(folder: Path, only: list[str] | None) -> None:
     """Train all cases with the code beside this file; write the digests as found.json."""
-    content = shortened(YAML(typ="safe", pure=True).load(ROOT / "params.yaml"))
-    pen = content["architectures"]["lenet5_pen"]["augment"]
-    content["architectures"] |= settings_of_studies(content)
-    long = copy.deepcopy(content)
-    long["split"].update(train=9000, test=500)
-    long["architectures"][LONG] = {**content["architectures"]["dense"], "augment": pen}
+    content = config.override(config.read_yaml(ROOT / "params.yaml"), SMALL, "same")
+    recipes = content["architectures"]
+    for entry in recipes.values():
+        shorten(entry)
+    recipes |= settings_of_studies(recipes)
+    drawn = recipes["dense"] | {"augment": recipes["lenet5_pen"]["augment"]}
+    more = {"split.train": 9000, "split.test": 500, f"architectures.{LONG}": drawn}
+    cases = [(content, 1, list(recipes)), (config.override(content, more, LONG), 6, [LONG])]
     found: dict[str, Any] = {}
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "log.txt").open("w") as log, redirect_stdout(log):
-        for values, repeats, names in (
-            (content, 1, list(content["architectures"])),
-            (long, 6, [LONG]),
-        ):
+        for values, repeats, names in cases:
             work = folder / f"work{repeats}"
             write_raw(work / "data/raw", repeats)
             YAML().dump(values, work / "params.yaml")
@@ -135,17 +128,6 @@ def probe(folder: Path, only: list[str] | None) -> None:
     write_json(folder / "found.json", found)
 
 
-def shortened(content: Any) -> Any:
-    """Return the parameters with small data and short trainings."""
-    content = copy.deepcopy(content)
-    content |= {"dataset": "optdigits", "threads": 1}
-    content["split"].update(train=640, test=0.4)
-    content["export"].update(largest_drop=1, calibration_images=100)
-    for entry in content["architectures"].values():
-        shorten(entry)
-    return content
-
-
 def shorten(entry: Any) -> None:
     """Give an architecture two epochs, or one a phase, of few images a batch."""
     entry["batch_size"] = 32
@@ -159,24 +141,22 @@ def shorten(entry: Any) -> None:
         entry["range_test"] = {"batches": 20, "lowest": 1e-4}
 
 
-def settings_of_studies(content: Any) -> dict[str, Any]:
+def settings_of_studies(recipes: dict[str, Any]) -> dict[str, Any]:
     """Return an architecture for each setting of a study that differs from all before."""
     from studies import study
 
     os.chdir(ROOT)
+    known = [dumped(config.Architecture.model_validate(entry)) for entry in recipes.values()]
     unique: dict[str, Any] = {}
     for name in sorted(path.parent.name for path in study.STUDIES.glob("*/study.yaml")):
         for setting, _, recipe in study.recipes(study.read(name), name):
-            entry = recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
-            shorten(entry)
-            if entry not in [*map(dumped, content["architectures"].values()), *unique.values()]:
+            if (entry := dumped(recipe)) not in [*known, *unique.values()]:
                 unique[f"{name}_{setting}"] = entry
     return unique
 
 
-def dumped(entry: Any) -> Any:
-    """Return a shortened architecture with all defaults."""
-    recipe = config.Architecture.model_validate(entry)
+def dumped(recipe: config.Architecture) -> Any:
+    """Return a recipe with all defaults, shortened."""
     found = recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
     shorten(found)
     return found
@@ -229,10 +209,9 @@ def _predictions(name: str) -> list[bytes]:
     with np.load(f"data/predictions/{name}.npz") as content:
         probabilities = content["probabilities"]
     labels = pd.read_csv("data/split.csv")["label"].to_numpy()
-    predicted = probabilities.argmax(axis=1)
-    rows = np.arange(len(labels))
+    rows, predicted = np.arange(len(labels)), probabilities.argmax(axis=1)
     pairs = np.stack([probabilities[rows, predicted], probabilities[rows, labels]], axis=1)
-    return [predicted.astype(np.int64).tobytes(), np.ascontiguousarray(pairs).tobytes()]
+    return [predicted.astype(np.int64).tobytes(), pairs.tobytes()]
 
 
 def studies(folder: Path) -> dict[str, Any]:

@@ -55,10 +55,7 @@ def attack(port: int, bodies: int, seed: int) -> tuple[Counter[int], int, float]
     """Send hostile bodies to the server at a port of this machine, and good requests meanwhile.
 
     Returns how often it answered with which status, how many good requests there were, and the
-    seconds that the slowest of them took.
-
-    Raises:
-        PipelineError: an answer was not what it should be.
+    seconds that the slowest took. Raises PipelineError for an answer that should be another.
     """
     expected, seconds = ask(port, GOOD), []
     with ThreadPoolExecutor(AT_ONCE) as pool:

@@ -1,9 +1,8 @@
 """Measure the server: requests a second, how long one takes, its CPU time and its memory.
 
-Starts ``python -m app`` with one worker and sends it the same drawing over and over, as Chromium
-sent it from the page, on as many connections at once as asked for, each waiting for its answer
-before it sends again. Client and server share the machine's cores; CPU time and memory are the
-server's.
+Starts ``python -m app`` with one worker and sends it one drawing of the page's over and over, on as
+many connections at once as asked for, each waiting for its answer before it sends again. Client and
+server share the machine's cores; CPU time and memory are the server's.
 
     python -m bench.server_load --connections 1 8 --seconds 10
     python -m bench.server_load --connections 8 8 --seconds 600

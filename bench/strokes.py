@@ -82,11 +82,7 @@ def main() -> None:
 
 
 def read(path: Path) -> list[Digit]:
-    """Read and check a file of strokes.
-
-    Raises:
-        PipelineError: it is missing, damaged, too large, or of another structure.
-    """
+    """Read strokes. Raises PipelineError if the file is missing, damaged, too large or wrong."""
     try:
         with gzip.open(path) as file:
             content = file.read(UNPACKED + 1)
@@ -105,10 +101,9 @@ def read(path: Path) -> list[Digit]:
 def measure(digits: Sequence[Digit], classifier: Classifier) -> pd.DataFrame:
     """Draw, normalise and classify every digit in every placement.
 
-    Returns:
-        One row for each picture: ``label``, ``donor``, ``placement``, the classes ``predicted``
-        after the normalisation in Python and ``javascript`` after the other, or ``REFUSED``, and
-        ``difference``, the mean one between the pixels of the two in grey levels.
+    Returns a row for each picture: ``label``, ``donor``, ``placement``, the classes ``predicted``
+    after the normalisation in Python and ``javascript`` after the other, or ``REFUSED``, and
+    ``difference``, the mean one between the pixels of the two in grey levels.
     """
     starts = tqdm(range(0, len(digits), BATCH))
     normalise = joblib.delayed(normalise_both_ways)
@@ -157,13 +152,9 @@ def draw(strokes: Sequence[Sequence[Point]], placement: Placement) -> Image.Imag
 def normalise_in_javascript(pictures: Sequence[Image.Image]) -> NDArray[np.uint8]:
     """Return what app/static/drawing.js makes of pictures, (n, 28, 28); zeros for a blank one.
 
-    Raises:
-        PipelineError: there is no Node.js to run it.
+    Raises PipelineError if there is no Node.js to run it.
     """
-    frames = (
-        struct.pack("<II", *picture.size) + picture.convert("RGBA").tobytes()
-        for picture in pictures
-    )
+    frames = (struct.pack("<II", *one.size) + one.convert("RGBA").tobytes() for one in pictures)
     command = ["node", str(Path(__file__).with_name("normalise.mjs"))]
     try:
         result = subprocess.run(command, input=b"".join(frames), stdout=subprocess.PIPE, check=True)  # noqa: S603
@@ -174,26 +165,21 @@ def normalise_in_javascript(pictures: Sequence[Image.Image]) -> NDArray[np.uint8
 
 def report(table: pd.DataFrame) -> str:
     """Write the accuracies by placement and donor, the commonest errors, and the `figures`."""
-    groups = {"all": table} | {str(donor): rows for donor, rows in table.groupby("donor")}
-    accuracies = pd.DataFrame(
-        {
-            f"{name} ({len(rows) // len(PLACEMENTS):,})": accuracy(rows)
-            for name, rows in groups.items()
-        }
-    )
+    accuracies = pd.DataFrame()
+    for donor, rows in [("all", table), *table.groupby("donor")]:
+        accuracies[f"{donor} ({len(rows) // len(PLACEMENTS):,})"] = accuracy(rows)
     accuracies.loc["mean"] = accuracies.mean()
     wrong = table[table["predicted"] != table["label"]]
     predicted = wrong["predicted"].astype(str).replace(str(REFUSED), "none (refused)")
     errors = (wrong["label"].astype(str) + " as " + predicted).value_counts()
     commonest = ", ".join(f"{error}: {count}" for error, count in errors.head(12).items())
-    return "\n".join(
-        [
-            "Accuracy in percent, by placement and donor (digits)",
-            accuracies.to_markdown(floatfmt=".2f"),
-            f"Commonest errors in {len(table):,} pictures: {commonest}",
-            *(f"{name}: {value:.3f}" for name, value, *_ in figures(table)),
-        ]
-    )
+    lines = [
+        "Accuracy in percent, by placement and donor (digits)",
+        accuracies.to_markdown(floatfmt=".2f"),
+        f"Commonest errors in {len(table):,} pictures: {commonest}",
+        *(f"{name}: {value:.3f}" for name, value, *_ in figures(table)),
+    ]
+    return "\n".join(lines)
 
 
 def misses(table: pd.DataFrame) -> list[str]:

@@ -1,14 +1,13 @@
 """How fast training is, against a bare Keras ``fit`` and PyTorch; how soon swift is accurate.
 
-Ours comes with repeatable kernels, a checkpoint and the curves after every epoch. A bare fit has
-the images in memory and nothing else. So has PyTorch, where it is installed (`pip install torch`),
-without L2; resnet34 has no translation. All learn 10,240 images as they are, without augmentation
-and XLA. After so short an epoch, a checkpoint weighs more than it does in the pipeline.
+docs/performance.md says how the three train. PyTorch takes part where it is installed (`pip install
+torch`). All learn 10,240 images. After so short an epoch, a checkpoint weighs more than it does in
+the pipeline.
 
 swift is to pass the articles' best figure. Five trainings, as the study of accuracy has it, are
-compared with one of lenet5_v2, the article's own 30 epochs, which leaves 3,000 of the official
-training images out for dev. Each is timed as a whole process: it reads the images, learns the
-official training images and predicts the test images. Half an hour.
+compared with one of lenet5_v2, the article's own 30 epochs with 3,000 images in dev. Each is timed
+as a whole process: it reads the images, learns the official training images and predicts the test
+images. Half an hour.
 
 Each measurement is a process of its own, since determinism cannot be switched off again.
 
@@ -44,8 +43,6 @@ RATE = 0.001  # learning rate; the speed does not depend on it
 
 ARTICLE, SWIFT = "lenet5_v2", "swift"
 TARGET = 99.41  # %; the best figure of the articles, lenet5_v2's
-SEEDS = range(1, 6)  # of swift
-ARTICLE_DEV = 3000  # images
 
 Note = Callable[..., None]
 
@@ -60,14 +57,14 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="architectures of params.yaml, or swift (all)")
     parser.add_argument("--kind", help=argparse.SUPPRESS)  # the process of one measurement
     arguments = parser.parse_args()
-    names, kind = arguments.names or [*config.load().architectures, SWIFT], arguments.kind
-    if kind is None:
-        for name in names:
+    values, kind = config.load(), arguments.kind
+    for name in arguments.names or [*values.architectures, SWIFT]:
+        if kind is None:
             measuring.write(time_to_accuracy() if name == SWIFT else compare(name))
-    elif kind.isdigit():
-        print(learn(names[0], int(kind), config.load().threads))
-    else:
-        print(speed(kind, names[0]))
+        elif kind.isdigit():
+            print(learn(name, int(kind), values.threads))
+        else:
+            print(speed(kind, name))
 
 
 def apart(name: str, kind: str) -> tuple[float, float]:
@@ -107,10 +104,7 @@ def speed(kind: str, name: str) -> float:
 
 
 def short_training(name: str) -> tuple[Params, Architecture, Dataset]:
-    """Return the parameters, and a recipe and images for measuring how fast training is.
-
-    The recipe is that of params.yaml, without augmentation, with all trained in one phase.
-    """
+    """Return the parameters, a recipe of theirs in one phase, not augmented, and few images."""
     values = config.load()
     recipe = config.architecture(values, name)
     schedule = list(recipe.phases.values())[-1].schedule if recipe.phases else recipe.schedule
@@ -118,17 +112,16 @@ def short_training(name: str) -> tuple[Params, Architecture, Dataset]:
     data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
     data.rows["train"] = data.rows["train"][:IMAGES]
     data.rows["dev"] = data.rows["dev"][:DEV]
-    return values, recipe.model_copy(update={"phases": phases, "augment": Augment()}), data
+    plain = {"phases": phases, "augment": Augment(), "pretrained": "none"}
+    return values, recipe.model_copy(update=plain), data
 
 
 def ours(name: str, values: Params, recipe: Architecture, data: Dataset, note: Note) -> None:
     """Train as the pipeline does."""
-    from digits.training import fit
+    from digits.training.train import train
 
-    pinned = values.seed, values.threads
-    model = fit.build(name, recipe, data, *pinned)
     with tempfile.TemporaryDirectory() as folder:
-        fit.fit(model, recipe, data, *pinned, Path(folder), on_curves=note)
+        train(name, recipe, data, values.seed, values.threads, Path(folder), note)
 
 
 def bare(name: str, values: Params, recipe: Architecture, data: Dataset, note: Note) -> None:
@@ -148,14 +141,8 @@ def bare(name: str, values: Params, recipe: Architecture, data: Dataset, note: N
     model.compile(optimizer, entropy, metrics=["accuracy"], jit_compile=False)
     sets = data.rows["train"], data.rows["dev"]
     train, dev = ((data.images[rows][..., np.newaxis], data.labels[rows]) for rows in sets)
-    model.fit(
-        *train,
-        batch_size=recipe.batch_size,
-        epochs=EPOCHS,
-        validation_data=dev,
-        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=note)],
-        verbose=2,
-    )
+    watch = [keras.callbacks.LambdaCallback(on_epoch_end=note)]
+    model.fit(*train, recipe.batch_size, EPOCHS, verbose=2, callbacks=watch, validation_data=dev)
 
 
 def pytorch(name: str, values: Params, recipe: Architecture, data: Dataset, note: Note) -> None:
@@ -199,33 +186,27 @@ def translated(layer: Any) -> Any:
     """Return what does the same as a layer of Keras; the softmax is part of PyTorch's loss."""
     from torch import nn
 
-    shape = layer.input.shape
-    match type(layer).__name__:
-        case "Conv2D":
-            return nn.Conv2d(shape[-1], layer.filters, layer.kernel_size, bias=layer.use_bias)
-        case "Dense":
-            return nn.Linear(shape[-1], layer.units, bias=layer.use_bias)
-        case "BatchNormalization":
-            return (nn.BatchNorm2d if len(shape) == 4 else nn.BatchNorm1d)(shape[-1])
-        case "ReLU":
-            return nn.ReLU()
-        case "MaxPooling2D":
-            return nn.MaxPool2d(layer.pool_size)
-        case "ZeroPadding2D":
-            return nn.ZeroPad2d(layer.padding[0][0])
-        case "Dropout":
-            return nn.Dropout(layer.rate)
-        case "Flatten":
-            return nn.Flatten()
-        case "Rescaling":
-            return nn.Identity()  # of no weight in time
-        case kind:
-            raise PipelineError(f"{kind} has no counterpart in PyTorch here")
+    *_, size = shape = layer.input.shape
+    norm = nn.BatchNorm2d if len(shape) == 4 else nn.BatchNorm1d
+    makers: dict[str, Callable[[], Any]] = {
+        "Conv2D": lambda: nn.Conv2d(size, layer.filters, layer.kernel_size, bias=layer.use_bias),
+        "Dense": lambda: nn.Linear(size, layer.units, bias=layer.use_bias),
+        "BatchNormalization": lambda: norm(size),
+        "ReLU": nn.ReLU,
+        "MaxPooling2D": lambda: nn.MaxPool2d(layer.pool_size),
+        "ZeroPadding2D": lambda: nn.ZeroPad2d(layer.padding[0][0]),
+        "Dropout": lambda: nn.Dropout(layer.rate),
+        "Flatten": nn.Flatten,
+        "Rescaling": nn.Identity,  # of no weight in time
+    }
+    if (kind := type(layer).__name__) not in makers:
+        raise PipelineError(f"{kind} has no counterpart in PyTorch here")
+    return makers[kind]()
 
 
 def time_to_accuracy() -> list[dict[str, str]]:
     """Train the article's network and swift's; return the seconds and the accuracies on test."""
-    runs = [(ARTICLE, 1), *((SWIFT, seed) for seed in SEEDS)]
+    runs = [(ARTICLE, 1), *((SWIFT, seed) for seed in range(1, 6))]
     kinds = {f"{name}, seed {seed}": partial(apart, name, str(seed)) for name, seed in runs}
     found = [one for (one,) in measuring.take_turns(kinds, rounds=1).values()]
     (article, *swift), (longest, *seconds) = zip(*found, strict=True)
@@ -245,7 +226,7 @@ def learn(name: str, seed: int, threads: int) -> float:
 
     values = config.load()
     recipe = values.architectures[ARTICLE]
-    split = values.split.model_copy(update={"scheme": "official", "dev": ARTICLE_DEV})
+    split = values.split.model_copy(update={"scheme": "official", "dev": 3000})
     if name == SWIFT:
         every = study.recipes(study.read("accuracy"), "accuracy")
         split, recipe = next((one.split, own) for setting, one, own in every if setting == SWIFT)
