@@ -1,3 +1,3 @@
-"""Experiments beside the main pipeline, each with a dvc.yaml of its own."""
+"""Experiments beside the main pipeline, all in one dvc.yaml of their own."""
 
 import digits  # noqa: F401 - before TensorFlow

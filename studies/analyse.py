@@ -1,6 +1,6 @@
 """Analyse the runs of a study: python -m studies.analyse NAME.
 
-Reads studies/NAME/study.yaml, runs.csv and runs/, params.yaml, and what the study's own analysis
+Reads studies/NAME/study.yaml, studies/NAME/runs/, params.yaml, and what the study's own analysis
 names. Writes to studies/NAME/results/ summary.json, tables.md (for docs/NAME.md, see
 `make docs`) and figures.
 """

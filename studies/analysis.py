@@ -73,15 +73,10 @@ def describe(
     """Return what the runs show of each setting, for every number of images.
 
     ``table`` has the columns setting, images, seed and ``metrics``, shares; ``pairs`` are settings,
-    each with one that it is compared with.
-
-    Returns:
-        ``settings``: a list with setting, images, seeds, and of each of ``metrics`` mean, std over
-        the seeds, and the ends ``low`` and ``high`` of the mean's 95 % interval (Student's t).
-        ``differences``: a list with setting, base, images, metric, and of the setting's metric
-        minus its base's, paired by seed, mean, low, high, p (of the paired t-test) and p_corrected
-        (Holm, over all settings of that metric with as many images). All accuracies are shares, to
-        six decimals; p has four digits; what too few seeds do not show is null.
+    each with one that it is compared with. There are ``settings``: setting, images, seeds, and of
+    each metric what `mean_and_interval` returns; and ``differences``: setting, base, images,
+    metric, and of the setting's metric minus its base's what `paired` and `corrected` return.
+    Shares have six decimals, p has four digits; what too few seeds do not show is null.
     """
     settings = [
         {"setting": setting, "images": int(group["images"].iloc[0]), "seeds": len(group)}
@@ -124,7 +119,7 @@ def paired(gains: pd.Series) -> dict[str, float | None]:
 
 
 def corrected(differences: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Add p_corrected: by Holm's method over all settings, whatever their base."""
+    """Add p_corrected: Holm's, over all settings of a metric with as many images."""
     table = pd.DataFrame(differences, columns=["images", "metric", "p"]).dropna()
     families = table.groupby(["images", "metric"])["p"]
     holm = families.transform(lambda p: statistics.holm(list(p)))
@@ -201,8 +196,7 @@ def star(one: Mapping[str, Any]) -> str:
 def kept(path: Path, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
     """Return an array of that name and shape, which a run kept.
 
-    Raises:
-        PipelineError: the file is missing, damaged or another one.
+    Raises PipelineError if the file is missing, damaged or another one.
     """
     try:
         with np.load(path, allow_pickle=False) as content:

@@ -47,15 +47,9 @@ def run(
 ) -> Iterator[tuple[str, list[Row]]]:
     """Run what ``store`` does not hold yet; yield identity and rows of each as it is there.
 
-    Args:
-        trainings: by identity.
-        images: for all of them.
-        store: a folder that every machine sees under this name. Each training has a folder in
-            there, by its identity, with its rows and kept.npz, or with its state.
-
-    Raises:
-        PipelineError: trainings failed (raised after the last; the others were yielded), or no
-            machine can take part.
+    ``trainings`` are by identity. ``store`` is a folder that every machine sees under this name; a
+    training has a folder in there, by its identity, with its rows and kept.npz, or with its state.
+    Raises PipelineError after the last if some failed, or if no machine can take part.
     """
     finished = {key: rows for key in trainings if (rows := load(store / key))}
     yield from finished.items()

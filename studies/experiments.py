@@ -98,20 +98,17 @@ def finished(commits: Sequence[dict[str, Any]]) -> list[Experiment]:
     """Return the experiments in what ``dvc exp show --json`` shows that neither failed nor run."""
     entries = itertools.chain(*(commit.get("experiments") or [] for commit in commits))
     ended = [one for one in entries if (one["executor"] or {}).get("state") in (None, "success")]
-    states = [one["revs"][0] for one in ended]
-    return [recorded(state) for state in states if "metrics" in (state["data"] or {})]
-
-
-def recorded(state: dict[str, Any]) -> Experiment:
-    """Return a finished experiment of what DVC shows of it."""
-    content, params = state["data"], state["data"]["params"]["params.yaml"]["data"]
-    deps = content["deps"]
-    return Experiment(
-        state["name"] or state["rev"][:7],
-        {str(key): value for key, value in pd.json_normalize(params).iloc[0].items()},
-        {Path(path).stem: one["data"] for path, one in content["metrics"].items()},
-        {path: deps[path]["hash"] for path in DATA if path in deps},
-    )
+    found = []
+    for state in (one["revs"][0] for one in ended):
+        content = state["data"] or {}
+        if "metrics" in content:
+            params = pd.json_normalize(content["params"]["params.yaml"]["data"]).iloc[0]
+            metrics = {Path(path).stem: one["data"] for path, one in content["metrics"].items()}
+            deps = {path: one["hash"] for path, one in content["deps"].items() if path in DATA}
+            name = state["name"] or state["rev"][:7]
+            by_key = {str(key): value for key, value in params.items()}
+            found.append(Experiment(name, by_key, metrics, deps))
+    return found
 
 
 def differing(experiments: Sequence[Experiment]) -> list[str]:

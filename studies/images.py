@@ -22,8 +22,7 @@ LABEL_ERRORS = (
 def read_images(dataset: str, rows: pd.DataFrame | None = None) -> Images:
     """Read all images of a data set, those that the ``rows`` of a study are of.
 
-    Raises:
-        PipelineError: those that are there are of another one, or damaged; or there are none.
+    Raises PipelineError if those that are there are of another one, or damaged; or there are none.
     """
     chosen = config.load().dataset
     if chosen != dataset:

@@ -39,21 +39,11 @@ Row = dict[str, Any]
 class Run:
     """A training and what is measured of it. It can be sent to another machine.
 
-    Attributes:
-        setting: its name in the study.
-        recipe: how the network is built and trained.
-        split: how all images are divided, unless by folds.
-        images: how many of the training images, drawn with the same share of every class and so
-            that fewer are among more; None for all.
-        fold: which of the ``folds`` parts is test, from 0; None where the split decides.
-        folds: how many.
-        seed: of weights, order, augmentation, dropout and folds.
-        threads: of TensorFlow.
-        sets: what is measured.
-        small: how test images are shrunk for the set of that name.
-        keep: what of every image, as in a study.yaml.
-        part: which so many images, from 0, where others learn other ones.
-        watch: which images the curves are of, dev or test.
+    ``split`` divides the images; with ``folds``, part ``fold``, from 0, is test instead. ``images``
+    is how many training images are drawn, with the same share of every class and so that fewer are
+    among more; None for all. ``part`` is which so many, from 0, where others learn other ones.
+    ``seed`` is that of weights, order, augmentation, dropout and folds. The rest is as in a
+    study.yaml.
     """
 
     setting: str
@@ -79,8 +69,7 @@ class Run:
     def rows(self, images: Images) -> Rows:
         """Return the row numbers of train, dev, test, and test_as_published where it is measured.
 
-        Raises:
-            PipelineError: the split is impossible with so many images, or there are too few.
+        Raises PipelineError if the split is impossible with so many images, or there are too few.
         """
         if self.fold is not None and self.folds is not None:
             parts = StratifiedKFold(self.folds, shuffle=True, random_state=self.seed)
@@ -118,14 +107,13 @@ class Run:
     def execute(self, images: Images, folder: Path) -> list[Row]:
         """Train and measure, going on from what ``folder`` has of this run.
 
-        Returns:
-            A row for each phase: images and epochs it was trained with, phase, parameters, macs (of
-            one image's prediction), learning_rate (where a range test suggested one), and of each
-            set accuracy ([0, 1]) and loss (cross-entropy, nats), to six decimals; processor. Writes
-            kept.npz into the folder: of each set of images but train, at the end,
-            ``<set>_correct``, packed bits, ``<set>_rounded``, probabilities in 1/255, uint8
-            (n, 10), or ``<set>_log_probabilities``, float16 (n, 10), natural logarithms; and
-            ``curves``, float32 (epochs, columns), as `fit` hands them on.
+        There is a row for each phase: images and epochs it was trained with, phase, parameters,
+        macs (of one image's prediction), learning_rate (where a range test suggested one), and of
+        each set accuracy ([0, 1]) and loss (cross-entropy, nats), to six decimals; processor.
+        Writes kept.npz into the folder: of each set of images but train, at the end,
+        ``<set>_correct``, packed bits, ``<set>_rounded``, probabilities in 1/255, uint8 (n, 10), or
+        ``<set>_log_probabilities``, float16 (n, 10), natural logarithms; and ``curves``, float32
+        (epochs, columns), as `fit` hands them on.
         """
         rows = self.rows(images)
         data = scaling.standardize(images, rows)
@@ -200,10 +188,9 @@ def _none() -> NDArray[np.int64]:
 
 
 def expand(study: Study, name: str, images: Images) -> list[Run]:
-    """Return the runs of a study, each known to be possible, in the order of the settings.
+    """Return the runs of a study, in the order of the settings.
 
-    Raises:
-        PipelineError: with setting, what is expected and what is given.
+    Raises PipelineError if one is not possible, with setting, what is expected and what is given.
     """
     runs = list(_expand(study, name))
     first: dict[str, str] = {}

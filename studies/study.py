@@ -191,8 +191,7 @@ def _cross(
 def read(name: str) -> Study:
     """Read the study.yaml of a study.
 
-    Raises:
-        PipelineError: with file, key, what is expected and what is given; or there is no such.
+    Raises PipelineError with file, key, what is expected and what is given; or there is no such.
     """
     path = STUDIES / name / "study.yaml"
     if not path.is_file():
@@ -204,8 +203,7 @@ def read(name: str) -> Study:
 def recipes(study: Study, name: str) -> Iterator[tuple[str, Params, Architecture]]:
     """Yield every setting of the study called ``name``, with its parameters and its recipe.
 
-    Raises:
-        PipelineError: with file, setting, key, what is expected and what is given.
+    Raises PipelineError with file, setting, key, what is expected and what is given.
     """
     content = config.read_yaml(config.PATH)
     for setting in study.settings:

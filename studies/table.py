@@ -23,8 +23,7 @@ TYPES = dict.fromkeys(COLUMNS, float) | dict.fromkeys(["setting", *ORIGIN], obje
 def read(path: Path) -> pd.DataFrame:
     """Read all rows: `COLUMNS`, what a study does not have being NaN; empty without the file.
 
-    Raises:
-        PipelineError: it is no such table.
+    Raises PipelineError if it is no such table.
     """
     if not path.exists():
         return pd.DataFrame(columns=COLUMNS)
@@ -73,8 +72,7 @@ def sort(table: pd.DataFrame, settings: Sequence[str]) -> pd.DataFrame:
 def chosen(table: pd.DataFrame, study: Study, path: Path) -> pd.DataFrame:
     """Return the rows of the settings, seeds and numbers of images that a study has.
 
-    Raises:
-        PipelineError: there is none.
+    Raises PipelineError if there is none.
     """
     seeds = {name: one.seeds or study.seeds for name, one in study.settings.items()}
     runs = zip(table["setting"], table["seed"], strict=True)

@@ -138,24 +138,18 @@ def best(path: Path) -> float:
     return float(accuracies.max() - accuracies[-1])
 
 
-def sampling(claim: Claim, share: float) -> float:
-    """Return the standard deviation of the difference between two draws of images, for S3 alone.
-
-    Two draws of n out of N without replacement share n^2/N images by chance, which cancel out:
-    variance 2 p (1 - p) / n (1 - n / N). S1, S2 and S4 were measured on the same images as ours.
-    """
-    if claim.source != "S3" or claim.metric not in IMAGES:
-        return 0.0
-    count = IMAGES[claim.metric]
-    return float(np.sqrt(2 * share * (1 - share) / count * (1 - count / ALL)))
-
-
 def predict(values: pd.Series, claim: Claim) -> dict[str, float | None]:
     """Return mean and standard deviation of the runs and the ends of the interval for one more."""
     mean, std = values.mean(), values.std()
-    of_one_more = np.hypot(std, std / np.sqrt(len(values)))
-    drawn = stats.norm.ppf(0.975) * sampling(claim, mean)
-    half = np.hypot(stats.t.ppf(0.975, len(values) - 1) * of_one_more, drawn)
+    of_one_more, drawn = np.hypot(std, std / np.sqrt(len(values))), 0.0
+    if claim.source == "S3" and claim.metric in IMAGES:  # the others measured on our images
+        # Two draws of n out of N without replacement share n^2/N images by chance, which cancel
+        # out: the difference between them has the variance 2 p (1 - p) / n (1 - n / N).
+        count = IMAGES[claim.metric]
+        drawn = np.sqrt(2 * mean * (1 - mean) / count * (1 - count / ALL))
+    half = np.hypot(
+        stats.t.ppf(0.975, len(values) - 1) * of_one_more, stats.norm.ppf(0.975) * drawn
+    )
     high = mean + half if claim.metric.endswith("loss") else min(mean + half, 1)
     ends = {"low": analysis.rounded(mean - half), "high": analysis.rounded(high)}
     return analysis.mean_and_interval(values) | ends

@@ -51,14 +51,11 @@ def describe(
 ) -> dict[str, Any]:
     """Return the shares that bracket the Bayes error, and the counts by label and digit.
 
-    Returns:
-        images; doubtful: how many confidently are another digit; ``doubtful_share``: of all, with
-        the ends of its 95 % interval (Wilson: of counting alone); ``bayes_error``: its estimate,
-        `confident.noise`; ``misclassified``: the share that the networks misclassify, which no
-        Bayes error exceeds; ``expected_error``: the mean of one minus the highest probability, the
-        error that the networks expect of themselves; ``joint``: images by label and confident
-        digit; ``unconfirmed``, of the test images whose label people did not confirm: how many
-        there are, their share with its interval, how many are doubtful, how many misclassified.
+    ``doubtful`` are confidently another digit; the intervals of shares are Wilson's, of counting
+    alone. ``bayes_error`` is `confident.noise`; no Bayes error exceeds the share ``misclassified``.
+    ``expected_error``, the mean of one minus the highest probability, is what the networks expect
+    of themselves. ``joint`` has images by label and confident digit; ``unconfirmed`` is about the
+    test images whose label people did not confirm.
     """
     labels, tests = images.labels, np.flatnonzero(images.sources == 1)
     wrong = probabilities.argmax(axis=1) != labels

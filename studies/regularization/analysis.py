@@ -127,18 +127,13 @@ def effects(
 ) -> pd.DataFrame:
     """Return the main effects of the factors and, unless told otherwise, those of every two.
 
-    Args:
-        rows: of `code`, from one block or several.
-        factors: names of columns with -1 and +1.
-        outcome: the name of a column.
-        interactions: whether the model has them.
-        errors: HC3, which is planned, and conservative where there are few rows for many terms; or
-            HC2, which is the usual error here, since every row has the same leverage.
+    ``rows`` are of `code`, from one block or several; ``factors`` and ``outcome`` are columns.
+    ``errors`` are HC3, which is planned, and conservative where there are few rows for many terms;
+    or HC2, which is the usual error here, since every row has the same leverage.
 
-    Returns:
-        outcome, term, order (1 or 2), effect with the ends low and high of its 95 % interval, se,
-        p, and p_corrected (Holm, over the terms of its order). Of an outcome that is a
-        logarithm, effect and ends are shares by which the outcome changes.
+    There are outcome, term, order (1 or 2), effect with the ends low and high of its 95 % interval,
+    se, p, and p_corrected (Holm, over the terms of its order). Of an outcome that is a logarithm,
+    effect and ends are shares by which the outcome changes.
     """
     terms = rows[[*factors]].astype(float)
     if interactions:
@@ -161,10 +156,9 @@ def effects(
 def additions(study: Study, table: pd.DataFrame) -> list[dict[str, Any]]:
     """Return what settings that are not crossed add to their base, paired by block.
 
-    Returns:
-        setting, blocks, and the test error's change with it: effect, low, high (95 %, Student's t),
-        as shares of it, points, p, p_corrected (Holm). Settings with fewer than two blocks are left
-        out.
+    There are setting, blocks, and the test error's change with it: effect, low, high (95 %,
+    Student's t), as shares of it, points, p, p_corrected (Holm). Settings with fewer than two
+    blocks are left out.
     """
     error = 1 - table.pivot_table(index="seed", columns="setting", values="test_accuracy")
     found = []

@@ -52,11 +52,11 @@ def findings(described: dict[str, Any]) -> Findings:
     return Findings(described, tables, {"effects.png": effects, "interactions.png": interactions})
 
 
-def of(described: dict[str, Any], outcome: str, order: int = 1) -> list[dict[str, Any]]:
-    """Return the effects on an outcome, the largest first."""
+def of(described: dict[str, Any], outcome: str, order: int = 1) -> dict[str, dict[str, Any]]:
+    """Return the effects on an outcome by term, the largest first."""
     every = described["effects"]
     found = [one for one in every if one["outcome"] == outcome and one["order"] == order]
-    return sorted(found, key=lambda one: -abs(one["effect"]))
+    return {one["term"]: one for one in sorted(found, key=lambda one: -abs(one["effect"]))}
 
 
 def named(term: str) -> str:
@@ -76,9 +76,8 @@ def to(one: dict[str, Any], form: str = "+.2f") -> str:
 
 def answer(described: dict[str, Any]) -> str:
     """Answer the question in a sentence, and in a table of what it rests on."""
-    found = by_term(described, "test_error")
-    points = by_term(described, "test_error_points")
-    falling = by_term(described["rates"]["falling"], "test_error")
+    found, points = of(described, "test_error"), of(described, "test_error_points")
+    falling = of(described["rates"]["falling"], "test_error")
     rows = [
         {
             "with it": named(term),
@@ -124,11 +123,6 @@ def in_words(found: dict[str, dict[str, Any]]) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def by_term(described: dict[str, Any], outcome: str) -> dict[str, dict[str, Any]]:
-    """Return the main effects on an outcome by factor, the largest first."""
-    return {one["term"]: one for one in of(described, outcome)}
-
-
 def listed(names: Sequence[str]) -> str:
     """Write names as a list in a sentence."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
@@ -138,8 +132,8 @@ def effects_table(described: dict[str, Any], order: int = 1) -> str:
     """Write the effects on all outcomes, the largest on the first of them first."""
     rows: dict[str, dict[str, str]] = {}
     for outcome, (name, unit) in OUTCOMES.items():
-        for one in of(described, outcome, order):
-            row = rows.setdefault(one["term"], {"with it": named(one["term"])})
+        for term, one in of(described, outcome, order).items():
+            row = rows.setdefault(term, {"with it": named(term)})
             if outcome == "test_error":
                 row["p"] = p_value(one["p_corrected"])
             row[f"{name}, {unit}"] = effect(one, DIGITS[unit])
@@ -161,7 +155,7 @@ def decomposition_table(described: dict[str, Any]) -> str:
     """Write the effects on the gap, with what they say of the article, and on the Brier parts."""
     falling = described["rates"]["falling"]
     rows = []
-    for term, gap in by_term(described, "gap").items():
+    for term, gap in of(described, "gap").items():
         verdict = "inconclusive"
         if star(gap):
             verdict = "consistent" if gap["effect"] < 0 else "contradicted"
@@ -172,7 +166,7 @@ def decomposition_table(described: dict[str, Any]) -> str:
         }
         for outcome, (name, unit) in DECOMPOSED.items():
             for among, where in ((described, ""), (falling, ", falling rate")):
-                found = by_term(among, outcome).get(term)
+                found = of(among, outcome).get(term)
                 row[f"{name}{where}, {unit}"] = effect(found, "+.0f") if found else ""
         rows.append(row)
     return as_markdown(rows, ("with it", "a smaller gap, says the article"))
@@ -216,11 +210,11 @@ def additions_table(described: dict[str, Any]) -> str:
 
 def checks(described: dict[str, Any]) -> str:
     """Write how far to trust the effects, an item for each check."""
-    points = of(described, "test_error_points")
+    points = of(described, "test_error_points").values()
     falling = described["rates"]["falling"]
     half, least = (
         max((one["high"] - one["low"]) / 2 for one in among)
-        for among in (points, of(falling, "test_error_points"))
+        for among in (points, of(falling, "test_error_points").values())
     )
     left = described["residual_degrees_of_freedom"]
     # At the first step of Holm's correction.
@@ -230,7 +224,7 @@ def checks(described: dict[str, Any]) -> str:
     verdict = "equivalent to none" if same["equivalent"] else "not shown to be equivalent to none"
     if half > EQUIVALENT:
         verdict += ", nor could it be with intervals as wide as these"
-    whole = {one["term"]: one["effect"] for one in of(described, "test_error")}
+    whole = of(described, "test_error")
     without = pd.DataFrame(described["without_a_block"]).groupby("term")["effect"]
     drawn, drawn_falling = (
         "; ".join(f"{named(one['term'])} {to(one)}" for one in among["bootstrap"])
@@ -242,7 +236,7 @@ def checks(described: dict[str, Any]) -> str:
     )
     longer = "; ".join(
         f"{named(one['term'])} {percent(one['effect'], '+.0f')} % {interval(one, '+.0f')}, "
-        f"{percent(whole[one['term']], '+.0f')} % after 15 epochs"
+        f"{percent(whole[one['term']]['effect'], '+.0f')} % after 15 epochs"
         for one in described["long"]
     )
     lines = [
@@ -262,7 +256,7 @@ def checks(described: dict[str, Any]) -> str:
 
 def draw_effects(described: dict[str, Any]) -> Figure:
     """Show what every factor does to test error, train error and the gap between them."""
-    found = by_term(described, "test_error")
+    found = of(described, "test_error")
     order = list(found)
     figure, panels = pictures.rows(
         list(map(named, order)), 10, 0.42, 1.9, len(MEASURED), sharex=True
@@ -283,7 +277,7 @@ def draw_effects(described: dict[str, Any]) -> Figure:
 def draw_interactions(described: dict[str, Any]) -> Figure:
     """Show what every two factors do together to the test error."""
     found = of(described, "test_error", order=2)
-    order = [one["term"] for one in found]
+    order = list(found)
     figure, (axes,) = pictures.rows(list(map(named, order)), 7, 0.36, 1.5)
     _forest(axes, found, order)
     axes.set_xlabel("interaction, % of the test error")
@@ -291,11 +285,11 @@ def draw_interactions(described: dict[str, Any]) -> Figure:
     return figure
 
 
-def _forest(axes: Axes, found: list[dict[str, Any]], order: list[str]) -> None:
+def _forest(axes: Axes, found: dict[str, dict[str, Any]], order: list[str]) -> None:
     """Draw effects with their intervals, in percent, a row for each term."""
-    for one in found:
+    for term, one in found.items():
         colour, filling = (figures.COLOURS[0],) * 2 if star(one) else ("grey", "white")
-        row, effect = order.index(one["term"]), 100 * one["effect"]
+        row, effect = order.index(term), 100 * one["effect"]
         axes.plot([100 * one["low"], 100 * one["high"]], [row, row], color=colour, linewidth=2)
         axes.plot(effect, row, "o", color=colour, markerfacecolor=filling)
     axes.axvline(0, color="black", linewidth=0.8)

@@ -41,10 +41,9 @@ def measured(rows: pd.DataFrame) -> pd.DataFrame:
 def judge(bands: list[dict[str, Any]], new: pd.DataFrame) -> list[dict[Any, Any]]:
     """Hold the mean of new runs, some of each setting, against ``bands``, the study's summary.
 
-    Returns:
-        For every figure: setting, figure, the ends low and high of the band that the mean of as
-        many new runs lies in, found, and whether it is inside. All figures together are outside
-        with the probability `LEVEL` (Student's t, Bonferroni's correction).
+    There are, for every figure, setting, figure, the ends low and high of the band that the mean
+    of as many new runs lies in, found, and whether it is inside. That any figure is outside has
+    the probability `LEVEL` (Student's t, Bonferroni's correction).
     """
     keys = ["setting", "figure"]
     band = pd.DataFrame(bands).merge(
