@@ -50,7 +50,8 @@ def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
         figures["gaps.png"] = pictures.gaps(described)
     if len(study.images) > 1:
         figures["sizes.png"] = pictures.sizes(described)
-    return Findings(described, {"tables.md": markdown(described)}, figures)
+    texts = {"answer.md": answer(described), "tables.md": markdown(described)}
+    return Findings(described, texts, figures)
 
 
 def with_gaps(table: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -137,6 +138,27 @@ def share(name: str, count: int, of: int) -> dict[str, float]:
     low, high = statistics.wilson_interval(count, of)
     found = {name: count / of, f"{name}_low": low, f"{name}_high": high}
     return {key: round(value, 6) for key, value in found.items()}
+
+
+def answer(described: Mapping[str, Any]) -> str:
+    """Say of each compared metric what is significant, and what most images show."""
+    names = {metric: name.removesuffix(", %") for metric, name in METRICS.items()}
+    differences = described["differences"]
+    most = max((one["images"] for one in differences), default=0)
+    lines = []
+    for metric in dict.fromkeys(one["metric"] for one in differences):
+        own = [one for one in differences if one["metric"] == metric]
+        pairs = [f"{one['setting']} - {one['base']} {estimate(one, '+.2f')}" for one in own]
+        rows = list(zip(own, pairs, strict=True))
+        found = [f"{pair} ({one['images']:,} images)" for one, pair in rows if star(one)]
+        full = [pair for one, pair in rows if one["images"] == most]
+        lines.append(
+            f"- **{names[metric].capitalize()}**: significant are {', '.join(found)}."
+            if found
+            else f"- **{names[metric].capitalize()}**: no difference is significant. With "
+            f"{most:,} images: {', '.join(full)}."
+        )
+    return "\n".join(lines)
 
 
 def markdown(described: Mapping[str, Any]) -> str:

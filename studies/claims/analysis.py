@@ -25,8 +25,8 @@ METRICS = {
     "test_accuracy": "test, %",
     "test_loss": "test loss",
 }
-INCONCLUSIVE = "inconclusive"
-SHORT = ["source", "network", "figure", "published", "ours", "verdict"]
+CONSISTENT, INCONCLUSIVE = "consistent", "inconclusive"
+REFUTED = "too high", "too low"
 ALL = 70_000
 # Of ALL; S3 drew its own.
 IMAGES = {"train_accuracy": 39_900, "dev_accuracy": 2_100, "test_accuracy": 28_000}
@@ -78,7 +78,7 @@ def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
     ]
     texts = {
         "tables.md": analysis.as_markdown(rows, left=list(map(str, rows))),
-        "short.md": analysis.as_markdown(rows[SHORT], left=SHORT),
+        "answer.md": answer(rows),
         "prices.md": analysis.as_markdown(found, ("mistake", "setting")),
         "runs.md": analysis.analyse(study, table, folder).tables["tables.md"],
     }
@@ -163,8 +163,8 @@ def decide(claim: Claim, interval: dict[str, float | None], seeds: int) -> tuple
     if low is None or high is None:
         return INCONCLUSIVE, "one seed has no spread" if seeds else "not run yet"
     if low <= claim.published <= high:
-        return "consistent", None
-    return "too high" if claim.published > high else "too low", None
+        return CONSISTENT, None
+    return REFUTED[claim.published < low], None
 
 
 def tabulate(verdicts: list[dict[str, Any]]) -> pd.DataFrame:
@@ -185,6 +185,23 @@ def tabulate(verdicts: list[dict[str, Any]]) -> pd.DataFrame:
         }
         for one in verdicts
     )
+
+
+def answer(rows: pd.DataFrame) -> str:
+    """Count the verdicts, and list the figures that our runs contradict."""
+    counts = rows["verdict"].value_counts()
+    told = [
+        f"- {one['source']}, {one['network']}, {one['figure'].removesuffix(', %')}: "
+        f"{one['published']} is {one['verdict']}; one more run of ours gives "
+        f"{one['one more run, 95 %']}"
+        for one in rows.to_dict("records")
+        if one["verdict"] in REFUTED
+    ]
+    lines = [
+        f"**Of {len(rows)} published figures, {counts.get(CONSISTENT, 0)} are consistent with our "
+        f"runs, {len(told)} are not, and {counts.get(INCONCLUSIVE, 0)} are inconclusive.**"
+    ]
+    return "\n".join([*lines, *(["", *told] if told else [])])
 
 
 def text(one: dict[str, Any], key: str) -> str:

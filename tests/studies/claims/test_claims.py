@@ -103,6 +103,17 @@ def test_the_price_of_a_mistake_is_paired_by_seed(tmp_path: Path) -> None:
     assert claims.prices(study.Study.model_validate(content), older, tmp_path) == []
 
 
+def test_the_answer_counts_the_verdicts_and_names_what_is_contradicted() -> None:
+    every = claim(published=0.99), claim(), claim(setting=None, inconclusive="no weights")
+    verdicts = [claims.judge(one, runs([0.978, 0.979, 0.980])) for one in every]
+    assert claims.answer(claims.tabulate(verdicts)).splitlines() == [
+        "**Of 3 published figures, 1 are consistent with our runs, 1 are not, and 1 are "
+        "inconclusive.**",
+        "",
+        "- S1, dense, test: 99.00 is too high; one more run of ours gives 97.40 to 98.40",
+    ]
+
+
 def test_losses_are_in_nats() -> None:
     one = claim(metric="test_loss", published=0.0774)
     rows = claims.tabulate([claims.judge(one, runs([0.07, 0.08, 0.09], "test_loss"))])
