@@ -25,7 +25,6 @@ if mirror := mirrors.own(os.environ.get("MNIST_MIRROR")):
     os.environ["MNIST_MIRROR"] = mirror[0]  # a folder's absolute path: tests work in other folders
 determinism.pin(0, 1)  # whichever test runs first; trainings in this process are of one thread
 
-IdxMaker = Callable[..., None]
 Answer = Callable[[BaseHTTPRequestHandler], None]
 Serve = Callable[[Answer], str]
 
@@ -71,16 +70,11 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
     return "tiny"
 
 
-@pytest.fixture
-def idx_files() -> IdxMaker:
-    """Return a maker of the four files of a small data set of noise, labels 0 to 9 in turn."""
-
-    def make(folder: Path, training: int = 60, testing: int = 20) -> None:
-        count = training + testing
-        images = np.random.default_rng(0).integers(0, 256, (count, 28, 28), np.uint8)
-        idx.write_dataset(folder, images, (np.arange(count) % 10).astype(np.uint8), testing)
-
-    return make
+def idx_files(folder: Path, training: int = 60, testing: int = 20) -> None:
+    """Write the four files of a small data set of noise, labels 0 to 9 in turn."""
+    count = training + testing
+    images = np.random.default_rng(0).integers(0, 256, (count, 28, 28), np.uint8)
+    idx.write_dataset(folder, images, (np.arange(count) % 10).astype(np.uint8), testing)
 
 
 def kaggle_csv(path: Path, images: np.ndarray, labels: np.ndarray | None = None) -> None:
@@ -103,6 +97,12 @@ def send(
         request.send_header(name, str(value))
     request.end_headers()
     request.wfile.write(body)
+
+
+def in_turn(*answers: Answer) -> Answer:
+    """Give each request an answer of its own, and none to any more."""
+    rest = iter(answers)
+    return lambda request: next(rest)(request)
 
 
 class Server(ThreadingHTTPServer):

@@ -56,7 +56,6 @@ FAULTS = [
 
 
 def main() -> None:
-    """Plant every fault in turn."""
     missed = 0
     with tempfile.TemporaryDirectory() as temporary:
         tree = Path(temporary) / "tree"

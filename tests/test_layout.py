@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -41,14 +41,6 @@ def stages() -> Stages:
         return {stage.addressing: stage for stage in repo.index.stages}
 
 
-def modules() -> Iterator[tuple[str, Path]]:
-    """Yield the name and the file of every module."""
-    for folder in ("app", "bench", "digits", "stages", "studies", "tests"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            parts = path.relative_to(ROOT).with_suffix("").parts
-            yield ".".join(parts).removesuffix(".__init__"), path
-
-
 def imported(path: Path) -> set[str]:
     """Return the names that a file imports, of modules and of what is in them."""
     found = set()
@@ -69,10 +61,11 @@ def floor(name: str) -> int:
 
 
 def test_imports_run_downwards_and_nobody_imports_a_stage() -> None:
-    for name, path in modules():
-        names = imported(path)
-        assert not [one for one in names if f"{one}.".startswith("stages.")], name
-        assert not [one for one in names if floor(one) < floor(name)], name
+    for folder in ("app", "bench", "digits", "stages", "studies", "tests"):
+        for path in (ROOT / folder).rglob("*.py"):
+            names, own = imported(path), ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            assert not [one for one in names if f"{one}.".startswith("stages.")], path
+            assert not [one for one in names if floor(one) < floor(own)], path
 
 
 def test_what_imports_tensorflow_imports_digits_before() -> None:
@@ -101,26 +94,17 @@ def test_the_lock_is_of_a_run_of_what_git_holds(stages: Stages) -> None:
 def test_a_stage_depends_on_what_is_there_and_on_whole_outputs(stages: Stages) -> None:
     """DVC fails in a clone without data on a part of one: it looks for the committed rest of it."""
     parts = tuple(f"{out.def_path}/" for stage in stages.values() for out in stage.outs)
-    for stage in stages.values():
-        deps = [dep.def_path for dep in stage.deps]
-        assert not [dep for dep in deps if dep.startswith(parts)]
-        ours = ("digits", "stages", "studies")
-        code = [dep for dep in deps if dep.startswith(ours) and not dep.endswith("/runs")]
-        assert not [dep for dep in code if not (ROOT / dep).exists()]
+    for dep in {dep.def_path for stage in stages.values() for dep in stage.deps}:
+        assert not dep.startswith(parts)
+        code = dep.startswith(("digits", "stages", "studies")) and not dep.endswith("/runs")
+        assert not code or (ROOT / dep).exists(), dep
 
 
 def test_a_training_depends_on_all_that_computes(stages: Stages) -> None:
     deps = {dep.def_path: dep for dep in stages["train@lenet5_pen"].deps}
-    assert {
-        "digits/__init__.py",
-        "digits/config.py",  # the defaults of what an entry leaves out
-        "digits/training",
-        "digits/transfer",
-        "digits/networks/__init__.py",
-        "digits/networks/lenet5_v2.py",
-        "digits/data/dataset.py",
-        "digits/evaluation/predict.py",
-    } <= deps.keys()
+    code = {"__init__.py", "training", "transfer", "networks/__init__.py", "networks/lenet5_v2.py"}
+    code |= {"data/dataset.py", "evaluation/predict.py", "config.py"}  # which has the defaults
+    assert {f"digits/{name}" for name in code} <= deps.keys()
     recipe = "architectures.lenet5_pen"
     assert {"seed", "threads", "versions", recipe} <= set(deps["params.yaml"].params)
 

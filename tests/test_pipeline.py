@@ -7,8 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -17,36 +17,26 @@ import yaml
 from digits import config
 from digits.io import read_json
 from tests.stages.test_convert import assert_lossless
-from tests.workspace import ROOT, environment, start, write_params
+from tests.workspace import ROOT, environment, start, wait_for, write_params
 
 EPOCHS = {"dense": 3, "lenet5_v2": 8, "lenet5_pen": 1}
-PEOPLE = {
-    f"GIT_{who}_{what}": "test@localhost"
-    for who in ("AUTHOR", "COMMITTER")
-    for what in ("NAME", "EMAIL")
-}
+NAMES = ("AUTHOR_NAME", "AUTHOR_EMAIL", "COMMITTER_NAME", "COMMITTER_EMAIL")
+PEOPLE = {f"GIT_{name}": "test@localhost" for name in NAMES}
 ENVIRONMENT = environment(**PEOPLE, GIT_CONFIG_GLOBAL=os.devnull, PYTHONPATH="")
 
 
 def run(folder: Path, *command: str, status: int = 0) -> str:
     """Run a command in ``folder``, check its exit status, and return all it printed."""
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=ENVIRONMENT,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
+    pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, check=False, **pipes)
     assert done.returncode == status, done.stdout
-    return done.stdout
+    return str(done.stdout)
 
 
 def copy_tree(folder: Path) -> None:
     """Make ``folder`` a repository whose only commit is this tree as it is now."""
     listed = run(ROOT, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    for name in filter(None, listed.split("\0")):
+    for name in listed.split("\0"):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
@@ -60,7 +50,6 @@ def commit(folder: Path) -> None:
 
 
 def stages_run(output: str) -> set[str]:
-    """Return the stages that DVC says it ran."""
     return set(re.findall(r"Running stage '(.+?)'", output))
 
 
@@ -97,15 +86,9 @@ def clone(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_the_pipeline_splits_trains_measures_and_compares(finished: Path) -> None:
-    split = read_json(finished / "metrics/resplit.json")
-    assert split["images"] == {
-        "all": 1797,
-        "train": 1024,
-        "dev": 54,
-        "test": 719,
-        "test_as_published": 719,
-        "train_and_test": 0,
-    }
+    images = read_json(finished / "metrics/resplit.json")["images"]
+    sets = {"train": 1024, "dev": 54, "test": 719, "test_as_published": 719}
+    assert images == sets | {"all": 1797, "train_and_test": 0}
     names = list(config.read_yaml(finished / "params.yaml")["architectures"])
     compared = pd.read_csv(finished / "metrics/compare/architectures.csv")
     assert compared["architecture"].tolist() == names
@@ -132,11 +115,8 @@ def test_a_killed_stage_ends_as_if_undisturbed(clone: Path) -> None:
         clone, *command, env=ENVIRONMENT, stderr=subprocess.STDOUT, start_new_session=True
     )
     assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("> python"):
-            break  # DVC has taken the former output away
-    while process.poll() is None and not state.exists():
-        time.sleep(0.01)
+    next(line for line in process.stdout if line.startswith("> python"))  # the old output is away
+    wait_for(state.exists, process)
     os.killpg(process.pid, signal.SIGKILL)
     process.stdout.close()
     assert process.wait() == -signal.SIGKILL
@@ -164,8 +144,7 @@ def test_quickstart_shows_the_comparison_and_leaves_the_workspace_alone(clone: P
 def test_an_experiment_reruns_only_what_its_parameter_concerns(clone: Path) -> None:
     run(clone, "dvc", "exp", "save", "--force", "--name", "before")
     output = run(clone, "dvc", "exp", "run", "--set-param", "architectures.lenet5_v2.l2=0")
-    again = {"train@lenet5_v2", "evaluate@lenet5_v2", "compare"}
-    assert stages_run(output) == again
+    assert stages_run(output) == {"train@lenet5_v2", "evaluate@lenet5_v2", "compare"}
     params = json.loads(run(clone, "dvc", "params", "diff", "--json"))
     change = {"old": 0.0005, "new": 0, "diff": -0.0005}
     assert params == {"params.yaml": {"architectures.lenet5_v2.l2": change}}
@@ -180,8 +159,7 @@ def test_an_experiment_reruns_only_what_its_parameter_concerns(clone: Path) -> N
 @pytest.mark.slow
 def test_a_wrong_parameter_ends_in_one_clear_line(clone: Path) -> None:
     wrong = {"dense.early_stoping": 1, "lenet5_v2.schedule.factor": 2}
-    changes = {f"architectures.{key}": value for key, value in wrong.items()}
-    write_params(clone, changes, clone)
+    write_params(clone, {f"architectures.{key}": value for key, value in wrong.items()}, clone)
     output = run(clone, "dvc", "repro", status=255)
     assert len(re.findall("^train: ", output, re.M)) == 1
     for complaint in ("dense.early_stoping is not a known", "lenet5_v2.schedule.factor: Input"):

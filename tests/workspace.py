@@ -3,7 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pandas as pd
 import yaml
 
 from digits import config
-from digits.io import write_json
+from digits.io import write_csv, write_json
 
 ROOT = Path(__file__).parents[1]
 
@@ -45,6 +46,18 @@ def run(
     return output, errors
 
 
+def wait_for(sign: Callable[[], object], process: subprocess.Popen[str]) -> None:
+    """Wait for a sign of what a process is doing; it must not end before."""
+    while not sign():
+        assert process.poll() is None
+        time.sleep(0.001)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return what the files right in a folder contain, by name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 def write_params(
     folder: Path, changes: Mapping[str, Any] | None = None, source: Path = ROOT
 ) -> None:
@@ -57,9 +70,7 @@ def write_split(folder: Path, labels: np.ndarray, sets: Mapping[str, Iterable[in
     """Write data/split.csv as resplit does; ``sets`` has the row numbers of train, dev and test."""
     ids = np.arange(len(labels))
     flags = {name: np.isin(ids, list(rows)).astype(int) for name, rows in sets.items()}
-    (folder / "data").mkdir(exist_ok=True)
-    split = pd.DataFrame({"id": ids, "label": labels, **flags})
-    split.to_csv(folder / "data/split.csv", index=False)
+    write_csv(folder / "data/split.csv", pd.DataFrame({"id": ids, "label": labels, **flags}))
 
 
 def write_data(
@@ -72,6 +83,5 @@ def write_data(
 ) -> None:
     """Write what resplit and standardize leave: the split, and images already standardized."""
     write_split(folder, labels, sets)
-    (folder / "data/standardized").mkdir()
-    np.save(folder / "data/standardized/images.npy", images)
     write_json(folder / "data/standardized/statistics.json", {"mean": mean, "deviation": std})
+    np.save(folder / "data/standardized/images.npy", images)

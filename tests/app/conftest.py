@@ -54,14 +54,12 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """Return a page on a desktop."""
     with visit(browser, viewport={"width": 1280, "height": 800}) as page:
         yield page
 
 
 @pytest.fixture(scope="session")
 def site(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the static site with the same network."""
     if not shutil.which("npm") and "CI" not in os.environ:
         pytest.skip("there is no npm on the PATH")
     folder = tmp_path_factory.mktemp("built") / "site"
@@ -71,7 +69,6 @@ def site(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def address(site: Path) -> Iterator[str]:
-    """Return the address of the site on a web server."""
     with hosted(site) as address:
         yield address
 

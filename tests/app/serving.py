@@ -50,11 +50,9 @@ class Server(httpx.Client):
         assert lines == ["The server has ended."]
 
     def classify(self, body: Any, path: str = "/classify") -> httpx.Response:
-        """Send a picture."""
         return self.post(path, content=body, headers=TYPE)
 
     def connect(self, sent: bytes = b"") -> socket.socket:
-        """Open a connection and send something."""
         connection = socket.create_connection(("127.0.0.1", self.port), timeout=30)
         connection.sendall(sent)
         return connection

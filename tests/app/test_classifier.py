@@ -13,8 +13,7 @@ from tests.workspace import ROOT, run
 
 def test_probabilities_are_those_of_litert_and_sum_to_one(model: Path) -> None:
     images = np.random.default_rng(1).integers(0, 256, (50, 28, 28), dtype=np.uint8)
-    classifier = Classifier(model)
-    found = np.stack([classifier.probabilities(image) for image in images])
+    found = np.stack([*map(Classifier(model).probabilities, images)])
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, litert.run(model, images, threads=1), atol=0.03)
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
@@ -23,8 +22,7 @@ def test_probabilities_are_those_of_litert_and_sum_to_one(model: Path) -> None:
 def test_a_network_without_its_card_is_named_and_no_other_takes_its_place(
     model: Path, tmp_path: Path
 ) -> None:
-    for path in model.parent.iterdir():
-        shutil.copy(path, tmp_path)
+    shutil.copytree(model.parent, tmp_path, dirs_exist_ok=True)
     (tmp_path / "network.json").unlink()
     with pytest.raises(FileNotFoundError) as missing:
         cards(tmp_path / "network.tflite")

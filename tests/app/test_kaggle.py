@@ -13,10 +13,7 @@ IMAGES = np.random.default_rng(2).integers(0, 256, (1200, 28, 28), dtype=np.uint
 
 
 def test_a_submission_has_the_predictions_of_the_network(
-    model: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source, target = tmp_path / "test.csv", tmp_path / "new/submission.csv"
     monkeypatch.setattr(sys, "argv", ["", str(source), str(target), "--model", str(model)])
@@ -25,8 +22,8 @@ def test_a_submission_has_the_predictions_of_the_network(
     assert capsys.readouterr().out == f"{target}: 28,000 images classified\n"
     classifier = Classifier(model)
     labels = np.resize([classifier.probabilities(image).argmax() for image in IMAGES], 28_000)
-    lines = [f"{number},{label}" for number, label in enumerate(labels, 1)]
-    submission = "\n".join(["ImageId,Label", *lines]) + "\n"
+    lines = [f"{number},{label}\n" for number, label in enumerate(labels, 1)]
+    submission = "".join(["ImageId,Label\n", *lines])
     assert target.read_bytes().decode() == submission
     assert len(set(labels)) > 1
     kaggle_csv(source, IMAGES)

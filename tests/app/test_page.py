@@ -38,10 +38,8 @@ def home(page: Page, server: Server) -> Page:
 
 @pytest.fixture
 def phone(browser: Browser, server: Server) -> Iterator[Page]:
-    """Return the server's page on a phone."""
-    size = {"width": 360, "height": 560}
-    options = {"is_mobile": True, "has_touch": True, "device_scale_factor": 3}
-    with visit(browser, viewport=size, **options) as page:
+    phone = {"is_mobile": True, "has_touch": True, "device_scale_factor": 3}
+    with visit(browser, viewport={"width": 360, "height": 560}, **phone) as page:
         page.goto(server.url)
         yield page
 
@@ -53,7 +51,6 @@ def touch(session: CDPSession, kind: str, *points: tuple[float, float]) -> None:
 
 
 def swipe(session: CDPSession, path: list[tuple[float, float]]) -> None:
-    """Move a finger along a path."""
     touch(session, "touchStart", path[0])
     for point in path[1:]:
         touch(session, "touchMove", point)
@@ -128,9 +125,7 @@ SLOW_FETCH = """
 """
 
 
-def test_asks_one_question_at_a_time_and_shows_the_newest_answer(
-    page: Page, server: Server
-) -> None:
+def test_asks_one_thing_at_a_time_and_shows_the_newest_answer(page: Page, server: Server) -> None:
     page.add_init_script(SLOW_FETCH)
     page.goto(server.url)
     expect(page.get_by_text("Draw a digit here")).to_be_visible()
@@ -293,8 +288,8 @@ def test_is_legible_in_light_and_dark(home: Page, scheme: Any) -> None:
     home.emulate_media(color_scheme=scheme)  # the ink on the paper follows
     home.wait_for_timeout(200)
     for selector, least in (("#pad", 7), ("h1", 4.5), ("#certainty", 4.5), ("#digit", 4.5)):
-        shot = Image.open(BytesIO(home.locator(selector).screenshot())).convert("RGB")
-        levels = np.asarray(shot) / 255
+        shot = Image.open(BytesIO(home.locator(selector).screenshot()))
+        levels = np.asarray(shot.convert("RGB")) / 255
         linear = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
         luminance = linear @ [0.2126, 0.7152, 0.0722]  # WCAG's relative luminance
         assert (np.median(luminance) > 0.5) == (scheme == "light")

@@ -18,7 +18,6 @@ OFFLINE = "Works offline, too."
 
 @pytest.fixture
 def copy(site: Path, tmp_path: Path) -> Path:
-    """Return a copy of the site, to be changed."""
     return Path(shutil.copytree(site, tmp_path / "site"))
 
 

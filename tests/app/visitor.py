@@ -70,7 +70,6 @@ def on_screen(page: Page, points: Sequence[Point]) -> list[Point]:
 
 
 def draw(page: Page, strokes: Strokes) -> None:
-    """Draw with the mouse."""
     for stroke in strokes:
         press(page, stroke)
         page.mouse.up()

@@ -16,7 +16,7 @@ DENSE, RESNET = "architectures.dense", "architectures.resnet34"
 RATE = f"{RESNET}.phases.all.learning_rate"
 CYCLE = f"{RESNET}.phases.head.schedule.momentum"
 AVERAGED = {"name": "adam", "learning_rate": 1.0, "use_ema": True}
-TWO_WEIGHTS = PARAMS["architectures"]["dense"] | {"early_stopping": 3, "optimizer": AVERAGED}
+EARLY_EMA = PARAMS["architectures"]["dense"] | {"early_stopping": 3, "optimizer": AVERAGED}
 
 
 def refusal(changes: dict[str, Any]) -> str:
@@ -35,19 +35,16 @@ def test_the_parameters_of_the_project_load() -> None:
 
 
 def test_the_versions_are_those_that_requirements_lock_pins() -> None:
-    pins = re.findall(
-        r"^(keras|numpy|tensorflow)==(\S+)", (ROOT / "requirements.lock").read_text(), re.M
-    )
-    assert dict(pins) == PARAMS["versions"]
+    lock = (ROOT / "requirements.lock").read_text()
+    assert dict(re.findall(r"^(keras|numpy|tensorflow)==(\S+)", lock, re.M)) == PARAMS["versions"]
 
 
 def test_dvc_changes_one_line_of_the_parameters(tmp_path: Path) -> None:
-    before = (ROOT / "params.yaml").read_text().splitlines()
-    path = tmp_path / "params.yaml"
-    shutil.copy(ROOT / "params.yaml", path)
+    source, path = ROOT / "params.yaml", tmp_path / "params.yaml"
+    shutil.copy(source, path)
     with modify_yaml(path) as content:
         content["architectures"]["lenet5_v2"]["l2"] = 0
-    pairs = zip(before, path.read_text().splitlines(), strict=True)
+    pairs = zip(*(one.read_text().splitlines() for one in (source, path)), strict=True)
     assert [pair for pair in pairs if len(set(pair)) > 1] == [("    l2: 0.0005", "    l2: 0")]
 
 
@@ -78,11 +75,7 @@ def test_dvc_changes_one_line_of_the_parameters(tmp_path: Path) -> None:
         (f"{BUNDLED}.mirrors", ["https://a"], f"{BUNDLED}: mirrors go with files; given"),
         ("split.train", 48000.5, "{}: a count must be a whole number; a fraction must"),
         (f"{DENSE}.epochs", None, f"{DENSE}: epochs must be given, or else"),
-        (
-            DENSE,
-            TWO_WEIGHTS,
-            "{}: early_stopping takes the best epoch's weights, optimizer.use_ema",
-        ),
+        (DENSE, EARLY_EMA, "{}: early_stopping takes the best epoch's weights, optimizer.use_ema"),
         (f"{RESNET}.phases", None, f"{RESNET}: epochs and optimizer.learning_rate must be given"),
         (f"{RESNET}.epochs", 5, f"{RESNET}: phases have their own epochs; take one of the two out"),
         (RATE, {"from": 0.01, "to": 0.001}, "{}: from, the stem's rate, must not be above to"),
@@ -128,15 +121,9 @@ def test_numbers_are_read_as_dvc_writes_them(tmp_path: Path) -> None:
         (None, " is missing; run this in the project's top folder"),
     ],
 )
-def test_a_file_that_is_no_mapping_is_refused(
-    tmp_path: Path, content: bytes | None, complaint: str
-) -> None:
+def test_another_file_is_refused(tmp_path: Path, content: bytes | None, complaint: str) -> None:
     path = tmp_path / "params.yaml"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(PipelineError) as caught:
+    with pytest.raises(PipelineError, match=rf"^{path}.*{re.escape(complaint)}.*\Z"):  # in one line
         config.load(path)
-    message = str(caught.value)
-    assert message.startswith(str(path))
-    assert complaint in message
-    assert "\n" not in message

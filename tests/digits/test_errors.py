@@ -1,3 +1,5 @@
+from unittest.mock import Mock
+
 import pytest
 
 from digits.errors import PipelineError, run_stage
@@ -5,12 +7,8 @@ from digits.errors import PipelineError, run_stage
 
 def end(error: BaseException, name: str = "convert") -> object:
     """Return the exit status of a stage that an error ends."""
-
-    def main() -> None:
-        raise error
-
     with pytest.raises(SystemExit) as ended:
-        run_stage(name, main)
+        run_stage(name, Mock(side_effect=error))
     return ended.value.code
 
 

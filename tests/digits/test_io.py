@@ -73,8 +73,7 @@ def test_a_disk_without_room_leaves_the_old_file(old: Path) -> None:
 def test_json_is_sorted_indented_utf8_with_a_final_newline_and_has_no_nan(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     write_json(path, {"b": [0.5], "a": "ö", "c": None})
-    text = '{\n  "a": "ö",\n  "b": [\n    0.5\n  ],\n  "c": null\n}\n'
-    assert path.read_bytes().decode() == text
+    assert path.read_bytes().decode() == '{\n  "a": "ö",\n  "b": [\n    0.5\n  ],\n  "c": null\n}\n'
     assert read_json(path) == {"a": "ö", "b": [0.5], "c": None}
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(path, {"loss": math.nan})

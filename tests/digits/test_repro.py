@@ -1,6 +1,5 @@
 """`digits.repro` in small repositories of DVC's, beside a plain `dvc repro`."""
 
-import json
 import os
 import signal
 import time
@@ -13,6 +12,7 @@ import pytest
 import yaml
 
 from digits import repro
+from digits.io import write_json
 from tests.workspace import run, start
 
 # Each stage notes that it begins and ends, and copies its inputs into its output.
@@ -61,7 +61,6 @@ def make_project(folder: Path) -> Path:
 
 
 def outcome(folder: Path) -> tuple[Any, dict[str, str]]:
-    """Return dvc.lock and all files that stages write."""
     lock = yaml.safe_load((folder / "dvc.lock").read_text())
     return lock, {name: (folder / name).read_text() for name in STAGES}
 
@@ -124,8 +123,7 @@ def test_no_jobs_are_refused_and_nothing_begins_while_another_dvc_runs(project: 
     _, errors = run(project, "digits.repro", "--jobs", "0", status=1)
     assert errors == "repro: --jobs must be at least 1, given 0\n"
     holder = {"pid": os.getpid(), "cmd": "dvc repro data"}
-    lock = json.dumps({"write": {str(project / "data"): holder}})
-    (project / ".dvc/tmp/rwlock").write_text(lock)
+    write_json(project / ".dvc/tmp/rwlock", {"write": {str(project / "data"): holder}})
     _, errors = run(project, "digits.repro", status=1)
     assert errors.startswith("repro: dvc status: ")
     assert f"(PID {os.getpid()}): dvc repro data" in errors

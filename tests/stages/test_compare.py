@@ -18,17 +18,13 @@ LABELS = np.arange(60) % 10
 WRONG = {"lenet5_v1": [29, 30, 31], "dense": [29, *range(30, 50)], "mine": [31, 50]}
 SETS = {"train": range(25), "dev": range(25, 30), "test": [*range(20, 25), *range(30, 60)]}
 DENSE = config.read_yaml(ROOT / "params.yaml")["architectures"]["dense"]
-
-
-def set_params(folder: Path, seed: int = 42) -> None:
-    named = {"architectures": dict.fromkeys(WRONG, DENSE), "export.architectures": ["mine"]}
-    write_params(folder, named | {"seed": seed})
+PARAMS = {"architectures": dict.fromkeys(WRONG, DENSE), "export.architectures": ["mine"]}
 
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
     """Return a folder with all that the stage reads, and files of an architecture long gone."""
-    set_params(tmp_path)
+    write_params(tmp_path, PARAMS | {"seed": 42})
     write_split(tmp_path, LABELS, SETS)
     pixels = np.broadcast_to(np.arange(60)[:, None, None] * 4, (60, 28, 28)).astype(np.uint8)
     png_archive.write(tmp_path / "data/png/training.zip", pixels[:40], LABELS[:40], 0)
@@ -45,9 +41,7 @@ def workspace(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_stage_compares_the_architectures_of_params_in_their_order(
-    workspace: Path, stage: Stage
-) -> None:
+def test_architectures_of_params_are_compared_in_their_order(workspace: Path, stage: Stage) -> None:
     lines = stage("compare")[0].splitlines()
     assert [line.split("|")[1].strip() for line in lines[2:5]] == list(WRONG)
     assert "Best on dev: mine." in " ".join(lines)
@@ -59,21 +53,20 @@ def test_stage_compares_the_architectures_of_params_in_their_order(
     assert architectures["epochs"].tolist() == [2, 2, 2]
     assert pd.read_csv(tables / "phases.csv")["architecture"].tolist() == ["mine", "mine"]
     assert len(pd.read_csv(tables / "pairs.csv")) == 3
-    curves = pd.read_csv(pictures / "curves.csv")
-    assert list(dict.fromkeys(curves["architecture"])) == list(WRONG)
+    assert pd.read_csv(pictures / "curves.csv")["architecture"].unique().tolist() == list(WRONG)
 
-    outputs = [*tables.iterdir(), *pictures.iterdir(), workspace / "plots/samples.png"]
-    written = {path: path.read_bytes() for path in outputs}
-    names = sorted(path.stem for path in written if path.suffix == ".png")
+    shown = [*pictures.glob("*.png"), workspace / "plots/samples.png"]
+    names = sorted(path.stem for path in shown)
     assert names == ["accuracy", "bias_variance", "curves", "mcnemar", "samples"]
-    for path in written:
-        if path.suffix == ".png":
-            with Image.open(path) as picture:
-                assert len(picture.convert("L").getcolors() or []) > 10
+    for path in shown:
+        with Image.open(path) as picture:
+            assert len(picture.convert("L").getcolors() or []) > 10
+    outputs = {*tables.iterdir(), *pictures.iterdir(), *shown}
+    written = {path: path.read_bytes() for path in outputs}
     stage("compare")
     assert {path: path.read_bytes() for path in written} == written
 
-    set_params(workspace, seed=1)
+    write_params(workspace, PARAMS | {"seed": 1})
     stage("compare")
     changed = {path.name for path in written if path.read_bytes() != written[path]}
     assert changed == {"samples.png"}  # drawn by the seed

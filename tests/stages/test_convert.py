@@ -1,5 +1,4 @@
-import signal
-import time
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -7,9 +6,9 @@ import numpy as np
 from PIL import Image
 
 from digits.data import idx
-from tests.conftest import IdxMaker
+from tests.conftest import idx_files
 from tests.stages.conftest import Stage
-from tests.workspace import start
+from tests.workspace import contents, start, wait_for
 
 
 def assert_lossless(folder: Path) -> None:
@@ -25,9 +24,7 @@ def assert_lossless(folder: Path) -> None:
         first_id += len(images)
 
 
-def test_every_image_becomes_a_png_of_its_pixels(
-    tmp_path: Path, idx_files: IdxMaker, stage: Stage
-) -> None:
+def test_every_image_becomes_a_png_of_its_pixels(tmp_path: Path, stage: Stage) -> None:
     idx_files(tmp_path / "data/raw", training=60, testing=20)
     output, errors = stage("convert")
     assert output == "data/png/training.zip: 60 images\ndata/png/testing.zip: 20 images\n"
@@ -36,23 +33,16 @@ def test_every_image_becomes_a_png_of_its_pixels(
     assert_lossless(tmp_path)
 
 
-def test_killed_run_leaves_no_archive_and_the_next_is_whole(
-    tmp_path: Path, idx_files: IdxMaker, stage: Stage
-) -> None:
+def test_killed_run_leaves_no_archive_and_the_next_is_whole(tmp_path: Path, stage: Stage) -> None:
     idx_files(tmp_path / "data/raw", training=4_000)
     png = tmp_path / "data/png"
     stage("convert")
-    undisturbed = {path.name: path.read_bytes() for path in png.iterdir()}
-    for path in png.iterdir():
-        path.unlink()
-
+    undisturbed = contents(png)
+    shutil.rmtree(png)
     process = start(tmp_path, "stages.convert")
-    while not any(png.iterdir()):
-        assert process.poll() is None
-        time.sleep(0.001)
-    process.send_signal(signal.SIGKILL)
+    wait_for(lambda: list(png.glob("*")), process)
+    process.kill()
     process.communicate()
     assert not (png / "training.zip").exists()
-
     stage("convert")
-    assert {path.name: path.read_bytes() for path in png.iterdir()} == undisturbed
+    assert contents(png) == undisturbed

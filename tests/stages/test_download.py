@@ -1,7 +1,6 @@
 import hashlib
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler as Request
 from pathlib import Path
@@ -11,15 +10,15 @@ import pytest
 
 from digits.config import SourceFiles
 from digits.data import idx, optdigits
-from tests.conftest import IdxMaker, Serve, kaggle_csv
+from tests.conftest import Serve, idx_files, kaggle_csv, send
 from tests.stages.conftest import Stage
-from tests.workspace import start, write_params
+from tests.workspace import contents, start, wait_for, write_params
 
 RAW = Path("data/raw")
 
 
 @pytest.fixture
-def mirror(tmp_path: Path, idx_files: IdxMaker, monkeypatch: pytest.MonkeyPatch) -> Path:
+def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Go to an empty folder; return one in it, with four files."""
     idx_files(tmp_path / "mirror")
     monkeypatch.chdir(tmp_path)
@@ -27,18 +26,17 @@ def mirror(tmp_path: Path, idx_files: IdxMaker, monkeypatch: pytest.MonkeyPatch)
     return tmp_path / "mirror"
 
 
-def ask_for(files: list[Path], *mirrors: str) -> None:
-    """Write a params.yaml that asks ``mirrors`` for four files."""
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def ask_for(files: list[Path], mirror: str) -> None:
+    """Write a params.yaml that asks ``mirror`` for four files."""
     sources = {
-        kind: {
-            "name": path.name,
-            "bytes": path.stat().st_size,
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        }
+        kind: {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}
         for kind, path in zip(SourceFiles.model_fields, files, strict=True)
     }
-    noise = {"mirrors": list(mirrors), "files": sources}
-    patience = {"attempts": 1, "timeout": 5}
+    noise, patience = {"mirrors": [mirror], "files": sources}, {"attempts": 1, "timeout": 5}
     write_params(Path(), {"dataset": "noise", "datasets.noise": noise, "download": patience})
 
 
@@ -55,10 +53,6 @@ def check_images(images: np.ndarray, labels: np.ndarray, testing: int) -> None:
         np.testing.assert_array_equal(np.concatenate(found), expected)
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
 def serving(folder: Path, share: float = 1) -> Callable[[Request], None]:
     """Answer with files of the folder, or wait for ever when a share of one is sent."""
 
@@ -67,10 +61,7 @@ def serving(folder: Path, share: float = 1) -> Callable[[Request], None]:
         if not path.exists():
             return request.send_error(404)
         body = path.read_bytes()
-        request.send_response(200)
-        request.send_header("Content-Length", str(len(body)))
-        request.end_headers()
-        request.wfile.write(body[: int(share * len(body))])
+        send(request, body[: int(share * len(body))], {"Content-Length": len(body)})
         if share < 1:
             request.connection.recv(1)  # ends when the client hangs up
 
@@ -79,9 +70,7 @@ def serving(folder: Path, share: float = 1) -> Callable[[Request], None]:
 
 def start_and_wait_for_bytes() -> subprocess.Popen[str]:
     process = start(Path(), "stages.download")
-    while not (RAW.exists() and any(path.stat().st_size for path in RAW.iterdir())):
-        assert process.poll() is None
-        time.sleep(0.01)
+    wait_for(lambda: any(path.stat().st_size for path in RAW.glob("*")), process)
     return process
 
 
@@ -138,8 +127,7 @@ def test_optdigits_need_no_mirror(mirror: Path, stage: Stage) -> None:
 def test_kaggles_training_file_is_a_data_set(mirror: Path, stage: Stage) -> None:
     images, labels = optdigits.read()
     kaggle_csv(Path("train.csv"), images, labels)
-    sha256 = hashlib.sha256(Path("train.csv").read_bytes()).hexdigest()
-    source = {"csv": "train.csv", "sha256": sha256}
+    source = {"csv": "train.csv", "sha256": sha256(Path("train.csv"))}
     write_params(Path(), {"dataset": "kaggle", "datasets.kaggle": source})
     output, errors = stage("download")
     assert errors == ""

@@ -38,19 +38,18 @@ def test_stage_writes_the_figures_and_the_pictures_whatever_a_users_matplotlibrc
         "bias +9.75%, variance +15.00%\n",
         "",
     )
-    metrics = tmp_path / "metrics/dense.json"
     shown = ["bias", "dev", "test", "test_as_published", "test_loss", "train", "variance"]
-    assert list(read_json(metrics)) == shown
+    assert list(read_json(tmp_path / "metrics/dense.json")) == shown
     names = ("evaluate/dense/confusion", "evaluate/dense/errors", "networks/dense")
-    pictures = [tmp_path / f"plots/{name}.png" for name in names]
-    for one in pictures:
-        with Image.open(one) as picture:
+    paths = [tmp_path / "metrics/dense.json", *(tmp_path / f"plots/{name}.png" for name in names)]
+    for path in paths[1:]:
+        with Image.open(path) as picture:
             assert picture.format == "PNG"
             assert min(picture.size) > 150
-    content = [one.read_bytes() for one in (metrics, *pictures)]
+    content = [path.read_bytes() for path in paths]
     (tmp_path / "matplotlibrc").write_text(USERS)
     run(tmp_path, "stages.evaluate", "dense", env={"MATPLOTLIBRC": str(tmp_path)})
-    assert [one.read_bytes() for one in (metrics, *pictures)] == content
+    assert [path.read_bytes() for path in paths] == content
 
 
 def test_neither_evaluate_nor_compare_imports_tensorflow() -> None:

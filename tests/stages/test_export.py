@@ -18,7 +18,7 @@ from digits.evaluation import predictions
 from digits.export import litert
 from digits.io import read_json, write_json
 from tests.stages.conftest import Stage
-from tests.workspace import run, write_data, write_params
+from tests.workspace import contents, run, write_data, write_params
 
 FILES = {"architecture.json", "model.weights.h5", "model.keras", "float32.tflite"}
 INT8 = "models/litert/lenet5.tflite"
@@ -69,11 +69,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def exported(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a workspace in which the stage has run."""
     folder = tmp_path_factory.mktemp("exported") / "workspace"
     shutil.copytree(inputs, folder)
-    output, _ = run(folder, "stages.export", "lenet5")
-    assert output.startswith(f"{INT8}: test accuracy ")
+    assert run(folder, "stages.export", "lenet5")[0].startswith(f"{INT8}: test accuracy ")
     return folder
 
 
@@ -126,12 +124,10 @@ def test_card_tells_what_the_files_are_and_come_from(exported: Path) -> None:
     assert card["data_set"]["files"]["training_images"]["sha256"].startswith("440fcabf")
     assert card["metrics"] == {"test": 0.9}
     names = [*(f"export/lenet5/{name}" for name in FILES), "litert/lenet5.tflite"]
+    files = {name: (exported / "models" / name).read_bytes() for name in names}
     assert card["files"] == {
-        name: {
-            "bytes": (exported / "models" / name).stat().st_size,
-            "sha256": hashlib.sha256((exported / "models" / name).read_bytes()).hexdigest(),
-        }
-        for name in names
+        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for name, content in files.items()
     }
     packages = ("ai-edge-litert", "keras", "numpy", "tensorflow")
     assert card["versions"] == {package: version(package) for package in packages}
@@ -141,8 +137,7 @@ def test_card_tells_what_the_files_are_and_come_from(exported: Path) -> None:
 def test_a_repetition_replaces_all_by_the_same_bytes(exported: Path, workspace: Path) -> None:
     run(workspace, "stages.export", "lenet5")
     for folder in ("models/export/lenet5", "models/litert"):
-        first = {path.name: path.read_bytes() for path in (exported / folder).iterdir()}
-        assert {path.name: path.read_bytes() for path in (workspace / folder).iterdir()} == first
+        assert contents(workspace / folder) == contents(exported / folder)
     names = {path.name for path in (workspace / "models").iterdir()}
     assert names == {"export", "lenet5", "litert"}
 

@@ -7,20 +7,17 @@ import pytest
 
 from digits.data import dataset
 from digits.errors import PipelineError
+from tests.workspace import write_data
 
-SPLIT = "id,label,train,dev,test\n0,5,1,0,0\n1,0,0,1,0\n2,4,0,0,1\n"
 IMAGES = np.arange(3 * 28 * 28, dtype=np.float32).reshape(3, 28, 28)
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[Path, Path]:
     """Return a folder of standardized images and the split that belongs to it."""
-    standardized, split = tmp_path / "standardized", tmp_path / "split.csv"
-    standardized.mkdir()
-    np.save(standardized / "images.npy", IMAGES)
-    (standardized / "statistics.json").write_text('{"mean": 33.5, "deviation": 78.25}')
-    split.write_text(SPLIT)
-    return standardized, split
+    sets = {"train": [0], "dev": [1], "test": [2]}
+    write_data(tmp_path, IMAGES, np.array([5, 0, 4]), sets, 33.5, 78.25)
+    return tmp_path / "data/standardized", tmp_path / "data/split.csv"
 
 
 def test_everything_is_loaded(files: tuple[Path, Path]) -> None:
@@ -60,13 +57,7 @@ def test_array_that_is_cut_or_has_a_damaged_header_is_refused(files: tuple[Path,
 
 @pytest.mark.parametrize(
     "content",
-    [
-        "",
-        "[]",
-        '{"mean": 1}',
-        '{"mean": 1, "deviation": 0}',
-        '{"mean": NaN, "deviation": 1}',
-    ],
+    ["", "[]", '{"mean": 1}', '{"mean": 1, "deviation": 0}', '{"mean": NaN, "deviation": 1}'],
 )
 def test_wrong_statistics_are_refused(files: tuple[Path, Path], content: str) -> None:
     (files[0] / "statistics.json").write_text(content)

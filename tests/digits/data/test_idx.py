@@ -17,7 +17,10 @@ def idx_bytes(array: np.ndarray) -> bytes:
 
 IMAGES = idx_bytes(np.arange(2 * 28 * 28).astype(np.uint8).reshape(2, 28, 28))
 LABELS = idx_bytes(np.array([7, 9], np.uint8))
+THREE = idx_bytes(np.zeros(3, np.uint8))
 ZIPPED = gzip.compress(LABELS)
+COUNT = "dimensions: expected 1 to 1073741824 values, found"
+SHAPE = r"images: shape: expected \(n, 28, 28\), found"
 
 
 def saved(folder: Path, content: bytes, name: str = "values") -> Path:
@@ -41,11 +44,8 @@ def test_pair_is_read_as_images_and_labels(tmp_path: Path) -> None:
         (b"\0\0\x08", "magic number: expected 00000801 or 00000803, found 000008"),
         (b"\0\0\x0c" + LABELS[3:], "magic number: expected 00000801 or 00000803, found 00000c01"),
         (LABELS[:6], "dimensions: expected 4 bytes, found 2"),
-        (struct.pack(">HBBI", 0, 8, 1, 0), "dimensions: expected 1 to 1073741824 values, found 0"),
-        (
-            struct.pack(">HBBIII", 0, 8, 3, *[2**32 - 1] * 3),
-            f"dimensions: expected 1 to 1073741824 values, found {(2**32 - 1) ** 3}",
-        ),
+        (struct.pack(">HBBI", 0, 8, 1, 0), f"{COUNT} 0"),
+        (struct.pack(">HBBIII", 0, 8, 3, *[2**32 - 1] * 3), f"{COUNT} {(2**32 - 1) ** 3}"),
         (LABELS[:-1], "values: expected 2 bytes, found 1"),
         (LABELS + b"a", "values: expected 2 bytes, found more"),
     ],
@@ -86,27 +86,18 @@ def test_damaged_gzip_is_refused(tmp_path: Path, content: bytes) -> None:
 @pytest.mark.parametrize(
     ("images", "labels", "complaint"),
     [
-        (LABELS, LABELS, r"images: shape: expected \(n, 28, 28\), found \(2,\)"),
-        (
-            idx_bytes(np.zeros((2, 14, 56), np.uint8)),
-            LABELS,
-            r"images: shape: expected \(n, 28, 28\), found \(2, 14, 56\)",
-        ),
+        (LABELS, LABELS, rf"{SHAPE} \(2,\)"),
+        (idx_bytes(np.zeros((2, 14, 56), np.uint8)), LABELS, rf"{SHAPE} \(2, 14, 56\)"),
         (IMAGES, IMAGES, r"labels: shape: expected \(2,\), a label .* found \(2, 28, 28\)"),
-        (
-            IMAGES,
-            idx_bytes(np.zeros(3, np.uint8)),
-            r"labels: shape: expected \(2,\), .* in .*/images, found \(3,\)",
-        ),
+        (IMAGES, THREE, r"labels: shape: expected \(2,\), .* in .*/images, found \(3,\)"),
         (IMAGES, LABELS[:-1] + b"\x0a", "labels: label 1: expected 0 to 9, found 10"),
     ],
 )
 def test_pair_that_does_not_match_is_refused(
     tmp_path: Path, images: bytes, labels: bytes, complaint: str
 ) -> None:
-    paths = saved(tmp_path, images, "images"), saved(tmp_path, labels, "labels")
     with pytest.raises(PipelineError, match=f"/{complaint}$"):
-        idx.read_pair(*paths)
+        idx.read_pair(saved(tmp_path, images, "images"), saved(tmp_path, labels, "labels"))
 
 
 def test_written_files_are_standard_idx_in_gzip_of_fixed_bytes(tmp_path: Path) -> None:

@@ -14,17 +14,13 @@ HEADER = ",".join(f"pixel{number}" for number in range(784))
 BLACK = ",".join(["0"] * 784)
 
 
-def write(folder: Path, content: str) -> Path:
-    path = folder / "some.csv"
-    path.write_bytes(content.encode())
-    return path
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "some.csv"
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
-def test_the_training_file_is_read_in_order_and_known_by_its_sha256(
-    tmp_path: Path, newline: str
-) -> None:
-    path = tmp_path / "train.csv"
+def test_the_training_file_is_read_in_order_and_known_by_sha256(path: Path, newline: str) -> None:
     kaggle_csv(path, IMAGES, LABELS)
     path.write_bytes(path.read_bytes().replace(b"\n", newline.encode()))
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -41,10 +37,8 @@ def test_the_training_file_is_read_in_order_and_known_by_its_sha256(
 
 
 @pytest.mark.parametrize(("before", "end"), [("", ""), ("\ufeff", "\n\n")])
-def test_a_byte_order_mark_and_the_end_of_the_last_line_do_not_matter(
-    tmp_path: Path, before: str, end: str
-) -> None:
-    path = write(tmp_path, f"{before}{HEADER}\n{BLACK[:-1]}7{end}")
+def test_byte_order_mark_and_last_newline_do_not_matter(path: Path, before: str, end: str) -> None:
+    path.write_text(f"{before}{HEADER}\n{BLACK[:-1]}7{end}", encoding="utf-8")
     (rows,) = kaggle.read(path, kaggle.TEST_COLUMNS)
     assert rows.shape == (1, 784)
     assert rows[0, -1] == 7
@@ -69,22 +63,20 @@ def test_a_byte_order_mark_and_the_end_of_the_last_line_do_not_matter(
         ((f"{HEADER}\n" + f"{BLACK}\n" * 1500) + "x", "image 1501, pixel0: .*, found 'x'"),
     ],
 )
-def test_another_file_is_refused(tmp_path: Path, content: str, complaint: str) -> None:
-    path = write(tmp_path, content)
-    with pytest.raises(PipelineError, match=complaint) as caught:
+def test_another_file_is_refused(path: Path, content: str, complaint: str) -> None:
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(PipelineError, match=rf"^{path}: .*{complaint}.*\Z"):  # in one line
         list(kaggle.read(path, kaggle.TEST_COLUMNS))
-    assert str(caught.value).startswith(f"{path}: ")
-    assert "\n" not in str(caught.value)
 
 
-def test_a_label_above_nine_is_refused(tmp_path: Path) -> None:
-    path = write(tmp_path, f"label,{HEADER}\n1,{BLACK}\n10,{BLACK}\n")
+def test_a_label_above_nine_is_refused(path: Path) -> None:
+    path.write_text(f"label,{HEADER}\n1,{BLACK}\n10,{BLACK}\n")
     with pytest.raises(PipelineError, match=r"image 2, label: .* from 0 to 9, found '10'"):
         list(kaggle.read(path, kaggle.TRAIN_COLUMNS))
 
 
-def test_too_large_a_file_is_refused_unread(tmp_path: Path) -> None:
-    path = write(tmp_path, f"{HEADER}\n{BLACK}\n")
+def test_too_large_a_file_is_refused_unread(path: Path) -> None:
+    path.write_text(f"{HEADER}\n{BLACK}\n")
     with path.open("r+b") as file:
         file.truncate(kaggle.MOST_BYTES + 1)  # a hole, which takes no space
     with pytest.raises(PipelineError, match="at most 1,073,741,824 bytes, found 1,073,741,825"):

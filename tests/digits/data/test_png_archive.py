@@ -34,7 +34,6 @@ def training(tmp_path: Path, images: Images) -> Path:
 
 
 def png(pixels: npt.NDArray[np.generic], **options: Any) -> bytes:
-    """Return a PNG as Pillow writes it."""
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, "PNG", **options)
     return content.getvalue()
@@ -68,9 +67,7 @@ def test_several_archives_are_one_sequence(training: Path, images: Images) -> No
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-def test_archive_rewritten_by_another_tool_is_read(
-    training: Path, images: Images, compression: int
-) -> None:
+def test_archive_of_another_tool_is_read(training: Path, images: Images, compression: int) -> None:
     entries = {f"training/{k}/{i:05d}.png": png(images[i]) for i, k in enumerate(LABELS)}
     folders = {"training/": b"", "training/5/": b""}
     pack(training, folders | dict(reversed(entries.items())), compression)
@@ -85,17 +82,12 @@ def test_failed_write_leaves_the_earlier_archive(training: Path, images: Images)
     assert list(training.parent.iterdir()) == [training]
 
 
-SMALL = png(np.zeros((27, 28), np.uint8))
-COLOUR = png(np.zeros((28, 28, 3), np.uint8))
-DEEP = png(np.zeros((28, 28), np.uint16))
 GREY = png(np.zeros((28, 28), np.uint8))
 STORED = png(np.zeros((28, 28), np.uint8), compress_level=0)
-
-
 WRONG = {
-    "size": (SMALL, "expected 8-bit grey .* found L of 28x27"),
-    "colour": (COLOUR, ".* found RGB of 28x28"),
-    "depth": (DEEP, ".* found I;16 of 28x28"),
+    "size": (png(np.zeros((27, 28), np.uint8)), "expected 8-bit grey .* found L of 28x27"),
+    "colour": (png(np.zeros((28, 28, 3), np.uint8)), ".* found RGB of 28x28"),
+    "depth": (png(np.zeros((28, 28), np.uint16)), ".* found I;16 of 28x28"),
     "empty": (b"", "not a PNG"),
     "header only": (b"\x89PNG\r\n\x1a\n", "."),
     "cut": (GREY[:50], "."),
@@ -149,16 +141,13 @@ def test_unexpected_entry_is_named(training: Path, name: str) -> None:
     ("names", "reason"),
     [
         ([], r"no images in .*training\.zip"),
-        (["training/7/00001.png"], r"00001\.png follows a gap: no image has id 00000"),
-        (["training/7/00000.png", "training/7/00002.png"], "no image has id 00001"),
-        (
-            ["training/7/00000.png", "training/8/00000.png"],
-            r"7/00000\.png and .*8/00000\.png have the same id",
-        ),
+        (["7/00001"], r"00001\.png follows a gap: no image has id 00000"),
+        (["7/00000", "7/00002"], "no image has id 00001"),
+        (["7/00000", "8/00000"], r"7/00000\.png and .*8/00000\.png have the same id"),
     ],
 )
 def test_ids_must_count_from_zero(training: Path, names: list[str], reason: str) -> None:
-    pack(training, dict.fromkeys(names, GREY))
+    pack(training, {f"training/{name}.png": GREY for name in names})
     with pytest.raises(PipelineError, match=reason):
         Archive(training)
 

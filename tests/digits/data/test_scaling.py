@@ -24,8 +24,7 @@ def test_constant_images_are_refused() -> None:
 def test_every_pixel_is_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scaling, "BLOCK", 3)
     scaling.write(tmp_path / "images.npy", NOISE, 30, 70)
-    expected = ((NOISE.astype(np.float64) - 30) / 70).astype(np.float32)
-    np.save(tmp_path / "numpys.npy", expected)
+    np.save(tmp_path / "numpys.npy", ((NOISE.astype(np.float64) - 30) / 70).astype(np.float32))
     assert (tmp_path / "images.npy").read_bytes() == (tmp_path / "numpys.npy").read_bytes()
 
 

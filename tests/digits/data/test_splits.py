@@ -11,23 +11,15 @@ from digits.data import splits
 from digits.errors import PipelineError
 
 MNIST_CLASSES = [6903, 7877, 6990, 7141, 6824, 6313, 6876, 7293, 6825, 6958]
-LABELS = np.random.RandomState(0).permutation(
-    np.repeat(np.arange(10, dtype=np.uint8), MNIST_CLASSES)
-)
-PUBLISHED: dict[str, Any] = {
-    "seed": 42,
-    "scheme": "resplit",
-    "train": 48000,
-    "test": 28000,
-    "dev": 0.05,
-}
+LABELS = np.repeat(np.arange(10, dtype=np.uint8), MNIST_CLASSES)
+np.random.RandomState(0).shuffle(LABELS)
+PUBLISHED = {"seed": 42, "scheme": "resplit", "train": 48000, "test": 28000, "dev": 0.05}
 
 
 def divide(images: int = 70_000, **changes: Any) -> pd.DataFrame:
     """Divide images labelled as MNIST's, of which the last seventh is the testing file."""
     sources = (np.arange(images) >= images * 6 // 7).astype(np.uint8)
-    split = Split.model_validate(PUBLISHED | changes)
-    return splits.divide(LABELS[:images], sources, split)
+    return splits.divide(LABELS[:images], sources, Split.model_validate(PUBLISHED | changes))
 
 
 def sizes(table: pd.DataFrame) -> dict[str, int]:
@@ -70,9 +62,8 @@ def test_classes_are_in_proportion_to_one_image(changes: dict[str, Any]) -> None
         "test": table["test"] == 1,
     }
     for name, member in taken.items():
-        found = np.bincount(table["label"][member])
         expected = np.array(MNIST_CLASSES) * member.sum() / len(table)
-        assert np.abs(found - expected).max() <= 1, name
+        assert np.abs(np.bincount(table["label"][member]) - expected).max() <= 1, name
 
 
 def test_official_scheme_keeps_the_files_apart() -> None:
@@ -111,9 +102,7 @@ def test_images_of_a_class_are_drawn_equally_often() -> None:
         ({"scheme": "official", "dev": 60_000}, "60000 - 60000 leaves nothing to train on"),
     ],
 )
-def test_impossible_sizes_are_refused_with_the_arithmetic(
-    changes: dict[str, Any], reason: str
-) -> None:
+def test_impossible_sizes_are_refused_with_arithmetic(changes: dict[str, Any], reason: str) -> None:
     with pytest.raises(PipelineError, match=reason):
         divide(**changes)
 
@@ -150,9 +139,7 @@ def test_sets_are_row_numbers_by_name(tmp_path: Path) -> None:
         ("2,4,0,0,1", "2,4,0,0,0", "no image is in test$"),
     ],
 )
-def test_wrong_table_is_refused_with_its_line(
-    tmp_path: Path, old: str, new: str, reason: str
-) -> None:
+def test_a_wrong_table_is_told_by_its_line(tmp_path: Path, old: str, new: str, reason: str) -> None:
     path = tmp_path / "split.csv"
     path.write_text(GOOD.replace(old, new))
     with pytest.raises(PipelineError, match=rf"split\.csv.*{reason}"):

@@ -52,11 +52,9 @@ def test_one_architecture_in_one_phase_has_empty_tables_with_their_columns() -> 
 
 
 def test_curves_become_one_long_table() -> None:
-    curves = {
-        "a": pd.DataFrame([[1, 1, 9, 0.5, 0.8, 9, 0.4, 0.9, 0.001]], columns=CURVES),
-        "b": pd.DataFrame([[1, 1, 9, 0.3, 0.7, 9, 0.2, 0.6, 0.001]], columns=CURVES),
-    }
-    assert comparison.join_curves(curves).to_numpy().tolist() == [
+    a = pd.DataFrame([[1, 1, 9, 0.5, 0.8, 9, 0.4, 0.9, 0.001]], columns=CURVES)
+    b = pd.DataFrame([[1, 1, 9, 0.3, 0.7, 9, 0.2, 0.6, 0.001]], columns=CURVES)
+    assert comparison.join_curves({"a": a, "b": b}).to_numpy().tolist() == [
         ["a", 1, 1, "train", 0.5, 0.8],
         ["a", 1, 1, "dev", 0.4, 0.9],
         ["b", 1, 1, "train", 0.3, 0.7],

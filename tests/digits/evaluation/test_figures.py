@@ -1,5 +1,3 @@
-"""The pictures: that they can be read back and show what they were given."""
-
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +12,10 @@ from digits.evaluation import figures
 
 
 def texts(figure: Figure) -> list[str]:
-    """Return every piece of text in the panels."""
     return [text.get_text() for axes in figure.axes for text in axes.texts]
 
 
 def xy(line: Line2D) -> np.ndarray:
-    """Return the points of a line, (points, 2)."""
     return np.asarray(line.get_xydata())
 
 
@@ -35,21 +31,17 @@ def test_no_image_is_said_in_words_and_saved_as_a_png_of_150_dpi(tmp_path: Path)
 def test_curves_show_the_error_of_each_architecture_in_a_panel_of_its_own() -> None:
     columns = ["architecture", "epoch", "phase", "set", "accuracy"]
     rows = [
-        ("a", 1, 1, "train", 0.9),
-        ("a", 2, 2, "train", 0.95),
-        ("a", 1, 1, "dev", 0.96),
-        ("a", 2, 2, "dev", 0.97),
-        ("b", 1, 1, "train", 0.8),
-        ("b", 1, 1, "dev", 0.75),
+        *(("a", 1, 1, "train", 0.9), ("a", 2, 2, "train", 0.95)),
+        *(("a", 1, 1, "dev", 0.96), ("a", 2, 2, "dev", 0.97)),
+        *(("b", 1, 1, "train", 0.8), ("b", 1, 1, "dev", 0.75)),
     ]
     figure = figures.curves(pd.DataFrame(rows, columns=columns))
-    shown = {
+    assert {
         axes.get_title(): {
             str(line.get_linestyle()): np.round(xy(line), 6).tolist() for line in axes.get_lines()
         }
         for axes in figure.axes
-    }
-    assert shown == {
+    } == {
         "a": {"-": [[1, 4], [2, 3]], "--": [[1, 10], [2, 5]], ":": [[1.5, 0], [1.5, 1]]},
         "b": {"-": [[1, 25]], "--": [[1, 20]]},
     }
@@ -59,9 +51,8 @@ def test_curves_show_the_error_of_each_architecture_in_a_panel_of_its_own() -> N
 
 
 def test_a_range_test_shows_each_batch_the_smoothed_loss_and_the_suggestion() -> None:
-    curve = pd.DataFrame(
-        {"learning_rate": [0.001, 0.01, 0.1], "loss": [2, 1.5, 3], "smoothed_loss": [2, 1.8, 2.5]}
-    )
+    rows = [(0.001, 2, 2), (0.01, 1.5, 1.8), (0.1, 3, 2.5)]
+    curve = pd.DataFrame(rows, columns=["learning_rate", "loss", "smoothed_loss"])
     (axes,) = figures.range_test(curve, 0.004).axes
     assert axes.get_xscale() == "log"
     batches, smoothed, suggested = axes.get_lines()
@@ -99,10 +90,9 @@ def test_confusion_counts_labels_in_rows_and_shades_errors_by_their_share_of_one
 
 
 def test_bias_and_variance_are_bars_in_percentage_points() -> None:
-    table = pd.DataFrame({"architecture": ["a", "b"]})
-    for name, values in {"bias": np.array([-0.001, 0.02]), "variance": np.array([0.03, 0])}.items():
-        ends = {f"{name}_low": values - 0.001, f"{name}_high": values + 0.001}
-        table = table.assign(**{name: values, **ends})
+    table = pd.DataFrame({"bias": [-0.001, 0.02], "variance": [0.03, 0]})
+    ends = [(table + step).add_suffix(end) for step, end in ((-0.001, "_low"), (0.001, "_high"))]
+    table = pd.concat([table, *ends], axis=1).assign(architecture=["a", "b"])
     figure = figures.bias_and_variance(table)
     axes = figure.axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
@@ -130,15 +120,13 @@ def test_accuracies_have_their_intervals() -> None:
 
 def test_only_significant_differences_are_coloured() -> None:
     architectures = pd.DataFrame({"architecture": ["a", "b", "c"], "test": [0.97, 0.96, 0.98]})
-    pairs = pd.DataFrame(
-        [("a", "b", 0.01), ("c", "a", 0.0004), ("b", "c", 0.05)],
-        columns=["first", "second", "p_corrected"],
-    )
+    rows = [("a", "b", 0.01), ("c", "a", 0.0004), ("b", "c", 0.05)]
+    pairs = pd.DataFrame(rows, columns=["first", "second", "p_corrected"])
     figure = figures.comparisons(architectures, pairs)
-    shown = np.asarray(figure.axes[0].images[0].get_array()).astype(float)
-    nothing = float("nan")
-    np.testing.assert_array_equal(shown, [[nothing] * 3, [-1, nothing, nothing], [1, 0, nothing]])
-    red, green, blue, _ = figure.axes[0].images[0].to_rgba(shown)[2, 0]
+    picture = figure.axes[0].images[0]
+    shown = np.asarray(picture.get_array()).astype(float)
+    np.testing.assert_array_equal(shown, [[np.nan] * 3, [-1, np.nan, np.nan], [1, 0, np.nan]])
+    red, green, blue, _ = picture.to_rgba(shown)[2, 0]
     assert blue > red > green  # purple
     assert "purple: the row's network is better" in figure.get_supxlabel()
     assert texts(figure) == ["-1.00\np = 0.010", "+1.00\np < 0.001", "+2.00\np = 0.050"]

@@ -1,5 +1,3 @@
-"""Pictures of networks: what they show, and that nothing gets lost in them."""
-
 import keras
 import numpy as np
 import pytest
@@ -65,9 +63,8 @@ def test_a_layer_that_is_used_twice_is_refused() -> None:
 def test_an_activation_that_others_pass_by_keeps_its_line() -> None:
     inputs = keras.Input((4,))
     features = keras.layers.Dense(4)(inputs)
-    active = keras.layers.ReLU()(features)
-    model = keras.Model(inputs, keras.layers.Concatenate()([features, active]))
-    assert [(step.text, step.sources) for step in outline(model)] == [
+    both = keras.layers.Concatenate()([features, keras.layers.ReLU()(features)])
+    assert [(step.text, step.sources) for step in outline(keras.Model(inputs, both))] == [
         ("Input", ()),
         ("Dense 4", (0,)),
         ("ReLU", (1,)),
@@ -76,8 +73,7 @@ def test_an_activation_that_others_pass_by_keeps_its_line() -> None:
 
 
 def test_equal_steps_in_a_row_are_one_block() -> None:
-    inputs = keras.Input((4,))
-    features = inputs
+    features = inputs = keras.Input((4,))
     for _ in range(3):
         features = keras.layers.Dense(4)(features)
     steps, blocks = network_diagram.fold(outline(keras.Model(inputs, features)))

@@ -16,8 +16,7 @@ def network(side: int = 28) -> keras.Model:
 def test_every_image_is_predicted_in_its_order() -> None:
     images = np.random.default_rng(0).normal(size=(2500, 28, 28)).astype(np.float32)
     model = network()
-    expected = np.asarray(model(images[..., None]))
-    np.testing.assert_allclose(predict.predict(model, images), expected, atol=1e-5)
+    np.testing.assert_allclose(predict.predict(model, images), model(images[..., None]), atol=1e-5)
 
 
 def test_a_network_of_another_shape_is_refused(tmp_path: Path) -> None:
@@ -43,7 +42,6 @@ def test_a_damaged_or_missing_network_is_refused(tmp_path: Path) -> None:
 
 def test_a_network_that_ran_away_is_refused() -> None:
     model = network()
-    images = np.zeros((5, 28, 28), np.float32)
     model.layers[-1].set_weights([np.full((784, 10), np.nan), np.zeros(10)])
     with pytest.raises(PipelineError, match="NaN or infinity"):
-        predict.predict(model, images)
+        predict.predict(model, np.zeros((5, 28, 28), np.float32))

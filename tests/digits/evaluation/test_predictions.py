@@ -57,18 +57,15 @@ def test_other_arrays_are_refused(tmp_path: Path, changes: dict[str, Any], messa
         predictions.read(path, 6, ROWS)
 
 
-def test_a_damaged_file_is_refused_in_one_line_and_a_missing_one_is_called_missing(
-    tmp_path: Path,
-) -> None:
+def test_a_damaged_file_is_refused_in_one_line_and_a_missing_one_as_such(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     predictions.write(path, **arrays(), steps=STEPS)
     whole = path.read_bytes()
     flipped = whole[:200] + bytes([whole[200] ^ 1]) + whole[201:]
     for damaged in (b"", b"id,label\n", whole[:-30], whole[:100], flipped):
         path.write_bytes(damaged)
-        with pytest.raises(PipelineError, match="is not what train writes, or damaged") as got:
+        with pytest.raises(PipelineError, match=r"^.* is not what train writes, or damaged.*\Z"):
             predictions.read(path, 6, ROWS)
-        assert "\n" not in str(got.value)
     path.unlink()
     with pytest.raises(FileNotFoundError):
         predictions.read(path, 6, ROWS)

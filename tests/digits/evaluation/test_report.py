@@ -1,5 +1,3 @@
-"""The comparison as a Markdown table."""
-
 from pathlib import Path
 
 import pandas as pd
@@ -7,28 +5,17 @@ import pytest
 
 from digits.errors import PipelineError
 from digits.evaluation import report
+from tests.workspace import ROOT
 
-ROOT = Path(__file__).parents[3]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 FIGURES = {
-    "parameters": 61706,
-    "train": 0.998,
-    "dev": 0.991,
-    "dev_loss": 0.05,
-    "test": 0.9875,
-    "test_low": 0.98594,
-    "test_high": 0.98889,
-    "test_loss": 0.04567,
-    "bias": -0.0005,
-    "bias_low": -0.0007,
-    "bias_high": 0.0004,
-    "variance": 0.007,
-    "variance_low": 0.003,
-    "variance_high": 0.012,
-    "test_variance": 0.0105,
-    "test_variance_low": 0.0089,
-    "test_variance_high": 0.0122,
+    **{"parameters": 61706, "train": 0.998, "dev": 0.991, "dev_loss": 0.05, "test_loss": 0.04567},
+    **{"test": 0.9875, "test_low": 0.98594, "test_high": 0.98889},
+    **{"bias": -0.0005, "bias_low": -0.0007, "bias_high": 0.0004},
+    **{"variance": 0.007, "variance_low": 0.003, "variance_high": 0.012},
+    **{"test_variance": 0.0105, "test_variance_low": 0.0089, "test_variance_high": 0.0122},
 }
+PAIRS = ["first", "second", "planned", "p_corrected"]
 CELLS = [
     *("61,706", "99.80", "99.10", "98.75 [98.59, 98.89]", "0.0457"),
     *("-0.05 [-0.07, +0.04]", "+0.70 [+0.30, +1.20]", "+1.05 [+0.89, +1.22]"),
@@ -48,12 +35,12 @@ def cells(text: str) -> list[list[str]]:
 def test_table_shows_every_architecture_in_order_and_the_pairs_that_do_not_differ() -> None:
     names = ["lenet5", "dense", "mine", "mine_plain"]
     pairs = pd.DataFrame(
-        {
-            "first": ["lenet5", "lenet5", "mine"],
-            "second": ["dense", "mine", "mine_plain"],
-            "planned": [False, False, True],
-            "p_corrected": [0.05, 0.049, 0.002],
-        }
+        [
+            ("lenet5", "dense", False, 0.05),
+            ("lenet5", "mine", False, 0.049),
+            ("mine", "mine_plain", True, 0.002),
+        ],
+        columns=PAIRS,
     )
     table = architectures({}, {}, {}, {"test": 0.98}, architecture=names)
     text = report.markdown(table, pairs)
@@ -71,8 +58,7 @@ def test_table_shows_every_architecture_in_order_and_the_pairs_that_do_not_diffe
 def test_the_best_has_the_highest_dev_accuracy_then_the_lowest_dev_loss() -> None:
     changes = {"dev": 0.9, "dev_loss": 0.1}, {"dev": 0.99, "dev_loss": 0.3}, {"dev": 0.99}
     table = architectures(*changes, architecture=["low", "high", "equal"])
-    pairs = pd.DataFrame(columns=["first", "second", "planned", "p_corrected"])
-    pairs = pairs.astype({"planned": bool})
+    pairs = pd.DataFrame(columns=PAIRS).astype({"planned": bool})
     assert "Best on dev: equal." in report.markdown(table, pairs)
     assert "Best on dev: high." in report.markdown(table[:2], pairs)
 
@@ -91,15 +77,12 @@ def test_generated_text_goes_between_its_marks_and_nothing_else_changes(tmp_path
 
 
 @pytest.mark.parametrize("page", ["README.md", *(f"docs/{one.name}" for one in DOCS)])
-def test_the_generated_text_of_every_page_is_current(
-    page: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_generated_text_of_a_page_is_current(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     text = Path(page).read_text(encoding="utf-8")
     assert report.up_to_date(text) == text, "`make docs` brings it up to date"
-    assert (
-        text.count("<!-- made by") == text.count("<!-- end -->") == len(report.MADE.findall(text))
-    )
+    marks = [text.count("<!-- made by"), text.count("<!-- end -->")]
+    assert marks == [len(report.MADE.findall(text))] * 2
 
 
 def test_a_comparison_of_something_else_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

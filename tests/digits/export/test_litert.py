@@ -22,8 +22,7 @@ def network() -> keras.Model:
     """
     keras.utils.clear_session()  # so that layers get the same names every time
     pixels = keras.Input((28, 28, 1), batch_size=1)
-    features = keras.layers.Flatten()(pixels)
-    features = keras.layers.BatchNormalization(epsilon=0)(features)
+    features = keras.layers.BatchNormalization(epsilon=0)(keras.layers.Flatten()(pixels))
     features = keras.layers.Dropout(0.9)(features)
     model = keras.Model(pixels, keras.layers.Dense(10, activation="softmax")(features), name="spot")
     kernel = np.zeros((784, 10))
@@ -40,8 +39,7 @@ def images() -> npt.NDArray[np.uint8]:
     return pixels.reshape(10, 28, 28)
 
 
-LOGITS = np.where(np.eye(10) > 0, 5 * (255 - 51) / 102, 5 * -51 / 102)
-EXPECTED = softmax(LOGITS, axis=1)
+EXPECTED = softmax(np.where(np.eye(10) > 0, 5 * (255 - 51) / 102, 5 * -51 / 102), axis=1)
 
 
 def test_float32_gives_the_probabilities_of_a_network_that_is_not_training(tmp_path: Path) -> None:
@@ -53,26 +51,21 @@ def test_float32_gives_the_probabilities_of_a_network_that_is_not_training(tmp_p
 
 def test_int8_computes_in_whole_numbers_from_the_grey_levels_themselves(tmp_path: Path) -> None:
     litert.write(network(), tmp_path / "a.tflite", images())
-    np.testing.assert_allclose(
-        litert.run(tmp_path / "a.tflite", images(), threads=1), EXPECTED, atol=1 / 256
-    )
+    answers = litert.run(tmp_path / "a.tflite", images(), threads=1)
+    np.testing.assert_allclose(answers, EXPECTED, atol=1 / 256)
     interpreter = Interpreter(str(tmp_path / "a.tflite"))
     [taken], [given] = interpreter.get_input_details(), interpreter.get_output_details()
     assert (taken["dtype"], taken["shape"].tolist()) == (np.float32, [1, 28, 28, 1])
     assert (given["dtype"], given["shape"].tolist()) == (np.float32, [1, 10])
-    inside = [
-        tensor["dtype"]
-        for tensor in interpreter.get_tensor_details()
-        if tensor["index"] not in (taken["index"], given["index"])
-    ]
-    assert set(inside) <= {np.int8, np.int32}
+    tensors = {tensor["index"]: tensor["dtype"] for tensor in interpreter.get_tensor_details()}
+    inside = tensors.keys() - {taken["index"], given["index"]}
+    assert {tensors[index] for index in inside} <= {np.int8, np.int32}
 
 
 def test_a_network_that_needs_tensorflow_is_refused_in_one_line(tmp_path: Path) -> None:
     pixels = keras.Input((28, 28, 1), batch_size=1)
     features = keras.ops.tan(keras.layers.Flatten()(pixels))
     model = keras.Model(pixels, keras.layers.Dense(10)(features), name="odd")
-    with pytest.raises(PipelineError, match=r"^odd cannot be made into a\.tflite: .*Tan") as told:
+    with pytest.raises(PipelineError, match=r"^odd cannot be made into a\.tflite: .*Tan.*\Z"):
         litert.write(model, tmp_path / "a.tflite")
-    assert "\n" not in str(told.value)
     assert not (tmp_path / "a.tflite").exists()

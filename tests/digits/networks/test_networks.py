@@ -70,18 +70,13 @@ OURS = {
     ("champion", 2): CHAMPION.format((64, 128, 256, 256)),
 }
 WORDS = {
-    "Add": "add",
-    "BatchNormalization": "norm",
-    "Concatenate": "concatenate",
+    **{"Add": "add", "Concatenate": "concatenate", "Flatten": "flatten", "ReLU": "relu"},
+    **{"BatchNormalization": "norm", "Rescaling": "unit"},
+    **{"GlobalAveragePooling2D": "average of all", "GlobalMaxPooling2D": "max of all"},
     "Conv2D": "conv {filters} {kernel_size[0]}x{kernel_size[1]}",
     "Dense": "dense {units}",
     "Dropout": "dropout {rate:g}",
-    "Flatten": "flatten",
-    "GlobalAveragePooling2D": "average of all",
-    "GlobalMaxPooling2D": "max of all",
     "MaxPooling2D": "max {pool_size[0]}x{pool_size[1]}",
-    "ReLU": "relu",
-    "Rescaling": "unit",
     "ZeroPadding2D": "pad {padding[0][0]}",
 }
 
@@ -131,9 +126,9 @@ def test_width_multiplies_filters_and_units() -> None:
 
 
 def test_unit_scaling_undoes_the_standardization() -> None:
-    first = build("dense").get_layer("unit")
-    pixels = np.array([0, 51, 255], np.float32)
-    np.testing.assert_allclose(first((pixels - 33) / 78), [0, 0.2, 1], atol=1e-6)
+    standardized = (np.array([0, 51, 255], np.float32) - 33) / 78
+    unit = build("dense").get_layer("unit")
+    np.testing.assert_allclose(unit(standardized), [0, 0.2, 1], atol=1e-6)
     assert not layers(build("dense", scaling="standardized"), keras.layers.Rescaling)
 
 
@@ -159,12 +154,9 @@ def test_regularizers_go_where_the_source_has_them(name: str) -> None:
 def test_a_network_refuses_what_it_has_no_place_for(
     name: str, key: str, given: object, expected: str
 ) -> None:
-    with pytest.raises(PipelineError) as caught:
+    where = f"params.yaml: {key} of an architecture with network: {name}"
+    with pytest.raises(PipelineError, match=f"^{where} {expected}.*given {given}$"):
         build(name, **{key: given})
-    assert str(caught.value).startswith(
-        f"params.yaml: {key} of an architecture with network: {name} {expected}"
-    )
-    assert str(caught.value).endswith(f"given {given}")
 
 
 def test_an_architecture_without_a_module_is_named() -> None:

@@ -39,6 +39,11 @@ def recipe(**changes: Any) -> Architecture:
     return config.check(Architecture, {**SMALL, **changes}, "test")
 
 
+def build_tiny() -> keras.Model:
+    """Return a network that learns in `PHASES`, of its own weights; wants the fixture `tiny`."""
+    return networks.build("mine", recipe(**PHASES), mean=33.0, std=78.0)
+
+
 @pytest.fixture(scope="session")
 def data(noisy: tuple[np.ndarray, np.ndarray]) -> Dataset:
     """Return 320 images to train on and 80 for dev."""

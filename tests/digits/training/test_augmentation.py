@@ -9,7 +9,7 @@ from digits.training import augmentation
 
 
 def draw(count: int, **settings: float) -> np.ndarray:
-    rng, pen = np.random.default_rng(0), np.random.default_rng(1)
+    rng, pen = map(np.random.default_rng, (0, 1))
     return augmentation.draw_transforms(Augment(**settings), count, 28, rng, pen)
 
 
@@ -26,10 +26,8 @@ def warp(images: np.ndarray, transforms: np.ndarray, black: float = 0) -> np.nda
         ({"dilate": 0.5, "pen_strokes": 0.1}, ["widths", "strokes"]),
     ],
 )
-def test_what_nobody_asks_for_is_neither_drawn_nor_carried(
-    settings: dict[str, float], names: list[str]
-) -> None:
-    rng, pen = np.random.default_rng(0), np.random.default_rng(1)
+def test_nothing_is_drawn_or_carried_unasked(settings: dict[str, float], names: list[str]) -> None:
+    rng, pen = map(np.random.default_rng, (0, 1))
     images, labels = np.ones((5, 28, 28), np.float32), np.arange(5, dtype=np.uint8)
     drawn = augmentation.draw(Augment(**settings), images, labels, 0, rng, pen)
     carried = augmentation.signature(Augment(**settings))
@@ -69,11 +67,10 @@ def test_shear_leaves_heights_and_all_turn_about_the_middle() -> None:
 
 
 def test_what_comes_from_outside_is_black() -> None:
-    images = np.ones((1, 28, 28, 1), np.float32)
     five_to_the_right = np.array([[1, 0, -5, 0, 1, 0, 0, 0]], np.float32)
-    warped = warp(images, five_to_the_right, black=-0.42)[0, :, :, 0]
-    np.testing.assert_allclose(warped[:, :5], -0.42)
-    np.testing.assert_allclose(warped[:, 5:], 1)
+    warped = warp(np.ones((1, 28, 28, 1), np.float32), five_to_the_right, black=-0.42)
+    np.testing.assert_allclose(warped[:, :, :5], -0.42)
+    np.testing.assert_allclose(warped[:, :, 5:], 1)
 
 
 def test_one_warp_is_the_bilinear_one_that_scipy_computes() -> None:
@@ -92,8 +89,7 @@ def test_strokes_gain_or_lose_a_pixel_on_either_side(width: float, expected: flo
     images = np.full((1, 28, 28, 1), -0.42, np.float32)
     images[:, :, 10:15] = 2.8
     changed = np.asarray(augmentation.change_width(images, np.array([width], np.float32)))
-    total = (changed[0, 14, :, 0] + 0.42).sum() / (2.8 + 0.42)
-    assert total == pytest.approx(expected, rel=1e-5)
+    assert (changed[0, 14, :, 0] + 0.42).sum() / (2.8 + 0.42) == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_brightest_pixel_becomes_white_and_black_stays() -> None:

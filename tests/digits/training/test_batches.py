@@ -45,7 +45,6 @@ def dev_of(data: Dataset, how: Architecture) -> tf.data.Dataset:
 
 
 def epoch(batches: TrainingBatches, number: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return all images and labels of an epoch in order."""
     batches.epoch = number
     images, labels = zip(*batches.dataset().as_numpy_iterator(), strict=True)
     return np.concatenate(images), np.concatenate(labels)
@@ -64,8 +63,7 @@ def test_an_epoch_has_every_training_image_once_with_its_label(data: Dataset) ->
 
 def test_the_order_follows_from_seed_and_epoch(data: Dataset) -> None:
     first = epoch(TrainingBatches(data, settings(), seed=1), 3)[0]
-    again = epoch(TrainingBatches(data, settings(), seed=1), 3)[0]
-    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(first, epoch(TrainingBatches(data, settings(), seed=1), 3)[0])
     for seed, number in ((1, 4), (2, 3)):
         other = epoch(TrainingBatches(data, settings(), seed), number)[0]
         assert (other[:, 0, 0, 0] != first[:, 0, 0, 0]).mean() > 0.9
@@ -116,7 +114,7 @@ def test_mixup_mixes_images_as_it_mixes_their_labels(data: Dataset) -> None:
 def test_layers_of_keras_draw_anew_in_every_epoch_and_the_same_again(data: Dataset) -> None:
     how = settings(32, random_erasing=0.5, mixup=0.4)
     batches = TrainingBatches(data, how, seed=1)
-    first, second = (epoch(batches, number) for number in (0, 1))
+    first, second = epoch(batches, 0), epoch(batches, 1)
     again = epoch(TrainingBatches(data, how, seed=1), 1)
     for ours, theirs in zip(second, again, strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -133,9 +131,7 @@ def test_layers_of_keras_draw_anew_in_every_epoch_and_the_same_again(data: Datas
         ("lenet5_pen", [-0.198314, -0.232097, -0.223315, -0.084096, -0.06658, -0.09781]),
     ],
 )
-def test_draws_are_those_that_the_published_networks_learned_from(
-    name: str, means: list[float]
-) -> None:
+def test_published_networks_learned_from_the_same_draws(name: str, means: list[float]) -> None:
     """The means of the first images of an epoch, as they were when all of it was always drawn."""
     data = drawn(30, slice(4, 24), slice(12, 16))
     changed, labels = epoch(TrainingBatches(data, ARCHITECTURES[name], seed=1), 2)
@@ -166,12 +162,10 @@ def test_dev_images_come_as_they_are_and_tf_data_tunes_nothing(data: Dataset) ->
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_an_epoch_holds_no_copy_of_all_images(tmp_path: Path) -> None:
     def memory() -> int:  # of the process alone, in bytes: mapped files do not count
-        status = Path("/proc/self/status").read_text()
-        return 1024 * int(status.split("RssAnon:")[1].split()[0])
+        return 1024 * int(Path("/proc/self/status").read_text().split("RssAnon:")[1].split()[0])
 
     images = np.lib.format.open_memmap(tmp_path / "a.npy", "w+", np.float32, (100_000, 28, 28))
     before = memory()
-    batches = TrainingBatches(dataset(images, len(images)), settings(128), seed=1)
-    for _ in batches.dataset():
+    for _ in TrainingBatches(dataset(images, len(images)), settings(128), seed=1).dataset():
         pass
     assert memory() - before < images.nbytes / 2

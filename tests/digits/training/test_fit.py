@@ -11,28 +11,18 @@ from digits.config import Architecture
 from digits.data.dataset import Dataset
 from digits.errors import PipelineError
 from digits.training import fit
-from tests.digits.training.conftest import PHASES, recipe
+from tests.digits.training.conftest import ADAM, PHASES, recipe
 
 FAST = {"name": "adam", "learning_rate": 0.03}
 PLATEAU = {"name": "plateau", "factor": 0.5, "patience": 1}
 EVERYTHING: dict[str, Any] = {  # all that draws at random or remembers something
-    "network": "lenet5",
-    "epochs": 5,
-    "dropout": 0.25,
+    **{"network": "lenet5", "epochs": 5, "dropout": 0.25, "batch_norm": True},
     "augment": {"rotation": 10, "zoom": 0.1, "shift": 0.1},
-    "schedule": PLATEAU,
-    "batch_norm": True,
-    "label_smoothing": 0.1,
+    **{"schedule": PLATEAU, "label_smoothing": 0.1},
 }
 ADDITIONS = {  # that no network of params.yaml has
     "augment": {"rotation": 10, "random_erasing": 0.5, "mixup": 0.2},
-    "optimizer": {
-        "name": "adamw",
-        "learning_rate": 0.001,
-        "weight_decay": 0.01,
-        "clipnorm": 1.0,
-        "use_ema": True,
-    },
+    "optimizer": ADAM | {"name": "adamw", "weight_decay": 0.01, "clipnorm": 1.0, "use_ema": True},
 }
 
 
@@ -64,14 +54,15 @@ class Run:
         probabilities = np.asarray(self.model(data.images[rows][..., np.newaxis]))
         return float(-np.log(probabilities[range(len(rows)), data.labels[rows]]).mean())
 
-    def has_weights_of(self, other: "Run") -> bool:
-        pairs = zip(self.model.get_weights(), other.model.get_weights(), strict=True)
-        return all(np.array_equal(ours, theirs) for ours, theirs in pairs)
-
     def assert_same_as(self, other: "Run") -> None:
         pd.testing.assert_frame_equal(self.curves, other.curves, check_exact=True)
         assert self.ends == other.ends
-        assert self.has_weights_of(other)
+        assert same_weights(self.model, other.model)
+
+
+def same_weights(first: keras.Model, second: keras.Model) -> bool:
+    pairs = zip(first.get_weights(), second.get_weights(), strict=True)
+    return all(np.array_equal(*pair) for pair in pairs)
 
 
 @pytest.mark.parametrize("changes", [{"early_stopping": 4}, ADDITIONS])
@@ -90,9 +81,7 @@ def test_a_resumed_training_ends_as_an_undisturbed_one(
     finished.assert_same_as(undisturbed)
 
 
-def test_a_checkpoint_of_another_run_or_a_damaged_one_is_not_used(
-    data: Dataset, tmp_path: Path
-) -> None:
+def test_a_damaged_checkpoint_or_another_runs_is_not_used(data: Dataset, tmp_path: Path) -> None:
     settings = recipe(epochs=2)
     fresh = Run(data, settings, tmp_path / "a")
     Run(data, settings, tmp_path / "b", seed=2, stop_in_epoch=2)
@@ -121,7 +110,7 @@ def test_without_dev_images_the_same_weights_are_learned(data: Dataset, tmp_path
     alone = replace(data, rows={**data.rows, "dev": np.arange(0)})
     settings = recipe(epochs=2, dropout_head=0.25)
     with_dev, without = Run(data, settings, tmp_path / "a"), Run(alone, settings, tmp_path / "b")
-    assert with_dev.has_weights_of(without)
+    assert same_weights(with_dev.model, without.model)
     assert without.curves.filter(like="dev_").isna().all(axis=None)
     Run(alone, settings, tmp_path / "c", stop_in_epoch=2)
     Run(alone, settings, tmp_path / "c").assert_same_as(without)
@@ -141,9 +130,7 @@ def test_label_smoothing_is_that_of_keras(data: Dataset, tmp_path: Path) -> None
     assert last["dev_cross_entropy"] == pytest.approx(run.cross_entropy(data), rel=1e-4)
 
 
-def test_a_moving_average_is_taken_at_the_end_and_changes_no_step(
-    data: Dataset, tmp_path: Path
-) -> None:
+def test_moving_averages_come_at_the_end_and_change_no_step(data: Dataset, tmp_path: Path) -> None:
     rms = {"name": "rmsprop", "learning_rate": 0.001}
     averages = [{}, *({"use_ema": True, "ema_momentum": momentum} for momentum in (0.9, 0))]
     plain, averaged, newest = (
@@ -151,8 +138,8 @@ def test_a_moving_average_is_taken_at_the_end_and_changes_no_step(
         for number, one in enumerate(averages)
     )
     pd.testing.assert_frame_equal(plain.curves, averaged.curves, check_exact=True)
-    assert plain.has_weights_of(newest)
-    assert not plain.has_weights_of(averaged)
+    assert same_weights(plain.model, newest.model)
+    assert not same_weights(plain.model, averaged.model)
     first, *_, last = plain.curves["dev_cross_entropy"]
     assert last < averaged.cross_entropy(data) < first
 
@@ -171,9 +158,7 @@ def test_dropout_is_drawn_anew_in_every_epoch_and_layer(data: Dataset, tmp_path:
     assert len(set(drawn)) == 3 * len(layers)
 
 
-def test_plateau_lowers_the_rate_when_dev_loss_does_not_improve(
-    data: Dataset, tmp_path: Path
-) -> None:
+def test_plateau_lowers_the_rate_unless_dev_loss_improves(data: Dataset, tmp_path: Path) -> None:
     curves = Run(data, recipe(epochs=6, schedule=PLATEAU, optimizer=FAST), tmp_path).curves
     best, rate = np.inf, 0.03
     for _, row in curves.iterrows():
@@ -195,9 +180,8 @@ def test_early_stopping_takes_the_weights_of_the_best_epoch(data: Dataset, tmp_p
 
 
 def test_a_loss_that_is_no_number_ends_the_training(data: Dataset, tmp_path: Path) -> None:
-    settings = recipe(epochs=3, optimizer=FAST | {"learning_rate": 1e30})
     with pytest.raises(PipelineError, match="no finite number after epoch 1; a lower"):
-        Run(data, settings, tmp_path)
+        Run(data, recipe(epochs=3, optimizer=FAST | {"learning_rate": 1e30}), tmp_path)
 
 
 def test_phases_follow_one_another(data: Dataset, tmp_path: Path, tiny: str) -> None:
@@ -214,11 +198,9 @@ def test_phases_follow_one_another(data: Dataset, tmp_path: Path, tiny: str) -> 
     kernels = [np.array(one.get_layer("stem_conv").kernel) for one in (fresh, first, second)]
     np.testing.assert_array_equal(kernels[0], kernels[1])  # frozen while the head is trained
     assert not np.array_equal(kernels[1], kernels[2])
-    for ours, theirs in zip(second.get_weights(), run.model.get_weights(), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    model = fit.build("mine", recipe(**PHASES), data, 1, 1)
+    assert same_weights(second, run.model)
     with pytest.raises(PipelineError, match="asks for a suggested learning rate, and none"):
-        fit.fit(model, recipe(**PHASES), data, 1, 1, tmp_path / "none")
+        fit.fit(fresh, recipe(**PHASES), data, 1, 1, tmp_path / "none")
 
 
 def test_phases_resume_wherever_they_were_cut_off(data: Dataset, tmp_path: Path, tiny: str) -> None:

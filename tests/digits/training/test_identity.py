@@ -19,6 +19,10 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "digits"
 
 
+def add_to(path: Path) -> None:
+    path.write_text(path.read_text() + "MORE = 1\n")
+
+
 def identify(seed: int = 42, threads: int = 2, data: str = "d", **changes: object) -> str:
     return identity.identify(recipe(**changes), data, seed, threads)
 
@@ -37,19 +41,15 @@ def test_prose_and_layout_change_no_identity_and_a_constant_does(copied: Path) -
 
 def test_only_the_code_that_computes_counts(copied: Path) -> None:
     before, pretrained = identify(), identify(pretrained="letters")
-    for path in ("networks/lenet5.py", "transfer/letters.py"):
-        with (copied / path).open("a") as file:
-            file.write("MORE = 1\n")
+    add_to(copied / "networks/lenet5.py")
+    add_to(copied / "transfer/letters.py")
     assert identify() == before
     assert identify(pretrained="letters") != pretrained
-    with (copied / "networks/dense.py").open("a") as file:
-        file.write("MORE = 1\n")
+    add_to(copied / "networks/dense.py")
     assert identify() != before
 
 
-def test_identity_changes_with_all_that_determines_a_training(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_identity_changes_with_all_that_decides_a_training(monkeypatch: pytest.MonkeyPatch) -> None:
     assert identify() == identify()
     found = [identify(), identify(epochs=2), identify(letters={"images": 100}), identify(data="e")]
     found += [identify(seed=43), identify(threads=3)]
@@ -74,9 +74,7 @@ def test_a_digest_is_the_same_in_every_version_of_python(tmp_path: Path) -> None
     assert identity.digest(module)
 
 
-def test_other_versions_or_kernels_than_those_of_the_project_are_refused(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_other_versions_and_other_kernels_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     installed = {name: version(name) for name in Versions.model_fields}
     identity.check_versions(Versions(**installed))
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")

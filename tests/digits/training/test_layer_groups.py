@@ -6,28 +6,21 @@ import keras
 import numpy as np
 import pytest
 
-from digits import networks
 from digits.errors import PipelineError
 from digits.training import layer_groups
-from tests.digits.training.conftest import build, recipe
+from tests.digits.training.conftest import build, build_tiny, recipe
 
 PHASE = {"epochs": 1, "learning_rate": 0.001}
-
-
-def build_tiny() -> keras.Model:
-    return networks.build("mine", recipe(network="tiny"), 33.0, 78.0)
+RATES = {"learning_rate": {"from": 1e-6, "to": 1e-3}}
 
 
 def test_the_groups_of_resnet34_go_from_stem_to_head() -> None:
     resnet34 = build("resnet34")
     layers = [layer for layer in resnet34.layers if layer.weights]
-    groups = [layer_groups.of_layer(layer, "resnet34") for layer in layers]
-    assert tuple(dict.fromkeys(groups)) == layer_groups.names("resnet34")
-    counts = Counter(
-        group
-        for layer, group in zip(layers, groups, strict=True)
-        if isinstance(layer, keras.layers.Conv2D)
-    )
+    groups = {layer: layer_groups.of_layer(layer, "resnet34") for layer in layers}
+    assert tuple(dict.fromkeys(groups.values())) == layer_groups.names("resnet34")
+    convolutions = [layer for layer in layers if isinstance(layer, keras.layers.Conv2D)]
+    counts = Counter(groups[layer] for layer in convolutions)
     assert counts == {"stem": 1, "group1": 6, "group2": 9, "group3": 13, "group4": 7}
     backbone = layer_groups.backbone(resnet34, "resnet34")  # ends before the head's pooling
     assert backbone.output_shape == (None, 1, 1, 512)
@@ -59,19 +52,13 @@ def test_a_frozen_backbone_keeps_its_kernels_while_its_batch_norm_learns(tiny: s
     [
         ({"pretrained": "letters"}, "has pretrained: letters, which"),
         ({"phases": {"all": PHASE, "head": PHASE}}, "has phases.head, which"),
-        (
-            {"phases": {"head": {**PHASE, "learning_rate": {"from": 1e-6, "to": 1e-3}}}},
-            "has phases.head, learning_rate: from, to, which",
-        ),
+        ({"phases": {"head": PHASE | RATES}}, "has phases.head, learning_rate: from, to, which"),
     ],
 )
-def test_a_network_without_a_backbone_refuses_what_needs_one(
-    changes: dict[str, Any], named: str
-) -> None:
+def test_what_needs_a_backbone_is_refused_without_one(changes: dict[str, Any], named: str) -> None:
     wanted = {"epochs": None, "optimizer": {"name": "adam"}, "phases": {"all": PHASE}, **changes}
-    with pytest.raises(PipelineError) as refusal:
+    with pytest.raises(PipelineError, match=rf"architectures\.mine {named} needs a backbone"):
         layer_groups.check("mine", recipe(**wanted))
-    assert f"architectures.mine {named} needs a backbone" in str(refusal.value)
     layer_groups.check("mine", recipe(**wanted, network="resnet34"))
 
 

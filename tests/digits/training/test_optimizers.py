@@ -4,20 +4,16 @@ import keras
 import numpy as np
 import pytest
 
-from digits import networks
-from digits.config import Architecture, ByGroup, Constant, OneCycle, Optimizer, Phase, Schedule
+from digits.config import ByGroup, Constant, OneCycle, Optimizer, Phase, Schedule
 from digits.errors import PipelineError
 from digits.training import layer_groups, optimizers
-from tests.digits.training.conftest import CYCLE, PHASES, recipe
+from tests.digits.training.conftest import CYCLE, build_tiny
 
 ADAM = Optimizer(name="adam")
 CYCLED = OneCycle.model_validate({**CYCLE, "start_divisor": 10})
 PHASE = Phase(epochs=1, learning_rate=0.1, schedule=CYCLED)
+RATES = ByGroup(**{"from": 1e-4, "to": 1e-2})
 GRADIENTS = [3.0, -1.0, 2.0, 0.5, -4.0, 1.0, 1.0, 2.0]
-
-
-def model(settings: Architecture) -> keras.Model:
-    return networks.build("mine", settings, 33.0, 78.0)
 
 
 def test_rate_and_momentum_cycle_against_each_other() -> None:
@@ -47,9 +43,8 @@ def test_rate_and_momentum_cycle_against_each_other() -> None:
 
 
 def test_rates_by_group_give_each_a_cycle_of_its_own(tiny: str) -> None:
-    network = model(recipe(**PHASES))
-    rates = ByGroup(**{"from": 1e-4, "to": 1e-2})
-    optimizer = optimizers.build(ADAM, PHASE, rates, 8, network, tiny)
+    network = build_tiny()
+    optimizer = optimizers.build(ADAM, PHASE, RATES, 8, network, tiny)
     before = {v.path: np.array(v) for v in network.trainable_variables}
     optimizer.apply([keras.ops.ones(v.shape) for v in network.trainable_variables])
     assert optimizers.rate_now(optimizer) == pytest.approx(0.0055)  # the head's, after one step
@@ -60,10 +55,10 @@ def test_rates_by_group_give_each_a_cycle_of_its_own(tiny: str) -> None:
 
 
 def test_rates_by_group_refuse_what_needs_all_weights_at_once(tiny: str) -> None:
-    network, rates = model(recipe(**PHASES)), ByGroup(**{"from": 1e-4, "to": 1e-2})
+    network = build_tiny()
     settings = Optimizer.model_validate({"name": "adam", "global_clipnorm": 1.0})
     with pytest.raises(PipelineError, match="global_clipnorm is of all weights at once"):
-        optimizers.build(settings, PHASE, rates, 8, network, tiny)
+        optimizers.build(settings, PHASE, RATES, 8, network, tiny)
 
 
 def test_arguments_are_those_of_keras() -> None:
@@ -86,6 +81,5 @@ def test_arguments_are_those_of_keras() -> None:
 def test_what_keras_does_not_know_is_one_line(
     settings: dict[str, Any], schedule: Schedule, complaint: str
 ) -> None:
-    with pytest.raises(PipelineError, match=complaint) as caught:
+    with pytest.raises(PipelineError, match=rf"^.*{complaint}.*\Z"):
         optimizers.scheduled(Optimizer.model_validate(settings), schedule, 0.1, 8)
-    assert "\n" not in str(caught.value)

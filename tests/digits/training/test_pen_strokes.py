@@ -5,27 +5,20 @@ from digits.training import pen_strokes
 from digits.training.pen_strokes import PEN_STROKES
 
 
-def bar() -> np.ndarray:
-    """Return where an upright line from (14, 4) to (15, 23) has its ink."""
-    ink = np.zeros((28, 28), bool)
-    ink[4:24, 14:16] = True
-    return ink
-
-
 def draw(label: int, probability: float = 1, count: int = 500) -> np.ndarray:
-    ink, labels = np.tile(bar(), (count, 1, 1)), np.full(count, label, np.uint8)
+    """Draw for images whose ink is an upright line from (14, 4) to (15, 23)."""
+    ink, labels = np.zeros((count, 28, 28), bool), np.full(count, label, np.uint8)
+    ink[:, 4:24, 14:16] = True
     return pen_strokes.draw(ink, labels, probability, np.random.default_rng(0))
 
 
 def test_each_kind_goes_through_its_point_of_its_digit() -> None:
     heights = {0.0: 4, 0.5: 14, 0.55: 14, 1.0: 23}  # 4 + 0.5 x 19 = 13.5 is rounded to even
     for index, kind in enumerate(PEN_STROKES):
-        strokes = draw(kind.label)[:, index].astype(float)
-        x0, y0, x1, y1, half = strokes.T
+        x0, y0, x1, y1, half = draw(kind.label)[:, index].astype(float).T
         assert (half >= 0.7).all()
         x, y = 14.5, heights[kind.height]
-        beside = (x1 - x0) * (y - y0) - (y1 - y0) * (x - x0)
-        np.testing.assert_allclose(beside, 0, atol=1e-3)
+        np.testing.assert_allclose((x1 - x0) * (y - y0), (y1 - y0) * (x - x0), rtol=0, atol=1e-3)
         back, forth = np.hypot(x - x0, y - y0), np.hypot(x1 - x, y1 - y)
         for length, (low, high) in ((back, kind.back), (forth, kind.forth)):
             assert low - 1e-4 <= length.min() <= length.max() <= high + 1e-4

@@ -41,8 +41,7 @@ def test_losses_are_of_single_batches_and_smoothed_without_bias(data: Dataset) -
     train = data.rows["train"]
     probabilities = np.asarray(model(data.images[train][..., None]))
     mean = -np.log(probabilities[range(320), data.labels[train]]).mean()
-    weights = np.array([48] * 6 + [32])
-    assert np.average(curve["loss"][:7], weights=weights) == pytest.approx(mean, rel=1e-4)
+    assert np.average(curve["loss"][:7], weights=[48] * 6 + [32]) == pytest.approx(mean, rel=1e-4)
     assert curve["loss"].nunique() == 13
     smoothed = np.average(curve["loss"], weights=0.9 ** np.arange(12, -1, -1))
     assert curve["smoothed_loss"].iloc[-1] == pytest.approx(smoothed)
@@ -59,9 +58,8 @@ def test_it_repeats_and_leaves_what_is_frozen(data: Dataset, tiny: str) -> None:
 
 
 def test_a_tenth_of_the_rate_with_the_lowest_loss_is_suggested() -> None:
-    curve = pd.DataFrame(
-        {"learning_rate": [0.001, 0.0123456, 0.1, 1], "smoothed_loss": [2, 1, 1.5, 9]}
-    )
+    points = [(0.001, 2), (0.0123456, 1), (0.1, 1.5), (1, 9)]
+    curve = pd.DataFrame(points, columns=["learning_rate", "smoothed_loss"])
     assert range_test.suggest(curve) == 0.0012
     with pytest.raises(PipelineError, match=r"only rose, from learning rate 0\.0123456 on"):
         range_test.suggest(curve[1:].reset_index())

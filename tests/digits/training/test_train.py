@@ -9,8 +9,7 @@ def test_the_phase_that_classifies_most_dev_images_is_kept() -> None:
 
     def probabilities(wrong: int, certainty: float) -> np.ndarray:
         chosen = np.where(labels < wrong, 9, labels)
-        rest = (1 - certainty) / 9
-        return np.where(np.eye(10)[chosen] > 0, certainty, rest).astype(np.float32)
+        return np.where(np.eye(10)[chosen] > 0, certainty, (1 - certainty) / 9).astype(np.float32)
 
     networks = [probabilities(*one) for one in ((3, 0.9), (1, 0.97), (1, 0.9), (2, 0.9))]
     assert best_on_dev(networks, labels) == 2  # errs less surely than the second

@@ -1,6 +1,6 @@
 import hashlib
 import sys
-from http.server import BaseHTTPRequestHandler as Request
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from digits.config import ImageNet
 from digits.errors import PipelineError
 from digits.training import layer_groups
 from digits.transfer import imagenet
-from tests.conftest import Serve, send
+from tests.conftest import Answer, Serve, in_turn, send
 from tests.digits.training.conftest import build
 
 STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))
@@ -27,28 +27,25 @@ def sha256(content: bytes) -> str:
 @pytest.fixture(scope="module")
 def weights() -> imagenet.Arrays:
     """Random weights under the names and in the shapes of PyTorch's ResNet-34."""
-    shapes: dict[str, tuple[int, ...]] = {"conv1": (64, 3, 7, 7), "bn1": (64,)}
+    rng = np.random.default_rng(0)
+    arrays = {"fc.weight": np.zeros((1000, 512), np.float32)}
+
+    def add(conv: str, norm: str, *shape: int) -> None:
+        scale = np.sqrt(2 / np.prod(shape[1:]))
+        arrays[f"{conv}.weight"] = rng.normal(0, scale, shape).astype(np.float32)
+        for part in NORM:
+            arrays[f"{norm}.{part}"] = rng.uniform(0.5, 1, shape[0]).astype(np.float32)
+
+    add("conv1", "bn1", 64, 3, 7, 7)
     before = 64
     for stage, (filters, blocks) in enumerate(STAGES, 1):
         for block in range(blocks):
             name = f"layer{stage}.{block}"
-            shapes[f"{name}.conv1"] = (filters, before, 3, 3)
-            shapes[f"{name}.conv2"] = (filters, filters, 3, 3)
-            shapes[f"{name}.bn1"] = shapes[f"{name}.bn2"] = (filters,)
+            add(f"{name}.conv1", f"{name}.bn1", filters, before, 3, 3)
+            add(f"{name}.conv2", f"{name}.bn2", filters, filters, 3, 3)
             if before != filters:
-                shapes[f"{name}.downsample.0"] = (filters, before, 1, 1)
-                shapes[f"{name}.downsample.1"] = (filters,)
+                add(f"{name}.downsample.0", f"{name}.downsample.1", filters, before, 1, 1)
             before = filters
-    rng = np.random.default_rng(0)
-    arrays = {}
-    for name, shape in shapes.items():
-        if len(shape) == 4:
-            scale = np.sqrt(2 / np.prod(shape[1:]))
-            arrays[f"{name}.weight"] = rng.normal(0, scale, shape).astype(np.float32)
-        else:
-            for part in NORM:
-                arrays[f"{name}.{part}"] = rng.uniform(0.5, 1, shape).astype(np.float32)
-    arrays["fc.weight"] = np.zeros((1000, 512), np.float32)
     return arrays
 
 
@@ -91,9 +88,7 @@ def pytorch_resnet34(arrays: imagenet.Arrays, grey: np.ndarray) -> np.ndarray:
     return features
 
 
-def test_the_backbone_computes_what_pytorchs_would(
-    weights: imagenet.Arrays, backbone: keras.Model
-) -> None:
+def test_the_backbone_computes_as_pytorchs(weights: imagenet.Arrays, backbone: keras.Model) -> None:
     imagenet.load_backbone(backbone, weights)
     grey = np.random.default_rng(1).normal(size=(28, 28)).astype(np.float32)
     ours = np.asarray(backbone(grey[None, ..., None]))[0, 0, 0]
@@ -120,27 +115,17 @@ def test_weights_of_another_network_are_refused(
         imagenet.load_backbone(backbone, others)
 
 
-def source_of(content: bytes, serve: Serve, expected: str) -> tuple[ImageNet, list[str]]:
-    """Serve a file; return it as a source, and a list that will have what was asked for."""
-    requests: list[str] = []
-
-    def answer(request: Request) -> None:
-        requests.append(request.path)
-        send(request, content, {"Content-Length": len(content)})
-
-    return ImageNet(url=serve(answer), sha256=expected), requests
+def serving(content: bytes) -> Answer:
+    return partial(send, body=content, headers={"Content-Length": len(content)})
 
 
-def test_weights_are_fetched_once_and_checked(
-    weights: imagenet.Arrays, serve: Serve, tmp_path: Path
-) -> None:
+def test_weights_are_fetched_once(weights: imagenet.Arrays, serve: Serve, tmp_path: Path) -> None:
     content = save(weights)
-    source, requests = source_of(content, serve, sha256(content))
-    fetched = imagenet.fetch(source, tmp_path)
-    assert fetched.keys() == weights.keys()
-    np.testing.assert_array_equal(fetched["conv1.weight"], weights["conv1.weight"])
-    assert imagenet.fetch(source, tmp_path).keys() == weights.keys()  # from the folder
-    assert len(requests) == 1
+    source = ImageNet(url=serve(in_turn(serving(content))), sha256=sha256(content))
+    for _ in range(2):  # the second time, from the folder
+        fetched = imagenet.fetch(source, tmp_path)
+        assert fetched.keys() == weights.keys()
+        np.testing.assert_array_equal(fetched["conv1.weight"], weights["conv1.weight"])
 
 
 @pytest.mark.parametrize(
@@ -148,22 +133,21 @@ def test_weights_are_fetched_once_and_checked(
     [
         (b"\x80\x05pickled", sha256(b"\x80\x05pickled"), "is not a safetensors file"),
         (b"other", "0" * 64, "cannot be had: .*hash"),
+        (bytes(5000), sha256(b""), "expected at most 1,000 bytes"),
     ],
 )
 def test_other_files_are_refused(
-    serve: Serve, tmp_path: Path, content: bytes, expected: str, complaint: str
-) -> None:
-    with pytest.raises(PipelineError, match=f"(?s){complaint}"):
-        imagenet.fetch(source_of(content, serve, expected)[0], tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_file_without_end_is_given_up(
-    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    serve: Serve,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    content: bytes,
+    expected: str,
+    complaint: str,
 ) -> None:
     monkeypatch.setattr(imagenet, "LARGEST", 1000)
-    with pytest.raises(PipelineError, match="expected at most 1,000 bytes"):
-        imagenet.fetch(source_of(bytes(5000), serve, sha256(b""))[0], tmp_path)
+    with pytest.raises(PipelineError, match=f"(?s){complaint}"):
+        imagenet.fetch(ImageNet(url=serve(serving(content)), sha256=expected), tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_a_network_or_the_extra_it_says_what_to_do(

@@ -4,18 +4,17 @@ from scipy import ndimage
 
 from digits.transfer import letters
 
+Drawn = tuple[np.ndarray, np.ndarray]
+
 
 @pytest.fixture(scope="module")
-def drawn() -> tuple[np.ndarray, np.ndarray]:
+def drawn() -> Drawn:
     return letters.draw(520, seed=1)
 
 
-def test_letters_are_white_on_black_and_inside_the_picture(
-    drawn: tuple[np.ndarray, np.ndarray],
-) -> None:
+def test_letters_are_white_on_black_and_inside_the_picture(drawn: Drawn) -> None:
     images, labels = drawn
-    assert images.shape == (520, 28, 28)
-    assert images.dtype == np.uint8
+    assert (images.shape, images.dtype.name) == ((520, 28, 28), "uint8")
     assert labels.tolist() == [number % 26 for number in range(520)]
     assert (images.max(axis=(1, 2)) > 100).all()
     assert np.median(images) == 0
@@ -23,9 +22,7 @@ def test_letters_are_white_on_black_and_inside_the_picture(
     assert (frames.max(axis=(1, 2)) >= 128).mean() < 0.03  # a wide W now and then
 
 
-def test_letters_vary_in_size_weight_place_and_sharpness(
-    drawn: tuple[np.ndarray, np.ndarray],
-) -> None:
+def test_letters_vary_in_size_weight_place_and_sharpness(drawn: Drawn) -> None:
     images = drawn[0][8::52]  # every i, a letter of the same shape in all fonts
     ink = images > 64
     rows = ink.max(axis=2)
@@ -38,7 +35,7 @@ def test_letters_vary_in_size_weight_place_and_sharpness(
     assert steepest.max() > 2 * steepest.min()
 
 
-def test_letters_lean_and_turn(drawn: tuple[np.ndarray, np.ndarray]) -> None:
+def test_letters_lean_and_turn(drawn: Drawn) -> None:
     strokes = drawn[0][11::52].astype(float)  # every l, upright but for the italics
     y, x = np.mgrid[:28, :28]
     leans = []
@@ -51,7 +48,7 @@ def test_letters_lean_and_turn(drawn: tuple[np.ndarray, np.ndarray]) -> None:
     assert degrees.max() > 10
 
 
-def test_a_letter_follows_from_its_seed_and_number(drawn: tuple[np.ndarray, np.ndarray]) -> None:
+def test_a_letter_follows_from_its_seed_and_number(drawn: Drawn) -> None:
     fewer, _ = letters.draw(52, seed=1)
     np.testing.assert_array_equal(fewer, drawn[0][:52])
     others, _ = letters.draw(52, seed=2)
