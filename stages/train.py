@@ -1,17 +1,17 @@
 """Train one architecture: ``python -m stages.train NAME``.
 
-Reads data/standardized/ and data/split.csv. Writes, after every epoch, plots/train/NAME.csv;
-models/NAME/model.keras; and data/predictions/NAME.npz, the probabilities of every image and the
-layers of the network. Of a
-training in phases, models/NAME/phases/ has the network at the end of each, and model.keras is the
-one that classifies most dev images. Where a backbone learned letters or a range test suggested a
-learning rate, models/NAME/ shows how. An interrupted training goes on from checkpoints/NAME/.
+Reads data/standardized/ and data/split.csv. Writes plots/train/NAME.csv after every epoch;
+models/NAME/model.keras; and data/predictions/NAME.npz: the probabilities of all images, and layers.
+Of a training in phases, models/NAME/phases/ has the network at the end of each, and model.keras is
+the best on dev. Where a backbone learned letters or a range test suggested a learning rate,
+models/NAME/ shows how. An interrupted training goes on from checkpoints/NAME/.
 """
 
 import argparse
 import os
 import shutil
 import signal
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -39,15 +39,8 @@ def main() -> None:
     data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
     curves = Path(f"plots/train/{name}.csv")
     state, folder = Path(f"checkpoints/{name}"), Path(f"models/{name}")
-    trained = train(
-        name,
-        recipe,
-        data,
-        values.seed,
-        values.threads,
-        state,
-        lambda table: write_curves(curves, table),
-    )
+    note = partial(write_curves, curves)
+    trained = train(name, recipe, data, values.seed, values.threads, state, note)
     kept = write_predictions(Path(f"data/predictions/{name}.npz"), trained, data)
     copy(trained.ends[kept], folder / "model.keras")
     if len(trained.ends) > 1:
