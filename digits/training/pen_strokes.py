@@ -1,4 +1,4 @@
-"""Digits as other people write them: zeros with a slash, ones with flag and base, barred sevens.
+"""Digits as others write them: zeros with slash or bar, ones with flag and base, barred sevens.
 
 MNIST was written by Americans and has next to none of the first two, which a network then takes
 for eights and sevens. Each kind is one straight stroke more through or at a digit.
