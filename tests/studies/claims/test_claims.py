@@ -106,12 +106,9 @@ def test_the_price_of_a_mistake_is_paired_by_seed(tmp_path: Path) -> None:
 def test_the_answer_counts_the_verdicts_and_names_what_is_contradicted() -> None:
     every = claim(published=0.99), claim(), claim(setting=None, inconclusive="no weights")
     verdicts = [claims.judge(one, runs([0.978, 0.979, 0.980])) for one in every]
-    assert claims.answer(claims.tabulate(verdicts)).splitlines() == [
-        "**Of 3 published figures, 1 are consistent with our runs, 1 are not, and 1 are "
-        "inconclusive.**",
-        "",
-        "- S1, dense, test: 99.00 is too high; one more run of ours gives 97.40 to 98.40",
-    ]
+    count, _, told = claims.answer(claims.tabulate(verdicts)).splitlines()
+    assert "1 are consistent with our runs, 1 are not, and 1 are inconclusive" in count
+    assert told == "- S1, dense, test: 99.00 is too high; one more run of ours gives 97.40 to 98.40"
 
 
 def test_losses_are_in_nats() -> None:
