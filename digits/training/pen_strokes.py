@@ -1,4 +1,4 @@
-"""Digits as others write them: zeros with slash or bar, ones with flag and base, barred sevens.
+"""Digits as other people write them: zeros with a slash, ones with flag and base, barred sevens.
 
 MNIST was written by Americans and has next to none of the first two, which a network then takes
 for eights and sevens. Each kind is one straight stroke more through or at a digit.
@@ -24,7 +24,7 @@ class PenStroke(NamedTuple):
 
 
 PEN_STROKES = (
-    PenStroke(0, 0.5, (-20, 100), (4, 13), (4, 13)),  # slash or bar
+    PenStroke(0, 0.5, (25, 100), (4, 13), (4, 13)),  # slash
     PenStroke(1, 0.0, (-5, 60), (3, 9), (0, 0)),  # flag
     PenStroke(1, 1.0, (-12, 12), (2, 8), (2, 8)),  # base
     PenStroke(7, 0.55, (-15, 25), (2, 6), (2, 6)),  # bar
