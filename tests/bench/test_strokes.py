@@ -117,12 +117,10 @@ def test_both_normalisations_see_the_same_pictures() -> None:
 
 def test_a_digit_that_is_refused_counts_as_an_error(model: Path) -> None:
     apart = [[(0.0, 0.0), (0.0, 60.0), (30.0, 60.0)], [(90.0, 0.0), (90.0, 60.0)]]  # an open 4
-    table = strokes.measure(
-        [strokes.Digit(label=4, source="a b", strokes=apart)], Classifier(model)
-    )
+    digit = strokes.Digit(label=4, source="abc", strokes=apart)
+    table = strokes.measure([digit], Classifier(model))
     assert table["predicted"].tolist() == table["javascript"].tolist() == 3 * [strokes.REFUSED]
     assert "4 as none (refused): 3" in strokes.report(table)
-    assert strokes.accuracy(table).tolist() == [0, 0, 0]
 
 
 def test_no_node_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
