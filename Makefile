@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
-quickstart: setup ## Try the whole pipeline on a small built-in data set, 6 minutes; your files stay as they are
+quickstart: setup ## Try the whole pipeline on a small built-in data set, 6 to 9 minutes; your files stay as they are
 	$(BIN)/python -m digits.quickstart
 
 setup: .venv/installed ## Install the pinned packages into .venv

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+INTERRUPTED = "interrupted; the same command goes on from here"
 STAGES = Path(__file__).parents[1] / "stages"
 
 
@@ -30,7 +31,7 @@ def run_stage(name: str, main: Callable[[], None]) -> None:
         where = f" ({error.filename})" if error.filename else ""
         _fail(name, f"{error.strerror or error}{where}; nothing half-written was left behind")
     except KeyboardInterrupt:
-        _fail(name, "interrupted; the same command goes on from here", status=130)
+        _fail(name, INTERRUPTED, status=130)
 
 
 def _fail(name: str, message: str, status: int = 1) -> None:

@@ -5,6 +5,7 @@ import sys
 from types import TracebackType
 
 import digits  # noqa: F401 - before TensorFlow
+from digits.errors import INTERRUPTED
 
 # TensorFlow reads it when it is first imported. Notes on the CPU and the graphics card that it
 # prints before that are beyond reach, and harmless.
@@ -16,7 +17,7 @@ def _interrupted_or_defect(
 ) -> None:
     """Say in one line that Ctrl-C came, also while a stage is still importing for seconds."""
     if issubclass(kind, KeyboardInterrupt):
-        print("interrupted; the same command goes on from here", file=sys.stderr)
+        print(INTERRUPTED, file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, trace)
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from digits import config
 from digits.data import dataset
-from digits.errors import run_stage
+from digits.errors import INTERRUPTED, run_stage
 from digits.evaluation import figures, predict, predictions
 from digits.evaluation.outline import outline
 from digits.io import CURVES, read_csv, replacing, write_csv, write_curves
@@ -66,7 +66,7 @@ def main() -> None:
 
 def _end(number: int, frame: object) -> None:
     """End at once: where Ctrl-C raises an exception inside TensorFlow, that may crash."""
-    os.write(2, b"train: interrupted; the same command goes on from here\n")
+    os.write(2, f"train: {INTERRUPTED}\n".encode())
     os._exit(130)
 
 

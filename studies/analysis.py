@@ -4,6 +4,7 @@ Pure: rows in, `Findings` out, without TensorFlow. A study with questions of its
 analysis.py in its folder, with `analyse` as here.
 """
 
+import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -141,22 +142,22 @@ def share(name: str, count: int, of: int) -> dict[str, float]:
 
 
 def answer(described: Mapping[str, Any]) -> str:
-    """Say of each compared metric what is significant, and what most images show."""
-    names = {metric: name.removesuffix(", %") for metric, name in METRICS.items()}
-    differences = described["differences"]
-    most = max((one["images"] for one in differences), default=0)
+    """Say of each compared metric what is significant, and what the most images show."""
+    table = pd.DataFrame(described["differences"])
     lines = []
-    for metric in dict.fromkeys(one["metric"] for one in differences):
-        own = [one for one in differences if one["metric"] == metric]
-        pairs = [f"{one['setting']} - {one['base']} {estimate(one, '+.2f')}" for one in own]
-        rows = list(zip(own, pairs, strict=True))
-        found = [f"{pair} ({one['images']:,} images)" for one, pair in rows if star(one)]
-        full = [pair for one, pair in rows if one["images"] == most]
+    for metric, own in table.groupby("metric", sort=False) if len(table) else ():
+        rows: Any = own.to_dict("records")
+        told = [f"{one['setting']} - {one['base']} {estimate(one, '+.2f')}" for one in rows]
+        found = [
+            f"{text} (p = {one['p_corrected']:.3f}) with {one['images']:,} images"
+            for one, text in zip(rows, told, strict=True)
+            if star(one)
+        ]
+        most = own["images"].max()
+        full = ", ".join(itertools.compress(told, own["images"] == most))
+        name = METRICS[str(metric)].removesuffix(", %").capitalize()
         lines.append(
-            f"- **{names[metric].capitalize()}**: significant are {', '.join(found)}."
-            if found
-            else f"- **{names[metric].capitalize()}**: no difference is significant. With "
-            f"{most:,} images: {', '.join(full)}."
+            f"- **{name}**: significant: {', '.join(found) or 'none'}; with {most:,}: {full}"
         )
     return "\n".join(lines)
 

@@ -96,8 +96,8 @@ def test_the_findings_are_tables_in_percent_and_figures(rows: pd.DataFrame) -> N
     assert "| a         |      100 |       3 | 99.00 ± 0.00 | 93.00 ± 4.00 |" in text
     assert "+1.00 [+0.75, +1.25]*" in text
     test, bias, *_ = found.tables["answer.md"].splitlines()
-    assert test == "- **Test**: significant are b - a +1.00 [+0.75, +1.25] (100 images)."
-    assert bias.startswith("- **Bias**: no difference is significant. With 100 images: b - a +0.00")
+    assert "Test**: significant: b - a +1.00 [+0.75, +1.25] (p = 0.007) with 100 images;" in test
+    assert bias.startswith("- **Bias**: significant: none; with 100: b - a +0.00 [")
     assert list(found.figures) == ["gaps.png"]
     sizes = analysis.analyse(study(images=[100, "all"]), rows, Path())
     assert list(sizes.figures) == ["gaps.png", "sizes.png"]
