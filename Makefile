@@ -5,6 +5,8 @@ BIN := .venv/bin
 
 # The commands in dvc.yaml start `python`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# uv leaves compiling to the first import. Where it is not kept, each start of TensorFlow takes twice as long.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help quickstart setup app site strokes test check repro docs png same verify bench
 
