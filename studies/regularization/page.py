@@ -40,6 +40,7 @@ def findings(described: dict[str, Any]) -> Findings:
     """Return the texts, tables and pictures of what `analysis.describe` returns."""
     tables = {
         "answer.md": answer(described),
+        "short.md": short(described),
         "tables.md": effects_table(described),
         "falling.md": rates_table(described["rates"]),
         "decomposition.md": decomposition_table(described),
@@ -60,8 +61,8 @@ def of(described: dict[str, Any], outcome: str, order: int = 1) -> dict[str, dic
 
 
 def named(term: str) -> str:
-    """Return a factor's name in a text, or two of them."""
-    return " x ".join(NAMES[factor] for factor in term.split(":"))
+    """Return the name of a factor or an addition in a text, or of two."""
+    return " x ".join(NAMES.get(one, one.replace("_", " ")) for one in term.split(":"))
 
 
 def p_value(p: float) -> str:
@@ -94,17 +95,30 @@ def answer(described: dict[str, Any]) -> str:
         if not star(one)
     ]
     text = (
-        f"**{in_words({named(term): one for term, one in found.items()})}**\n\n"
-        f"{as_markdown(rows, ('with it',))}\n\n{described['trainings']} trainings: every "
-        f"combination on {described['settings'][0]['blocks']} samples. A star: p < {SIGNIFICANT}."
+        f"**{in_words(found)}**\n\n{as_markdown(rows, ('with it',))}\n\n"
+        f"{described['trainings']} trainings: every combination on "
+        f"{described['settings'][0]['blocks']} samples. A star: p < {SIGNIFICANT}."
     )
     return f"{text} Excluded: a reduction by more than {listed(excluded)}." if excluded else text
 
 
-def in_words(found: dict[str, dict[str, Any]]) -> str:
-    """Say in a sentence what lowers and what raises the test error; ``found`` is by name."""
+def short(described: dict[str, Any]) -> str:
+    """Say in a sentence each what holds with a falling rate, and for variance and bias."""
+    among = {
+        "With a falling rate, as one trains": of(described["rates"]["falling"], "test_error"),
+        "Variance": of(described, "brier_variance"),
+        "Bias": of(described, "brier_bias"),
+    }
+    whats = "the test error", "the Brier variance", "the Brier bias"
+    told = zip(among.items(), whats, strict=True)
+    return "\n".join(f"- **{name}**: {in_words(found, what)}" for (name, found), what in told)
+
+
+def in_words(found: dict[str, dict[str, Any]], what: str = "the test error") -> str:
+    """Say in a sentence which terms lower and which raise something."""
     lower, higher, without = (list[str]() for _ in range(3))
-    for name, one in found.items():
+    for term, one in found.items():
+        name = named(term)
         if star(one):
             size = f"{name} (by {percent(abs(one['effect']), '.0f')} %)"
             (lower if one["effect"] < 0 else higher).append(size)
@@ -113,8 +127,8 @@ def in_words(found: dict[str, dict[str, Any]]) -> str:
     parts = [
         f"{listed(names)} {verb if len(names) == 1 else plural} {what}"
         for names, verb, plural, what in (
-            (lower, "lowers", "lower", "the test error"),
-            (higher, "raises", "raise", "the test error"),
+            (lower, "lowers", "lower", what),
+            (higher, "raises", "raise", what),
             (without, "has", "have", "no significant effect on it"),
         )
         if names
@@ -194,7 +208,7 @@ def additions_table(described: dict[str, Any]) -> str:
     """Write what one more kind of regularization adds to the whole recipe."""
     rows = [
         {
-            "added": one["setting"].replace("_", " "),
+            "added": named(one["setting"]),
             "blocks": one["blocks"],
             "test error, %": effect(one, "+.1f"),
             "test error, points": percent(one["points"], "+.2f"),
@@ -204,7 +218,7 @@ def additions_table(described: dict[str, Any]) -> str:
     ]
     if not rows:
         return "The runs are still to be made."
-    words = in_words({one["setting"].replace("_", " "): one for one in described["additions"]})
+    words = in_words({one["setting"]: one for one in described["additions"]})
     return f"**{words}**\n\n{as_markdown(rows, ('added',))}"
 
 
@@ -268,8 +282,8 @@ def draw_effects(described: dict[str, Any]) -> Figure:
         _forest(axes, of(described, outcome), order)
         axes.set_title(OUTCOMES[outcome][0], fontsize=11)
         axes.set_xlabel("change, percentage points")
-    words = in_words({named(term): one for term, one in found.items()})
-    figure.suptitle(words.removesuffix("."), fontsize=10)
+    title = in_words(found).removesuffix(".").replace("; ", ";\n")
+    figure.suptitle(title, fontsize=11, wrap=True)
     figure.supxlabel(f"left of 0: lower with it; dots: one sample each; {LEGEND}", fontsize=9)
     return figure
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from digits.errors import PipelineError
+from digits.io import read_json
 from studies import study
 from studies.regularization import analysis, page
 
@@ -214,6 +215,20 @@ def test_the_page_says_what_was_found(
     assert set(found.figures) == {"effects.png", "interactions.png"}
     (drawn,) = [one for one in described["bootstrap"] if one["term"] == "augmentation"]
     assert drawn["low"] < 0 < drawn["high"]  # what was kept here is chance
+
+
+@pytest.mark.usefixtures("in_root")
+def test_the_committed_tables_are_of_the_summary_and_no_text_of_the_pictures_is_cut_off() -> None:
+    results = Path("studies/regularization/results")
+    found = page.findings(read_json(results / "summary.json"))
+    assert {name: (results / name).read_text() for name in found.tables} == {
+        name: f"{text}\n" for name, text in found.tables.items()
+    }
+    for figure in found.figures.values():
+        figure.draw_without_rendering()
+        ends = [text.get_window_extent() for text in figure.texts]
+        assert min(end.x0 for end in ends) >= 0
+        assert max(end.x1 for end in ends) <= figure.bbox.width
 
 
 def keep(
