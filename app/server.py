@@ -58,7 +58,7 @@ class Prediction(BaseModel):
     """What one network predicts."""
 
     name: str = Field(description="Of the network, in params.yaml")
-    accuracy: Probability = Field(description="On the test images")
+    accuracy: Probability = Field(description="Of the trained network, on the test images")
     regularization: list[str] = Field(description="The kinds it was trained with")
     digit: int = Field(ge=0, le=9)
     probability: Probability = Field(description="Of that digit")

@@ -5,7 +5,7 @@ that MNIST_MIRROR names as mirror, or else the files in data/raw. A `dvc repro` 
 runs here, where everything must be up to date, and so does an experiment of nothing.
 
 Then the data stages and an epoch of `dense` are measured as whole processes on the project's own
-raw files, and on these ten times over: 4 GB, beside the project.
+raw files, and on these ten times over: 4 GB, in a temporary folder in the project's.
 
     MNIST_MIRROR=../mnist python -m bench.pipeline
 """

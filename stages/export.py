@@ -8,8 +8,9 @@ The exported network takes raw grey levels, 0 to 255, white ink on black, float3
 the standardization is its first layer. It gives the probabilities of the ten labels, (1, 10). The
 folder has model.keras, architecture.json with model.weights.h5, and float32.tflite; NAME.tflite
 computes in 8-bit integers, NAME.json is the model card of all, and NAME.npy has the digit that
-NAME.tflite predicts for each test image, uint8 (n,). Every format classifies the dev and test
-images as the trained network does, and int8 loses next to nothing on dev, or the stage fails.
+NAME.tflite predicts for each test image, uint8 (n,). The stage fails
+if another format than int8 predicts another class for an image than the trained network, or int8
+loses `export.largest_drop` or more of the accuracy on dev.
 """
 
 import argparse

@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("name", help="a folder of studies/ with a study.yaml")
     parser.add_argument("--renew", action="store_true", help="train rows of older code anew")
     parser.add_argument(
-        "--commit", nargs="*", metavar="SETTING", help="take them for today's; nothing is trained"
+        "--commit", nargs="*", metavar="SETTING", help="take rows of older code for today's"
     )
     arguments = parser.parse_args()
     folder = STUDIES / arguments.name

@@ -1,4 +1,4 @@
-"""The schema of a study.yaml, and the runs it stands for."""
+"""The schema of a study.yaml, and the recipes it stands for."""
 
 import graphlib
 import itertools

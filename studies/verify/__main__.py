@@ -34,8 +34,8 @@ NEW = 5  # runs of each network
 DIFFERENT = 0.00025  # of the test images, by other roundings
 LOSS = 0.0025  # nats: that of five images whose label moves by a step of 8 bits, from 0 to 1/256
 ADVICE = {
-    "images": "the data set or a package differs: look at `git status`, run `make setup` again",
-    "app": "LiteRT computes something else here: `make setup` installs the pinned version",
+    "images": "the data set or a package differs: `git status`, `rm -rf .venv`, then `make setup`",
+    "app": "LiteRT computes something else here: `rm -rf .venv`, then `make setup`, pins it again",
     "training": "it differs beyond chance: look at `git status` and `git diff HEAD` in digits/ and "
     "params.yaml, then verify again with another --seed",
 }
