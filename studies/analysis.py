@@ -162,18 +162,18 @@ def answer(described: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def markdown(described: Mapping[str, Any]) -> str:
-    """Write both parts as tables, in percent and percentage points."""
+def markdown(described: Mapping[str, Any], names: Mapping[str, str] = METRICS) -> str:
+    """Write both parts as tables, in percent and percentage points, metrics by their names."""
     settings = [
         {"setting": one["setting"], "images": f"{one['images']:,}", "seeds": one["seeds"]}
-        | {name: mean_and_std(one[metric]) for metric, name in METRICS.items()}
+        | {name: mean_and_std(one[metric]) for metric, name in names.items()}
         for one in described["settings"]
     ]
-    differences: dict[tuple[str, int], dict[str, str]] = {}
+    differences: dict[tuple[str, ...], dict[str, str]] = {}
     for one in described["differences"]:
         row = {"setting": one["setting"], "against": one["base"], "images": f"{one['images']:,}"}
-        row = differences.setdefault((one["setting"], one["images"]), row)
-        name = METRICS[one["metric"]].removesuffix(", %")
+        row = differences.setdefault(tuple(row.values()), row)
+        name = names[one["metric"]].removesuffix(", %")
         row[name] = estimate(one, "+.2f") + star(one)
     parts = [settings, list(differences.values())]
     return "\n\n".join(as_markdown(part, ("setting", "against")) for part in parts if part)

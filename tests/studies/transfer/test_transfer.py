@@ -27,7 +27,7 @@ def rows() -> pd.DataFrame:
 
 
 def measured(value: float) -> dict[str, float]:
-    return {"images": 100} | {f"{name}_accuracy": value for name in analysis.SETS}
+    return {"images": 100} | dict.fromkeys(analysis.SETS, value)
 
 
 def analyse(rows: pd.DataFrame) -> Findings:
@@ -36,21 +36,23 @@ def analyse(rows: pd.DataFrame) -> Findings:
 
 def test_states_and_their_differences(rows: pd.DataFrame) -> None:
     summary = analyse(rows).summary
-    frozen, unfrozen, scratch = summary["states"]
-    assert (frozen["test"]["mean"], frozen["test"]["std"]) == (0.975, 0.005)
-    assert (unfrozen["small"]["mean"], unfrozen["small"]["std"]) == (0.992, 0.002)
+    frozen, unfrozen, scratch = summary["settings"]
+    test, small = frozen["test_accuracy"], unfrozen["small_accuracy"]
+    assert (test["mean"], test["std"]) == (0.975, 0.005)
+    assert (small["mean"], small["std"]) == (0.992, 0.002)
     assert (frozen["seeds"], scratch["seeds"]) == (3, 2)
-    unfreezing = next(one for one in summary["differences"] if one["set"] == "test")
+    unfreezing = next(one for one in summary["differences"] if one["metric"] == "test_accuracy")
     assert unfreezing["mean"] == pytest.approx((0.02 + 0.012 + 0.019) / 3)
     half = 4.3027 * 0.004359 / 3**0.5  # Student's t of two degrees of freedom, the SD
     assert unfreezing["high"] - unfreezing["mean"] == pytest.approx(half, abs=1e-5)
-    of_scratch = [one for one in summary["differences"] if one["than"] == "from scratch"]
+    of_scratch = [one for one in summary["differences"] if one["base"] == "from scratch"]
     assert [one["mean"] for one in of_scratch] == [0.0005] * 3
 
 
 def test_the_figure_has_every_training(rows: pd.DataFrame) -> None:
     figure = analyse(rows).figures["errors.png"]
-    assert [axes.get_title() for axes in figure.axes] == list(analysis.SETS.values())
+    titles = [f"{axes.get_title()}, %" for axes in figure.axes]
+    assert titles == list(analysis.SETS.values())
     for axes in figure.axes:
         points = [
             np.asarray(line.get_xdata()) for line in axes.get_lines() if line.get_marker() == "o"
