@@ -68,7 +68,6 @@ verify: setup ## Did this computer reproduce the project? Images, the app's netw
 bench: setup ## Measure speed and memory for docs/performance.md, after make repro; hours
 	$(BIN)/python -m bench.pipeline
 	$(BIN)/python -m bench.training
-	$(BIN)/python -m bench.report
 
 docs: setup ## Put the figures of the last runs into README.md and docs/
 	$(BIN)/python -m digits.evaluation.report

@@ -19,11 +19,12 @@ import psutil
 
 from digits.errors import PipelineError
 from digits.git import git
-from digits.io import write_csv
+from digits.io import replacing, write_csv
 from digits.training import identity
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench/results.csv"
+TABLE = RESULTS.with_suffix(".md")  # for docs/performance.md
 # The commit that is measured, with a + where Python files or parameters are not as it has them.
 # Asked at once, since another may come meanwhile.
 CODE = git("rev-parse", "--short", "HEAD", cwd=ROOT)
@@ -112,20 +113,33 @@ def spread(values: Sequence[float]) -> str:
 
 
 def write(figures: Sequence[dict[str, str]]) -> None:
-    """Write figures to the results, with the machine, the day and the code they are of.
+    """Write figures to the results, and all as a table, with the machine, day and code they are of.
 
     Each takes the place of the older one of what it tells; the others stay.
     """
     day = datetime.date.today().isoformat()
     new = pd.DataFrame(figures).assign(day=day, code=CODE, machine=machine())
     by_what = pd.concat([read(), new]).groupby("what", sort=False, as_index=False)
-    write_csv(RESULTS, by_what.last())
-    print(f"wrote {RESULTS.name}")
+    table = by_what.last()
+    write_csv(RESULTS, table)
+    with replacing(TABLE) as temporary:
+        temporary.write_text(f"{markdown(table)}\n", encoding="utf-8")
+    print(f"wrote {RESULTS.name}; `make docs` puts it into docs/performance.md")
 
 
 def read() -> pd.DataFrame:
     """Return all results, as text."""
     return pd.read_csv(RESULTS, dtype=str, keep_default_na=False)
+
+
+def markdown(results: pd.DataFrame) -> str:
+    """Write a row for each result, and the machines."""
+    numbers, machines = pd.factorize(results["machine"])
+    table = results.drop(columns="code").assign(machine=numbers + 1)
+    align = ["left"] + (len(table.columns) - 1) * ["right"]
+    rows = table.to_markdown(index=False, disable_numparse=True, colalign=align)
+    numbered = (f"{number}. {machine}." for number, machine in enumerate(machines, 1))
+    return "\n".join([rows, "", "Machines:", "", *numbered])
 
 
 def machine() -> str:

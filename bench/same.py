@@ -7,18 +7,15 @@ predictions byte for byte. Minutes, on two CPU cores. Exit status 1: something d
 """
 
 import hashlib
-import io
 import os
 import runpy
 import subprocess
 import sys
 import tempfile
-import zipfile
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pandas as pd
 from ruamel.yaml import YAML
@@ -26,6 +23,7 @@ from tqdm import tqdm
 
 from bench import measuring
 from digits import config
+from digits.data import idx, optdigits
 from digits.errors import PipelineError, run_stage
 from digits.git import git
 from digits.io import read_json, write_json
@@ -164,14 +162,7 @@ def dumped(recipe: config.Architecture) -> Any:
 
 def write_raw(folder: Path, repeats: int) -> None:
     """Write scikit-learn's digits so many times over, as the download stage leaves them."""
-    from sklearn.datasets import load_digits
-
-    from digits.data import idx
-
-    bunch = load_digits()
-    grey = (bunch.images * 255 / 16).round().astype(np.uint8).repeat(2, axis=1).repeat(2, axis=2)
-    images = np.tile(np.pad(grey, ((0, 0), (6, 6), (6, 6))), (repeats, 1, 1))
-    labels = np.tile(bunch.target.astype(np.uint8), repeats)
+    images, labels = (np.concatenate(repeats * [one]) for one in optdigits.read())
     idx.write_dataset(folder, images, labels, testing=297)
 
 
@@ -183,35 +174,19 @@ def run(stage: str, *arguments: str) -> None:
 
 def train(name: str) -> dict[str, Any]:
     """Run the train stage for an architecture; return digests of what it wrote."""
+    from digits.evaluation import predict  # the comparison alone needs no TensorFlow
+
     run("train", name)
     model, curves = Path(f"models/{name}/model.keras"), Path(f"plots/train/{name}.csv")
-    with zipfile.ZipFile(model) as archive:
-        weights = archive.read("model.weights.h5")
-    return {
-        "file": digest(model.read_bytes()),
-        "weights": digest(*_arrays(weights)),
-        "curves": digest(curves.read_bytes()),
-        "predictions": digest(*_predictions(name)),
-    }
-
-
-def _arrays(content: bytes) -> list[bytes]:
-    """Return all arrays of an HDF5 file, in the order of their names."""
-    found: dict[str, Any] = {}
-    with h5py.File(io.BytesIO(content)) as file:
-        file.visititems(found.__setitem__)
-        arrays = {name: one for name, one in found.items() if isinstance(one, h5py.Dataset)}
-        return [name.encode() + np.asarray(one).tobytes() for name, one in arrays.items()]
-
-
-def _predictions(name: str) -> list[bytes]:
-    """Return the digits a network predicts, their probabilities and those of the labels."""
     with np.load(f"data/predictions/{name}.npz") as content:
         probabilities = content["probabilities"]
-    labels = pd.read_csv("data/split.csv")["label"].to_numpy()
-    rows, predicted = np.arange(len(labels)), probabilities.argmax(axis=1)
-    pairs = np.stack([probabilities[rows, predicted], probabilities[rows, labels]], axis=1)
-    return [predicted.astype(np.int64).tobytes(), pairs.tobytes()]
+    weights = predict.load_network(model).get_weights()
+    return {
+        "file": digest(model.read_bytes()),
+        "weights": digest(*(array.tobytes() for array in weights)),
+        "curves": digest(curves.read_bytes()),
+        "predictions": digest(probabilities.tobytes()),
+    }
 
 
 def studies(folder: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from bench import measuring
@@ -62,6 +63,7 @@ def test_only_what_was_measured_is_new_in_the_results(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(measuring, "RESULTS", tmp_path / "results.csv")
+    monkeypatch.setattr(measuring, "TABLE", tmp_path / "results.md")
     old = {"what": "dense", "unit": "s", "ours": "1", "other": "", "ratio": "", "wanted": ""}
     old |= {"day": "2026-01-02", "code": "1a2b+", "machine": "Slow"}
     header, row = (",".join(part) for part in (old, old.values()))
@@ -71,3 +73,30 @@ def test_only_what_was_measured_is_new_in_the_results(
     new = old | of | {"ours": "2.5 [2, 3]", "machine": measuring.machine()}
     expected = [new, old | {"what": "lenet5"}, new | {"what": "swift"}]
     assert measuring.read().to_dict("records") == expected
+
+
+def test_the_table_has_every_figure_and_the_machine_it_is_of() -> None:
+    of = {"day": "2026-01-02", "code": "1a2b"}
+    figures = [
+        measuring.figure("convert", "images/s", ">= 2", [3000, 4000], [1000, 1000]),
+        measuring.figure("repro", "s", "<= 4 s", [3.14159]),
+        measuring.figure("train", "s", "", [1]),
+    ]
+    machines = ["Fast", "Slow", "Fast"]
+    rows = [one | of | {"machine": name} for one, name in zip(figures, machines, strict=True)]
+    lines = measuring.markdown(pd.DataFrame(rows)).splitlines()
+    assert [line.replace(" ", "") for line in lines[2:]] == [
+        "|convert|images/s|3,500[3,000,4,000]|1,000|3.5[3,4]|>=2|2026-01-02|1|",
+        "|repro|s|3.142|||<=4s|2026-01-02|2|",
+        "|train|s|1||||2026-01-02|1|",
+        "",
+        "Machines:",
+        "",
+        "1.Fast.",
+        "2.Slow.",
+    ]
+
+
+def test_the_committed_table_has_the_results() -> None:
+    table = measuring.TABLE.read_text(encoding="utf-8")
+    assert table == f"{measuring.markdown(measuring.read())}\n"
