@@ -1,8 +1,8 @@
 """Put all architectures of params.yaml side by side.
 
 Reads data/predictions/<name>.npz and plots/train/<name>.csv of each, data/split.csv and data/png/.
-Writes architectures.csv, phases.csv and pairs.csv in metrics/compare/, the pictures and curves.csv
-in plots/compare/, and plots/samples.png. Prints the comparison as a table.
+Writes architectures.csv, phases.csv and pairs.csv in metrics/compare/, the pictures in
+plots/compare/, and plots/samples.png. Prints the comparison as a table.
 """
 
 from pathlib import Path
@@ -45,7 +45,6 @@ def main() -> None:
     family = {name: recipe.network for name, recipe in settings.architectures.items()}
     compared = comparison.tabulate(predicted, epochs, family, labels, rows, bayes_error)
     architectures, pairs = compared["architectures"], compared["pairs"]
-    joined = comparison.join_curves(curves)
     samples = draw_samples(
         Path("data/png"), rows["train"], settings.evaluate.samples_shown, settings.seed
     )
@@ -54,11 +53,10 @@ def main() -> None:
     for name, figure in {
         "accuracy": figures.accuracies(architectures, len(rows["test"])),
         "bias_variance": figures.bias_and_variance(architectures),
-        "curves": figures.curves(joined),
+        "curves": figures.curves(curves),
         "mcnemar": figures.comparisons(architectures, pairs),
     }.items():
         figures.save(Path(f"plots/compare/{name}.png"), figure)
-    write_csv(Path("plots/compare/curves.csv"), joined)
     for name, table in compared.items():
         write_csv(Path(f"metrics/compare/{name}.csv"), table)
     print(report.markdown(architectures, pairs))

@@ -52,15 +52,3 @@ def tabulate(
         "phases": pd.DataFrame(phases, columns=["architecture", "phase", "dev", "test"]),
         "pairs": statistics.compare_pairs(correct, family),
     }
-
-
-def join_curves(curves: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Put the curves of all architectures into one long table, a row per epoch and set."""
-    parts = [
-        table[["epoch", "phase", f"{prefix}cross_entropy", f"{prefix}accuracy"]]
-        .set_axis(["epoch", "phase", "cross_entropy", "accuracy"], axis=1)
-        .assign(architecture=name, set=kind)
-        for name, table in curves.items()
-        for kind, prefix in (("train", ""), ("dev", "dev_"))
-    ]
-    return pd.concat(parts)[["architecture", "epoch", "phase", "set", "cross_entropy", "accuracy"]]

@@ -7,7 +7,7 @@ colour-blind people.
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -120,23 +120,25 @@ def confusion(labels: ArrayLike, predicted: ArrayLike, title: str) -> Figure:
     return figure
 
 
-def curves(table: pd.DataFrame) -> Figure:
+def curves(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Show the error by epoch, a panel for each architecture, on one logarithmic scale.
 
-    A dotted line is where another phase begins. ``table`` is as from `comparison.join_curves`.
+    A dotted line is where another phase begins. ``tables`` have `digits.io.CURVES`.
     """
-    names = list(dict.fromkeys(table["architecture"]))
-    columns = min(3, len(names))
-    rows = math.ceil(len(names) / columns)
+    columns = min(3, len(tables))
+    rows = math.ceil(len(tables) / columns)
     figure = Figure(figsize=(9, 2.1 * rows + 0.9), layout="constrained")
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat
-    for panel, name in itertools.zip_longest(panels, names):
+    for panel, name in itertools.zip_longest(panels, tables):
         if name is None:
             panel.set_axis_off()
             continue
-        for kind, colour, style in (("dev", COLOURS[0], "-"), ("train", COLOURS[1], "--")):
-            one = table[(table["architecture"] == name) & (table["set"] == kind)]
-            panel.plot(one["epoch"], 100 * (1 - one["accuracy"]), style, color=colour)
+        one = tables[name]
+        for kind, colour, style in (
+            ("dev_accuracy", COLOURS[0], "-"),
+            ("accuracy", COLOURS[1], "--"),
+        ):
+            panel.plot(one["epoch"], 100 * (1 - one[kind]), style, color=colour)
         for start in one["epoch"][one["phase"].diff() > 0]:
             panel.axvline(start - 0.5, color="grey", linewidth=1.2, linestyle=":")
         panel.set_title(name, fontsize=11)
@@ -149,7 +151,7 @@ def curves(table: pd.DataFrame) -> Figure:
         Line2D([], [], color=COLOURS[0], label="dev images"),
         Line2D([], [], color=COLOURS[1], linestyle="--", label="training images, while training"),
     ]
-    if (table["phase"] > 1).any():
+    if any((one["phase"] > 1).any() for one in tables.values()):
         handles.append(Line2D([], [], color="grey", linestyle=":", label="next phase"))
     figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
     for panel in figure.axes[-columns:]:

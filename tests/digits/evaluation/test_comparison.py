@@ -1,9 +1,7 @@
 import numpy as np
-import pandas as pd
 
 from digits.evaluation import comparison
 from digits.evaluation.predictions import Predictions
-from digits.io import CURVES
 
 LABELS = (np.arange(60) % 10).astype(np.uint8)
 ROWS = {"train": np.arange(25), "dev": np.arange(25, 30), "test": np.arange(30, 60)}
@@ -49,14 +47,3 @@ def test_one_architecture_in_one_phase_has_empty_tables_with_their_columns() -> 
     assert list(tables["phases"]) == ["architecture", "phase", "dev", "test"]
     assert tables["pairs"].empty
     assert list(tables["pairs"])[-1] == "p_corrected"
-
-
-def test_curves_become_one_long_table() -> None:
-    a = pd.DataFrame([[1, 1, 9, 0.5, 0.8, 9, 0.4, 0.9, 0.001]], columns=CURVES)
-    b = pd.DataFrame([[1, 1, 9, 0.3, 0.7, 9, 0.2, 0.6, 0.001]], columns=CURVES)
-    assert comparison.join_curves({"a": a, "b": b}).to_numpy().tolist() == [
-        ["a", 1, 1, "train", 0.5, 0.8],
-        ["a", 1, 1, "dev", 0.4, 0.9],
-        ["b", 1, 1, "train", 0.3, 0.7],
-        ["b", 1, 1, "dev", 0.2, 0.6],
-    ]

@@ -29,13 +29,11 @@ def test_no_image_is_said_in_words_and_saved_as_a_png_of_150_dpi(tmp_path: Path)
 
 
 def test_curves_show_the_error_of_each_architecture_in_a_panel_of_its_own() -> None:
-    columns = ["architecture", "epoch", "phase", "set", "accuracy"]
-    rows = [
-        *(("a", 1, 1, "train", 0.9), ("a", 2, 2, "train", 0.95)),
-        *(("a", 1, 1, "dev", 0.96), ("a", 2, 2, "dev", 0.97)),
-        *(("b", 1, 1, "train", 0.8), ("b", 1, 1, "dev", 0.75)),
-    ]
-    figure = figures.curves(pd.DataFrame(rows, columns=columns))
+    columns = ["epoch", "phase", "accuracy", "dev_accuracy"]
+    rows = {"a": [(1, 1, 0.9, 0.96), (2, 2, 0.95, 0.97)], "b": [(1, 1, 0.8, 0.75)]}
+    figure = figures.curves(
+        {name: pd.DataFrame(one, columns=columns) for name, one in rows.items()}
+    )
     assert {
         axes.get_title(): {
             str(line.get_linestyle()): np.round(xy(line), 6).tolist() for line in axes.get_lines()
