@@ -1,53 +1,50 @@
 """Put all architectures of params.yaml side by side.
 
-Reads data/predictions/<name>.npz and plots/train/<name>.csv of each, data/split.csv and data/png/.
-Writes architectures.csv, phases.csv and pairs.csv in metrics/compare/, the pictures in
-plots/compare/, and plots/samples.png. Prints the comparison as a table.
+Reads data/predictions/<name>.npz and plots/train/<name>.csv of each, data/split.csv and
+data/standardized/. Writes architectures.csv, phases.csv and pairs.csv in metrics/compare/, the
+pictures in plots/compare/, and plots/samples.png. Prints the comparison as a table.
 """
 
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from digits import config
-from digits.data import splits
-from digits.data.png_archive import Archive
+from digits.data import dataset
+from digits.data.dataset import Dataset
 from digits.errors import run_stage
 from digits.evaluation import comparison, figures, predictions, report
 from digits.io import CURVES, read_csv, write_csv
 
 
-def draw_samples(png: Path, rows: NDArray[np.int64], count: int, seed: int) -> Figure:
-    """Draw ``count`` of the images of each label, out of those with the given row numbers."""
-    shuffled = np.random.RandomState(seed).permutation(rows)
-    with Archive(png / "training.zip", png / "testing.zip") as archive:
-        labels = archive.labels[shuffled]
-        chosen = [shuffled[labels == label][:count] for label in range(10)]
-        few = min(len(one) for one in chosen)
-        same = np.concatenate([one[:few] for one in chosen])
-        return figures.samples(archive.read(same), archive.labels[same])
+def draw_samples(data: Dataset, count: int, seed: int) -> Figure:
+    """Draw ``count`` of the training images of each label."""
+    shuffled = np.random.RandomState(seed).permutation(data.rows["train"])
+    labels = data.labels[shuffled]
+    chosen = [shuffled[labels == label][:count] for label in range(10)]
+    few = min(len(one) for one in chosen)
+    same = np.concatenate([one[:few] for one in chosen])
+    pixels = np.rint(data.images[same] * data.std + data.mean).astype(np.uint8)
+    return figures.samples(pixels, data.labels[same])
 
 
 def main() -> None:
     """Compare what train wrote."""
     settings = config.load()
-    split = splits.read(Path("data/split.csv"))
-    labels, rows = split["label"].to_numpy(), splits.sets(split)
+    data = dataset.load(Path("data/standardized"), Path("data/split.csv"))
+    labels, rows = data.labels, data.rows
     predicted, curves = {}, {}
     for name in settings.architectures:
         path = Path(f"data/predictions/{name}.npz")
-        predicted[name] = predictions.read(path, len(split), rows)
+        predicted[name] = predictions.read(path, len(labels), rows)
         curves[name] = read_csv(Path(f"plots/train/{name}.csv"), CURVES)
     epochs = {name: len(curve) for name, curve in curves.items()}
     bayes_error = settings.datasets[settings.dataset].bayes_error
     family = {name: recipe.network for name, recipe in settings.architectures.items()}
     compared = comparison.tabulate(predicted, epochs, family, labels, rows, bayes_error)
     architectures, pairs = compared["architectures"], compared["pairs"]
-    samples = draw_samples(
-        Path("data/png"), rows["train"], settings.evaluate.samples_shown, settings.seed
-    )
+    samples = draw_samples(data, settings.evaluate.samples_shown, settings.seed)
 
     figures.save(Path("plots/samples.png"), samples)
     for name, figure in {

@@ -8,8 +8,7 @@ and test).
 from pathlib import Path
 
 from digits import config
-from digits.data import splits
-from digits.data.png_archive import Archive
+from digits.data import png_archive, splits
 from digits.errors import PipelineError, run_stage
 from digits.io import write_csv, write_json
 
@@ -23,8 +22,8 @@ def main() -> None:
     split = config.load().split
     if not split.dev:
         raise PipelineError("params.yaml: split.dev: expected images to watch, given 0")
-    with Archive(PNG / "training.zip", PNG / "testing.zip") as archive:
-        table = splits.divide(archive.labels, archive.sources, split)
+    images = png_archive.read(PNG, pixels=False)
+    table = splits.divide(images.labels, images.sources, split)
     write_csv(SPLIT, table)
     write_json(METRICS, splits.count(table))
 

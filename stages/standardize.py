@@ -8,10 +8,8 @@ order of the ids: (pixel - mean) / deviation; and data/standardized/statistics.j
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from digits.data import scaling, splits
-from digits.data.png_archive import Archive
+from digits.data import png_archive, scaling, splits
 from digits.errors import PipelineError, run_stage
 from digits.io import write_json
 
@@ -23,14 +21,13 @@ STANDARDIZED = Path("data/standardized")
 def main() -> None:
     """Read every PNG, measure those in train, scale all."""
     table = splits.read(SPLIT)
-    with Archive(PNG / "training.zip", PNG / "testing.zip") as archive:
-        if not np.array_equal(archive.labels, table["label"]):
-            raise PipelineError(
-                f"{SPLIT} ({len(table)} images) and {PNG} ({len(archive)}) differ in number or in "
-                "labels; `dvc repro resplit` draws the split anew"
-            )
-        with tqdm(range(len(archive)), desc="standardize", unit="image") as rows:
-            pixels = archive.read(rows)
+    images = png_archive.read(PNG)
+    pixels = images.pixels
+    if not np.array_equal(images.labels, table["label"]):
+        raise PipelineError(
+            f"{SPLIT} ({len(table)} images) and {PNG} ({len(pixels)}) differ in number or in "
+            "labels; `dvc repro resplit` draws the split anew"
+        )
     mean, std = scaling.mean_and_std(pixels[row] for row in np.flatnonzero(table["train"]))
     scaling.write(STANDARDIZED / "images.npy", pixels, mean, std)
     write_json(STANDARDIZED / "statistics.json", {"mean": mean, "deviation": std})

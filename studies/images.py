@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from digits import config
+from digits.data import png_archive
 from digits.data.dataset import Images
-from digits.data.png_archive import Archive
 from digits.errors import PipelineError
 
 PNG = Path("data/png")
@@ -30,8 +30,7 @@ def read_images(dataset: str, rows: pd.DataFrame | None = None) -> Images:
             f"{PNG} holds {chosen}, as params.yaml has it; the study is of {dataset}"
         )
     try:
-        with Archive(PNG / "training.zip", PNG / "testing.zip") as archive:
-            images = Images(archive.read(range(len(archive))), archive.labels, archive.sources)
+        images = png_archive.read(PNG)
     except FileNotFoundError as error:
         raise PipelineError(f"{error.filename} is missing; `dvc repro convert` makes it") from None
     if rows is not None and set(rows["data"].dropna()) - {images.digest[:12]}:

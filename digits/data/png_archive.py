@@ -9,14 +9,16 @@ import io
 import re
 import zipfile
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
+from tqdm import tqdm
 
+from digits.data.dataset import Images
 from digits.errors import PipelineError
 from digits.io import replacing
 
@@ -42,82 +44,52 @@ def write(
             archive.writestr(entry, png.getvalue())
 
 
-class Archive:
-    """The images of one or more ZIPs as one sequence in which row number and id are the same.
+def read(folder: Path, *, pixels: bool = True) -> Images:
+    """Read training.zip and testing.zip of a folder as one sequence, in the order of the ids.
 
-    A context manager. Other tools may have rewritten the ZIPs, compressed and in another order, as
-    long as the entries' names and pixels are valid. ``labels`` are uint8 (n,), 0 to 9; ``sources``
-    uint8 (n,), which of the ZIPs, from 0, an image is of.
+    Other tools may have rewritten them, compressed and in another order, as long as the entries'
+    names and pixels are valid. Without ``pixels`` no image is unpacked.
+
+    Raises PipelineError if a file is not a ZIP, an entry has an unexpected name, the ids are not 0,
+    1, 2, ... without repetition or gap, or an image is not an 8-bit grey PNG of 28x28 pixels.
     """
+    with ExitStack() as stack:
+        found = []
+        for source, part in enumerate(("training", "testing")):
+            file = stack.enter_context(_open(folder / f"{part}.zip"))
+            entries = (entry for entry in file.filelist if not entry.is_dir())
+            found += [(*_id_and_label(part, entry), source, file, entry) for entry in entries]
+        found.sort(key=lambda one: one[0])
+        if not found:
+            raise PipelineError(f"no images in {folder}")
+        for row, (number, *_, file, entry) in enumerate(found):
+            if number != row:
+                where = f"{file.filename}: {entry.filename}"
+                raise PipelineError(
+                    f"{where}: expected id {row:05d} next; is one missing, or twice?"
+                )
+        some = found if pixels else []
+        with tqdm(some, desc="images", unit="image", disable=not pixels) as bar:
+            images = (_image(file, entry) for *_, file, entry in bar)
+            unpacked = np.fromiter(images, np.dtype((np.uint8, (SIZE, SIZE))))
+    labels, sources = np.array([(label, source) for _, label, source, *_ in found], np.uint8).T
+    return Images(unpacked.view(np.uint8), labels, sources)
 
-    def __init__(self, *paths: Path):
-        """Read the lists of entries, not yet the images.
 
-        Raises PipelineError if a file is not a ZIP, an entry has an unexpected name, or the ids
-        over all ZIPs are not 0, 1, 2, ... without repetition or gap.
-        """
-        self._files = [_open(path) for path in paths]
-        found = np.fromiter(
-            (
-                (*_id_and_label(path, entry), source, place)
-                for source, path in enumerate(paths)
-                for place, entry in enumerate(self._files[source].filelist)
-                if not entry.is_dir()
-            ),
-            np.dtype((np.int64, 4)),
-        )
-        if not len(found):
-            raise PipelineError(f"no images in {' and '.join(map(str, paths))}")
-        ids, labels, sources, self._places = found[found[:, 0].argsort(kind="stable")].T
-        self.labels, self.sources = labels.astype(np.uint8), sources.astype(np.uint8)
-        wrong = np.flatnonzero(ids != np.arange(len(ids)))
-        if len(wrong):
-            row = int(wrong[0])
-            if ids[row] > row:
-                raise PipelineError(f"{self._name(row)} follows a gap: no image has id {row:05d}")
-            raise PipelineError(f"{self._name(row - 1)} and {self._name(row)} have the same id")
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for file in self._files:
-            file.close()
-        self._files.clear()  # their lists of entries are large
-
-    def read(self, rows: Iterable[int]) -> NDArray[np.uint8]:
-        """Return the images of ``rows``, uint8 (len(rows), 28, 28), 0 to 255.
-
-        Raises PipelineError if an entry is damaged, or not an 8-bit grey PNG of 28x28 pixels.
-        """
-        return np.fromiter(map(self._image, rows), np.dtype((np.uint8, (SIZE, SIZE))))
-
-    def _image(self, row: int) -> NDArray[np.uint8]:
-        file, entry = self._entry(row)
-        try:
-            if entry.file_size > MOST_BYTES:
-                raise ValueError(f"expected {MOST_BYTES} bytes at most, not {entry.file_size}")
-            with PngImageFile(io.BytesIO(file.read(entry))) as picture:
-                if picture.mode != "L" or picture.size != (SIZE, SIZE):
-                    raise ValueError(
-                        f"expected 8-bit grey (L) of {SIZE}x{SIZE} pixels, "
-                        f"found {picture.mode} of {picture.width}x{picture.height}"
-                    )
-                return np.asarray(picture)
-        except Exception as error:  # whatever zipfile, its decompressors and Pillow raise on damage
-            raise PipelineError(f"{self._name(row)} cannot be read: {error}") from None
-
-    def _entry(self, row: int) -> tuple[zipfile.ZipFile, zipfile.ZipInfo]:
-        """Return where an image is."""
-        file = self._files[self.sources[row]]
-        return file, file.filelist[self._places[row]]
-
-    def _name(self, row: int) -> str:
-        file, entry = self._entry(row)
-        return f"{file.filename}: {entry.filename}"
+def _image(file: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[np.uint8]:
+    try:
+        if entry.file_size > MOST_BYTES:
+            raise ValueError(f"expected {MOST_BYTES} bytes at most, not {entry.file_size}")
+        with PngImageFile(io.BytesIO(file.read(entry))) as picture:
+            if picture.mode != "L" or picture.size != (SIZE, SIZE):
+                raise ValueError(
+                    f"expected 8-bit grey (L) of {SIZE}x{SIZE} pixels, "
+                    f"found {picture.mode} of {picture.width}x{picture.height}"
+                )
+            return np.asarray(picture)
+    except Exception as error:  # whatever zipfile, its decompressors and Pillow raise on damage
+        where = f"{file.filename}: {entry.filename}"
+        raise PipelineError(f"{where} cannot be read: {error}") from None
 
 
 def _open(path: Path) -> zipfile.ZipFile:
@@ -128,10 +100,10 @@ def _open(path: Path) -> zipfile.ZipFile:
         raise PipelineError(f"{path} is not a ZIP, or a damaged one: {error}") from None
 
 
-def _id_and_label(path: Path, entry: zipfile.ZipInfo) -> tuple[int, int]:
-    match = re.fullmatch(r"(.+)/([0-9])/([0-9]{5,18})\.png", entry.filename)
-    if not match or match[1] != path.stem:
+def _id_and_label(part: str, entry: zipfile.ZipInfo) -> tuple[int, int]:
+    match = re.fullmatch(rf"{part}/([0-9])/([0-9]{{5,18}})\.png", entry.filename)
+    if not match:
         raise PipelineError(
-            f"{path}: expected entries like {path.stem}/7/00042.png, found {entry.filename!r}"
+            f"{part}.zip: expected entries like {part}/7/00042.png, found {entry.filename!r}"
         )
-    return int(match[3]), int(match[2])
+    return int(match[2]), int(match[1])

@@ -8,11 +8,10 @@ import pytest
 from PIL import Image
 
 from digits import config
-from digits.data import png_archive
 from digits.evaluation import predictions
 from digits.io import CURVES
 from tests.stages.conftest import Stage
-from tests.workspace import ROOT, write_params, write_split
+from tests.workspace import ROOT, write_data, write_params
 
 LABELS = np.arange(60) % 10
 WRONG = {"lenet5_v1": [29, 30, 31], "dense": [29, *range(30, 50)], "mine": [31, 50]}
@@ -25,10 +24,8 @@ PARAMS = {"architectures": dict.fromkeys(WRONG, DENSE), "export.architectures": 
 def workspace(tmp_path: Path) -> Path:
     """Return a folder with all that the stage reads, and files of an architecture long gone."""
     write_params(tmp_path, PARAMS | {"seed": 42})
-    write_split(tmp_path, LABELS, SETS)
-    pixels = np.broadcast_to(np.arange(60)[:, None, None] * 4, (60, 28, 28)).astype(np.uint8)
-    png_archive.write(tmp_path / "data/png/training.zip", pixels[:40], LABELS[:40], 0)
-    png_archive.write(tmp_path / "data/png/testing.zip", pixels[40:], LABELS[40:], 40)
+    levels = np.arange(60, dtype=np.float32)[:, None, None] / 30
+    write_data(tmp_path, np.broadcast_to(levels, (60, 28, 28)), LABELS, SETS)
     (tmp_path / "plots/train").mkdir(parents=True)
     for name, wrong in {**WRONG, "gone": []}.items():
         probabilities = np.eye(10)[(LABELS + np.isin(np.arange(60), wrong)) % 10]
