@@ -18,7 +18,6 @@ from studies.analysis import Findings
 from studies.study import Study
 
 METRICS = {
-    "train_accuracy": "train, %",
     "running_accuracy": "train (mean over the last epoch), %",
     "running_loss": "train loss (mean over the last epoch)",
     "dev_accuracy": "dev, %",
@@ -28,7 +27,7 @@ METRICS = {
 CONSISTENT, INCONCLUSIVE = "consistent", "inconclusive"
 ALL = 70_000
 # Of ALL; S3 drew its own.
-IMAGES = {"train_accuracy": 39_900, "dev_accuracy": 2_100, "test_accuracy": 28_000}
+IMAGES = {"running_accuracy": 39_900, "dev_accuracy": 2_100, "test_accuracy": 28_000}
 # What the mistakes are, by the set that is measured with them.
 MISTAKES = {
     "divided_by_225": "S1: test pixels divided by 225, training pixels by 255",
@@ -69,15 +68,15 @@ class Claims(Section):
 def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
     """Judge every claim by the runs that are there."""
     verdicts = [judge(claim, table) for claim in read(folder / "claims.yaml")]
-    rows = tabulate(verdicts)
+    rows, priced = tabulate(verdicts), prices(study, table, folder)
     found = [
         {key: one[key] for key in ("mistake", "setting", "seeds")}
         | {"test accuracy, points": analysis.estimate(one, "+.3f")}
-        for one in prices(study, table, folder)
+        for one in priced
     ]
     texts = {
         "tables.md": analysis.as_markdown(rows, left=list(map(str, rows))),
-        "answer.md": answer(rows),
+        "answer.md": answer(rows, priced),
         "prices.md": analysis.as_markdown(found, ("mistake", "setting")),
         "runs.md": analysis.analyse(study, table, folder).tables["tables.md"],
     }
@@ -186,8 +185,8 @@ def tabulate(verdicts: list[dict[str, Any]]) -> pd.DataFrame:
     )
 
 
-def answer(rows: pd.DataFrame) -> str:
-    """Count the verdicts, and list the figures that our runs contradict."""
+def answer(rows: pd.DataFrame, priced: list[dict[str, Any]]) -> str:
+    """Count the verdicts, and list what our runs contradict and the mistake worth most."""
     counts = rows["verdict"].value_counts()
     told = [
         f"- {one['source']}, {one['network']}, {one['figure'].removesuffix(', %')}: "
@@ -196,11 +195,15 @@ def answer(rows: pd.DataFrame) -> str:
         for one in rows.to_dict("records")
         if one["verdict"] not in (CONSISTENT, INCONCLUSIVE)
     ]
-    lines = [
+    count = (
         f"**Of {len(rows)} published figures, {counts.get(CONSISTENT, 0)} are consistent with our "
         f"runs, {len(told)} are not, and {counts.get(INCONCLUSIVE, 0)} are inconclusive.**"
-    ]
-    return "\n".join([*lines, *(["", *told] if told else [])])
+    )
+    if priced:
+        most = max(priced, key=lambda one: abs(one["mean"]))
+        worth = f"{analysis.estimate(most, '+.2f')} points of test accuracy ({most['setting']})"
+        told.append(f"- The mistake worth most: {most['mistake']}, {worth}")
+    return "\n".join([count, "", *told])
 
 
 def text(one: dict[str, Any], key: str) -> str:

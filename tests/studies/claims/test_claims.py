@@ -106,9 +106,12 @@ def test_the_price_of_a_mistake_is_paired_by_seed(tmp_path: Path) -> None:
 def test_the_answer_counts_the_verdicts_and_names_what_is_contradicted() -> None:
     every = claim(published=0.99), claim(), claim(setting=None, inconclusive="no weights")
     verdicts = [claims.judge(one, runs([0.978, 0.979, 0.980])) for one in every]
-    count, _, told = claims.answer(claims.tabulate(verdicts)).splitlines()
+    price: Any = {"mistake": "S1: a divisor", "setting": "dense", "low": -0.003, "high": -0.001}
+    priced = [price | {"mean": -0.002}, price | {"mean": 0.001}]
+    count, _, told, most = claims.answer(claims.tabulate(verdicts), priced).splitlines()
     assert "1 are consistent with our runs, 1 are not, and 1 are inconclusive" in count
     assert told == "- S1, dense, test: 99.00 is too high; one more run of ours gives 97.40 to 98.40"
+    assert "S1: a divisor, -0.20 [-0.30, -0.10] points of test accuracy (dense)" in most
 
 
 def test_losses_are_in_nats() -> None:
