@@ -18,8 +18,8 @@ from studies.analysis import Findings
 from studies.study import Study
 
 METRICS = {
-    "running_accuracy": "train (mean over the last epoch), %",
-    "running_loss": "train loss (mean over the last epoch)",
+    "running_accuracy": "train (last epoch), %",
+    "running_loss": "train loss (last epoch)",
     "dev_accuracy": "dev, %",
     "test_accuracy": "test, %",
     "test_loss": "test loss",
