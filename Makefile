@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
-quickstart: setup ## Try the whole pipeline on a small built-in data set, 6 to 9 minutes; your files stay as they are
+quickstart: setup ## Try the whole pipeline on a small built-in data set, 6 to 7 minutes; your files stay as they are
 	$(BIN)/python -m digits.quickstart
 
 setup: .venv/installed ## Install the pinned packages into .venv
@@ -47,7 +47,7 @@ strokes: setup ## Classify recorded pen strokes with the exported network: make 
 # Files of tests on every CPU core, the one that takes longest first.
 SIDE_BY_SIDE := tests/test_pipeline.py tests --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-test: setup ## Run the tests; those on the genuine MNIST need MNIST_MIRROR, a folder or an address; 20 minutes
+test: setup ## Run the tests; those on the genuine MNIST need MNIST_MIRROR, a folder or an address; 13 minutes
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 check: setup ## Lint, check formatting and types
