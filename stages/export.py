@@ -8,9 +8,10 @@ The exported network takes raw grey levels, 0 to 255, white ink on black, float3
 the standardization is its first layer. It gives the probabilities of the ten labels, (1, 10). The
 folder has model.keras, architecture.json with model.weights.h5, and float32.tflite; NAME.tflite
 computes in 8-bit integers, NAME.json is the model card of all, and NAME.npy has the digit that
-NAME.tflite predicts for each test image, uint8 (n,). The stage fails
-if another format than int8 predicts another class for an image than the trained network, or int8
-loses `export.largest_drop` or more of the accuracy on dev.
+NAME.tflite predicts for each test image, uint8 (n,).
+
+The stage fails if another format than int8 predicts another class for an image than the trained
+network, or int8 loses `export.largest_drop` or more of the accuracy on dev.
 """
 
 import argparse
