@@ -197,8 +197,16 @@ def answer(rows: pd.DataFrame, priced: list[dict[str, Any]]) -> str:
     ]
     count = (
         f"**Of {len(rows)} published figures, {counts.get(CONSISTENT, 0)} are consistent with our "
-        f"runs, {len(told)} are not, and {counts.get(INCONCLUSIVE, 0)} are inconclusive.**"
+        f"runs, {len(told)} {'is' if len(told) == 1 else 'are'} not, and "
+        f"{counts.get(INCONCLUSIVE, 0)} are inconclusive.**"
     )
+    if told:
+        judged = len(told) + counts.get(CONSISTENT, 0)
+        by_chance = analysis.percent(1 - 0.95**judged, ".0f")
+        count += (
+            f" Were the {judged} that have a verdict all sound, and independent, one or more would "
+            f"be outside by chance with a probability of {by_chance} %."
+        )
     if priced:
         most = max(priced, key=lambda one: abs(one["mean"]))
         worth = f"{analysis.estimate(most, '+.2f')} points of test accuracy ({most['setting']})"
@@ -235,7 +243,9 @@ def draw(verdicts: list[dict[str, Any]]) -> Figure:
     axes.plot(errors["published"], rows, "D", markersize=8, **diamond)
     axes.plot([], [], "D", label="published", **diamond)
     for row, verdict in enumerate(shown["verdict"]):
-        axes.annotate(verdict, (1.01, row), xycoords=("axes fraction", "data"), va="center")
+        # The axis has errors, the verdict is on the published accuracy.
+        told = verdict if verdict == CONSISTENT else f"accuracy {verdict}"
+        axes.annotate(told, (1.01, row), xycoords=("axes fraction", "data"), va="center")
     axes.set_xlim(left=0)
     axes.set_xlabel("error, % of images")
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
