@@ -244,7 +244,7 @@ def draw(verdicts: list[dict[str, Any]]) -> Figure:
     axes.plot([], [], "D", label="published", **diamond)
     for row, verdict in enumerate(shown["verdict"]):
         # The axis has errors, the verdict is on the published accuracy.
-        told = verdict if verdict == CONSISTENT else f"accuracy {verdict}"
+        told = verdict if verdict in (CONSISTENT, INCONCLUSIVE) else f"accuracy {verdict}"
         axes.annotate(told, (1.01, row), xycoords=("axes fraction", "data"), va="center")
     axes.set_xlim(left=0)
     axes.set_xlabel("error, % of images")
