@@ -154,6 +154,18 @@ def test_every_link_module_and_parameter_of_a_page_exists(page: Path) -> None:
         assert (key in KEYS) != bool(plus), key
 
 
+def test_the_findings_in_the_readme_are_in_what_the_studies_wrote() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    findings = re.findall(r"\]\((docs/\w+\.md)\) \| (.+) \|$", readme, re.M)
+    assert len(findings) == 6
+    for page, finding in findings:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        made = "".join(re.findall("<!-- made by.*?<!-- end -->", text, re.S))
+        for number in re.findall(r"\d+(?:[.,]\d+)*", finding):
+            rounded = r"\d*" if "." in number else r"(?!\d|[.,]\d)"
+            assert re.search(rf"(?<![\d.,]){re.escape(number)}{rounded}", made), (page, number)
+
+
 def test_every_make_target_in_the_readme_exists() -> None:
     targets = re.findall("^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
