@@ -4,7 +4,6 @@ Pure: rows in, `Findings` out, without TensorFlow. A study with questions of its
 analysis.py in its folder, with `analyse` as here.
 """
 
-import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -142,24 +141,22 @@ def share(name: str, count: int, of: int) -> dict[str, float]:
 
 
 def answer(described: Mapping[str, Any]) -> str:
-    """Say of each compared metric what is significant, and what the most images show."""
-    table = pd.DataFrame(described["differences"])
-    lines = []
-    for metric, own in table.groupby("metric", sort=False) if len(table) else ():
-        rows: Any = own.to_dict("records")
-        told = [f"{one['setting']} - {one['base']} {estimate(one, '+.2f')}" for one in rows]
-        found = [
-            f"{text} (p = {one['p_corrected']:.3f}) with {one['images']:,} images"
-            for one, text in zip(rows, told, strict=True)
-            if star(one)
-        ]
-        most = own["images"].max()
-        full = ", ".join(itertools.compress(told, own["images"] == most))
-        name = METRICS[str(metric)].removesuffix(", %").capitalize()
-        lines.append(
-            f"- **{name}**: significant: {', '.join(found) or 'none'}; with {most:,}: {full}"
-        )
-    return "\n".join(lines)
+    """Say of each compared metric which differences are significant, in percentage points."""
+    found: dict[str, list[str]] = {}
+    for one in described["differences"]:
+        told = found.setdefault(METRICS[one["metric"]].removesuffix(", %").capitalize(), [])
+        if star(one):
+            told.append(
+                f"{one['setting']} - {one['base']} {estimate(one, '+.2f')} "
+                f"({p_value(one['p_corrected'])}) with {one['images']:,} images"
+            )
+    lines = (f"- **{name}**: {'; '.join(told) or 'none'}" for name, told in found.items())
+    return "\n".join(["Significant differences, in points:", "", *lines])
+
+
+def p_value(p: float) -> str:
+    """Write a p-value."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def markdown(described: Mapping[str, Any], names: Mapping[str, str] = METRICS) -> str:

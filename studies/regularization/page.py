@@ -10,7 +10,16 @@ from scipy import stats
 
 from digits.evaluation import figures
 from studies import analysis, pictures
-from studies.analysis import SIGNIFICANT, Findings, as_markdown, estimate, interval, percent, star
+from studies.analysis import (
+    SIGNIFICANT,
+    Findings,
+    as_markdown,
+    estimate,
+    interval,
+    p_value,
+    percent,
+    star,
+)
 
 SHORT = "short_"
 NAMES = {
@@ -63,11 +72,6 @@ def of(described: dict[str, Any], outcome: str, order: int = 1) -> dict[str, dic
 def named(term: str) -> str:
     """Return the name of a factor or an addition in a text, or of two."""
     return " x ".join(NAMES.get(one, one.replace("_", " ")) for one in term.split(":"))
-
-
-def p_value(p: float) -> str:
-    """Write a p-value."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def to(one: dict[str, Any], form: str = "+.2f") -> str:
