@@ -150,8 +150,8 @@ def answer(described: Mapping[str, Any]) -> str:
                 f"{one['setting']} - {one['base']} {estimate(one, '+.2f')} "
                 f"({p_value(one['p_corrected'])}) with {one['images']:,} images"
             )
-    lines = (f"- **{name}**: {'; '.join(told) or 'none'}" for name, told in found.items())
-    return "\n".join(["Significant differences, in points:", "", *lines])
+    lines = [f"- **{name}**: {'; '.join(told) or 'none'}" for name, told in found.items()]
+    return "\n".join(["Significant differences, in points:", "", *lines] if lines else [])
 
 
 def p_value(p: float) -> str:

@@ -154,11 +154,11 @@ def test_every_link_target_module_and_parameter_of_a_page_exists(page: Path) -> 
         assert (key in KEYS) != bool(plus), key
 
 
-def test_the_findings_in_the_readme_are_in_what_the_studies_wrote() -> None:
+def test_the_numbers_of_the_readmes_findings_are_in_what_the_studies_wrote() -> None:
     findings = re.findall(r"\((docs/\w+\.md)\) \| (.+) \|$", (ROOT / "README.md").read_text(), re.M)
     assert len(findings) == 6
     for page, finding in findings:
         made = "".join(re.findall("<!-- made by.*?<!-- end -->", (ROOT / page).read_text(), re.S))
         for number in re.findall(r"\d+(?:[.,]\d+)*", finding):
-            rounded = r"\d*" if "." in number else r"(?!\d|[.,]\d)"
-            assert re.search(rf"(?<![\d.,]){re.escape(number)}{rounded}", made), (page, number)
+            more_digits = r"\d*" if "." in number else r"(?!\d|[.,]\d)"
+            assert re.search(rf"(?<![\d.,]){re.escape(number)}{more_digits}", made), (page, number)

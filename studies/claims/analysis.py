@@ -186,7 +186,7 @@ def tabulate(verdicts: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def answer(rows: pd.DataFrame, priced: list[dict[str, Any]]) -> str:
-    """Count the verdicts, and list what our runs contradict and the mistake worth most."""
+    """Count the verdicts, those by chance too; list what is contradicted, the worst mistake."""
     counts = rows["verdict"].value_counts()
     told = [
         f"- {one['source']}, {one['network']}, {one['figure'].removesuffix(', %')}: "
@@ -196,13 +196,12 @@ def answer(rows: pd.DataFrame, priced: list[dict[str, Any]]) -> str:
         if one["verdict"] not in (CONSISTENT, INCONCLUSIVE)
     ]
     count = (
-        f"**Of {len(rows)} published figures, {counts.get(CONSISTENT, 0)} are consistent with our "
-        f"runs, {len(told)} {'is' if len(told) == 1 else 'are'} not, and "
-        f"{counts.get(INCONCLUSIVE, 0)} are inconclusive.**"
+        f"**{len(rows)} published figures: {counts.get(CONSISTENT, 0)} consistent with our runs, "
+        f"{len(told)} not, {counts.get(INCONCLUSIVE, 0)} inconclusive.**"
     )
     if told:
         judged = len(told) + counts.get(CONSISTENT, 0)
-        by_chance = analysis.percent(1 - 0.95**judged, ".0f")
+        by_chance = analysis.percent(1 - 0.95**judged, ".0f")  # each is in a 95 % interval
         count += (
             f" Were the {judged} that have a verdict all sound, and independent, one or more would "
             f"be outside by chance with a probability of {by_chance} %."

@@ -109,7 +109,7 @@ def test_the_answer_counts_the_verdicts_and_names_what_is_contradicted() -> None
     price: Any = {"mistake": "S1: a divisor", "setting": "dense", "low": -0.003, "high": -0.001}
     priced = [price | {"mean": -0.002}, price | {"mean": 0.001}]
     count, _, told, most = claims.answer(claims.tabulate(verdicts), priced).splitlines()
-    assert "1 are consistent with our runs, 1 is not, and 1 are inconclusive" in count
+    assert "1 consistent with our runs, 1 not, 1 inconclusive" in count
     assert told == "- S1, dense, test: 99.00 is too high; one more run of ours gives 97.40 to 98.40"
     assert "S1: a divisor, -0.20 [-0.30, -0.10] points of test accuracy (dense)" in most
 
