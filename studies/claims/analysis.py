@@ -186,7 +186,7 @@ def tabulate(verdicts: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def answer(rows: pd.DataFrame, priced: list[dict[str, Any]]) -> str:
-    """Count the verdicts, those by chance too; list what is contradicted, the worst mistake."""
+    """Count the verdicts, and list what our runs contradict and the mistake worth most."""
     counts = rows["verdict"].value_counts()
     told = [
         f"- {one['source']}, {one['network']}, {one['figure'].removesuffix(', %')}: "
@@ -242,10 +242,8 @@ def draw(verdicts: list[dict[str, Any]]) -> Figure:
     axes.plot(errors["published"], rows, "D", markersize=8, **diamond)
     axes.plot([], [], "D", label="published", **diamond)
     for row, verdict in enumerate(shown["verdict"]):
-        # The axis has errors, the verdict is on the published accuracy.
-        told = verdict if verdict in (CONSISTENT, INCONCLUSIVE) else f"accuracy {verdict}"
-        axes.annotate(told, (1.01, row), xycoords=("axes fraction", "data"), va="center")
+        axes.annotate(verdict, (1.01, row), xycoords=("axes fraction", "data"), va="center")
     axes.set_xlim(left=0)
-    axes.set_xlabel("error, % of images")
+    axes.set_xlabel("error, % of images (the verdict is on the accuracy)")
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure
