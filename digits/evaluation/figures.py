@@ -44,7 +44,7 @@ def images(pictures: NDArray[np.floating | np.uint8], titles: Sequence[str]) -> 
         panel.set_axis_off()
     for panel, picture, title in zip(figure.axes, pictures, titles, strict=False):
         panel.imshow(picture, cmap="gray", vmin=0, vmax=255)
-        panel.set_title(title, fontsize=11)
+        panel.set_title(title, fontsize=9)
     if not titles:
         figure.text(0.5, 0.5, "no image to show", ha="center", va="center")
     return figure

@@ -24,8 +24,8 @@ class PenStroke(NamedTuple):
 
 
 PEN_STROKES = (
-    PenStroke(0, 0.5, (25, 100), (4, 13), (4, 13)),  # slash
-    PenStroke(1, 0.0, (-5, 60), (3, 9), (0, 0)),  # flag
+    PenStroke(0, 0.5, (-20, 100), (4, 13), (4, 13)),  # slash or bar
+    PenStroke(1, 0.0, (-5, 60), (3, 11), (0, 0)),  # flag
     PenStroke(1, 1.0, (-12, 12), (2, 8), (2, 8)),  # base
     PenStroke(7, 0.55, (-15, 25), (2, 6), (2, 6)),  # bar
 )
