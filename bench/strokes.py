@@ -105,25 +105,28 @@ def measure(digits: Sequence[Digit], classifier: Classifier) -> pd.DataFrame:
     after the normalisation in Python and ``javascript`` after the other, or ``REFUSED``, and
     ``difference``, the mean one between the pixels of the two in grey levels.
     """
-    starts = tqdm(range(0, len(digits), BATCH))
-    normalise = joblib.delayed(normalise_both_ways)
-    batches = joblib.Parallel(-1)(normalise(digits[start : start + BATCH]) for start in starts)
-    python, javascript = np.concatenate(batches, axis=1)
+    python, javascript = normalised(digits)
     rows = [(one.label, one.source[:3], name) for one in digits for name in PLACEMENTS]
     table = pd.DataFrame(rows, columns=["label", "donor", "placement"])
-    for name, normalised in (("predicted", python), ("javascript", javascript)):
+    for name, images in (("predicted", python), ("javascript", javascript)):
         table[name] = [
-            classifier.probabilities(image).argmax() if image.any() else REFUSED
-            for image in normalised
+            classifier.probabilities(image).argmax() if image.any() else REFUSED for image in images
         ]
     return table.assign(difference=np.abs(python.astype(int) - javascript).mean(axis=(1, 2)))
 
 
-def normalise_both_ways(digits: Sequence[Digit]) -> NDArray[np.uint8]:
-    """Return the images of digits in all placements, (2, n, 28, 28), first Python's.
+def normalised(digits: Sequence[Digit]) -> NDArray[np.uint8]:
+    """Return the images of digits, each in all placements, (2, n, 28, 28), first Python's.
 
     They are blank where a picture is refused.
     """
+    starts = tqdm(range(0, len(digits), BATCH))
+    both_ways = joblib.delayed(_normalised)
+    batches = joblib.Parallel(-1)(both_ways(digits[start : start + BATCH]) for start in starts)
+    return np.concatenate(batches, axis=1)
+
+
+def _normalised(digits: Sequence[Digit]) -> NDArray[np.uint8]:
     pictures = [draw(digit.strokes, place) for digit in digits for place in PLACEMENTS.values()]
     python = np.zeros((len(pictures), drawing.SIZE, drawing.SIZE), np.uint8)
     for image, picture in zip(python, pictures, strict=True):

@@ -195,6 +195,8 @@ def estimate(
     one: Mapping[str, Any], form: str = ".2f", key: str = "mean", scale: float = 100
 ) -> str:
     """Write an estimate and its interval, in percent unless ``scale`` says otherwise."""
+    if one[key] is None:
+        return "-"
     return f"{percent(one[key], form, scale)} {interval(one, form, scale)}"
 
 

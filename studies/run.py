@@ -22,7 +22,7 @@ from digits.io import replacing
 from digits.training import determinism
 from studies import engine, runs, study, table
 from studies.images import PNG, read_images
-from studies.runs import Run
+from studies.runs import Row, Run
 from studies.study import STUDIES
 
 Runs = dict[str, Run]  # by identity
@@ -65,11 +65,18 @@ def main() -> None:
             run = missing[identity]
             with replacing(folder / f"runs/{run.name}.npz") as temporary:
                 shutil.copyfile(store / identity / "kept.npz", temporary)
-            origin = {"data": images.digest[:12], "recipe": run.digest, "identity": identity}
-            rows = table.put(rows, [row | key(run, images) | origin for row in found])
+            rows = put(rows, found, run, images, identity)
             table.write(path, table.sort(rows, list(one.settings)))
     table.write(path, table.sort(rows, list(one.settings)))
     print(f"wrote {path}: {len(rows)} rows")
+
+
+def put(
+    rows: pd.DataFrame, found: list[Row], run: Run, images: Images, identity: str
+) -> pd.DataFrame:
+    """Return the rows with those ``found`` of a run, and where they come from."""
+    origin = {"data": images.digest[:12], "recipe": run.digest, "identity": identity}
+    return table.put(rows, [row | key(run, images) | origin for row in found])
 
 
 def key(run: Run, images: Images) -> dict[str, Any]:

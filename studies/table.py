@@ -14,6 +14,7 @@ from studies.study import Set, Study
 KEY = ["setting", "images", "fold", "seed"]  # of a run; one in phases has a row for each
 COUNTS = [*KEY[1:], "phase", "epochs", "parameters", "macs"]
 MEASURED = [f"{name}_{kind}" for kind in ("accuracy", "loss") for name in get_args(Set)]
+MEASURED += ["strokes_accuracy"]  # of digits drawn with pens: bench/unfreezing.py
 ORIGIN = ["data", "processor", "recipe", "identity"]
 COLUMNS = ["setting", *COUNTS, "learning_rate", *MEASURED, *ORIGIN]
 NEEDED = ["setting", "images", "seed", "phase", "identity"]

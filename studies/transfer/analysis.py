@@ -14,6 +14,7 @@ SETS = {
     "dev_accuracy": "dev, %",
     "test_accuracy": "test, %",
     "small_accuracy": "small, off-centre, %",
+    "strokes_accuracy": "pen strokes, %",
 }
 NAMES = {
     ("letters", 1): "letters, backbone frozen",
@@ -35,7 +36,7 @@ def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
 
 def draw(table: pd.DataFrame) -> Figure:
     """Show the error of each training on each set, and the mean of each state."""
-    figure, panels = pictures.rows(list(NAMES.values()), 9, 0, 3.8, len(SETS))
+    figure, panels = pictures.rows(list(NAMES.values()), 11, 0, 3.8, len(SETS))
     for panel, (kind, title) in zip(panels, SETS.items(), strict=True):
         errors = 100 * (1 - table[kind])
         for row, name in enumerate(NAMES.values()):

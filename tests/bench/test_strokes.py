@@ -108,7 +108,7 @@ def test_a_dot_is_as_wide_as_the_pen_and_round() -> None:
 
 def test_both_normalisations_see_the_same_pictures() -> None:
     digit = strokes.Digit.model_validate_json(json.dumps(SEVEN))
-    python, javascript = strokes.normalise_both_ways([digit, digit])
+    python, javascript = strokes.normalised([digit, digit])
     np.testing.assert_array_equal(python, javascript)
     for image, placement in zip(python[3:], strokes.PLACEMENTS.values(), strict=True):
         expected = drawing.normalise(strokes.draw(digit.strokes, placement))
