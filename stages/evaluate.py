@@ -34,8 +34,9 @@ def main() -> None:
 
     test = data.rows["test"]
     labels, on_test = data.labels[test], probabilities[test]
-    title = f"{name} on {len(test):,} test images"
-    confusion = figures.confusion(labels, on_test.argmax(axis=1), title)
+    predicts = on_test.argmax(axis=1)
+    wrong = f"{(predicts != labels).sum():,} of {len(test):,} test images"
+    confusion = figures.confusion(labels, predicts, f"{name} misclassifies {wrong}")
     worst = metrics.worst_errors(labels, on_test, settings.evaluate.errors_shown)
     pictures = data.images[test[worst]] * data.std + data.mean
     errors = figures.misclassified(pictures, labels[worst], on_test[worst], test[worst], name)

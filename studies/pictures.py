@@ -40,12 +40,12 @@ def gaps(described: Mapping[str, Any]) -> Figure:
         panel.set_xlabel("% of images" if metric in ERRORS else "percentage points")
         panel.grid(axis="y", alpha=0.15)
         panel.axvline(0, color="black", linewidth=0.8)
-    _legend(figure)
+    _legend(figure, described)
     return figure
 
 
 def sizes(described: Mapping[str, Any]) -> Figure:
-    """Show the error on train and unseen test images by the number of training images."""
+    """Show the error on training and test images by the number of training images."""
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     panels = figure.subplots(1, len(ERRORS), sharey=True)
     counts = sorted({one["images"] for one in described["settings"]})
@@ -61,11 +61,11 @@ def sizes(described: Mapping[str, Any]) -> Figure:
         panel.set_xscale("log")
         panel.set_xticks(counts, [f"{count:,}" for count in counts])
         panel.minorticks_off()
-        panel.set(title=title, xlabel="training images")
+        panel.set(title=title, xlabel="training images (logarithmic)")
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("% of images")
     panels[0].set_ylim(bottom=0)
-    _legend(figure)
+    _legend(figure, described)
     return figure
 
 
@@ -107,6 +107,9 @@ def _style(number: int, line: str) -> dict[str, Any]:
     return {"fmt": f"{marker}{line}", "color": colour, "capsize": 3}
 
 
-def _legend(figure: Figure) -> None:
+def _legend(figure: Figure, described: Mapping[str, Any]) -> None:
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    counts = sorted({one["seeds"] for one in described["settings"]})
+    seeds = " to ".join(map(str, dict.fromkeys([counts[0], counts[-1]])))
+    figure.suptitle(f"Means of {seeds} seeds, with their 95 % intervals", fontsize=11)

@@ -75,7 +75,8 @@ def misclassified(
     (n,).
     """
     titles = [
-        f"image {number}\ntrue {label}, predicted {one.argmax()} ({one.max():.2%})"
+        f"image {number}\ntrue {label}, predicted {one.argmax()} "
+        f"({'> 99.99' if one.max() > 0.9999 else f'{100 * one.max():.2f}'} %)"
         for number, label, one in zip(ids, labels, probabilities, strict=True)
     ]
     figure = images(pictures, titles)
@@ -157,6 +158,7 @@ def curves(tables: Mapping[str, pd.DataFrame]) -> Figure:
     for panel in figure.axes[-columns:]:
         panel.set_xlabel("epoch")
     figure.supylabel("error, % of images (logarithmic)", fontsize=11)
+    figure.suptitle("Error by epoch, one run of each network", fontsize=12)
     return figure
 
 
@@ -185,7 +187,9 @@ def bias_and_variance(architectures: pd.DataFrame) -> Figure:
         axes.bar_label(bars, fmt="%+.2f", padding=3, fontsize=9)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.margins(x=0.12)
-    axes.set_xlabel("percentage points")
+    axes.set_xlabel("percentage points, with 95 % intervals (one run)")
+    more = (architectures["variance"] > architectures["bias"]).sum()
+    axes.set_title(f"Variance exceeds bias in {more} of {len(architectures)} networks", fontsize=11)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
 
@@ -201,6 +205,8 @@ def accuracies(architectures: pd.DataFrame, images: int) -> Figure:
         test, range(len(test)), xerr=[test - low, high - test], fmt="o", color=COLOURS[0], capsize=4
     )
     axes.set_xlabel(f"test accuracy, %, with its 95 % interval (one run, {images:,} images)")
+    best = architectures["architecture"].iloc[int(test.argmax())]
+    axes.set_title(f"{best} has the highest test accuracy: {test.max():.2f} %", fontsize=11)
     return figure
 
 
@@ -227,10 +233,12 @@ def comparisons(architectures: pd.DataFrame, pairs: pd.DataFrame) -> Figure:
     axes.set_yticks(range(len(names)), names)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set(xlim=(-0.5, len(names) - 1.5), ylim=(len(names) - 0.5, 0.5))
-    axes.set_title("Test accuracy of the row's network minus the column's, points", fontsize=11)
+    apart = f"{(pairs['p_corrected'] < 0.05).sum()} of {len(pairs)} pairs differ significantly"
+    axes.set_title(f"{apart} in test accuracy", fontsize=11)
     figure.supxlabel(
-        "purple: the row's network is better; orange: the column's is; white: no significant "
-        "difference\n(McNemar's exact test, Holm's correction, p < 0.05)",
+        "row minus column, points; purple: the row's network is better; orange: the column's is\n"
+        "white: no significant difference (McNemar's exact test, p < 0.05)\n"
+        "Holm's correction, over recipes of the same network and over the other pairs",
         fontsize=9,
     )
     return figure

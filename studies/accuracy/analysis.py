@@ -140,6 +140,8 @@ def draw_tried(tried: list[dict[str, Any]], tta: Mapping[str, bool]) -> Figure:
                 capsize=3,
             )
         panel.set(title=f"{title} test-time augmentation", xlabel="error on dev, %")
+    best = min(tried, key=lambda one: 1 - max(one["dev_accuracy"], one["dev_tta_accuracy"]))
+    figure.suptitle(f"Fewest errors on dev: {best['recipe']} (one seed each)", fontsize=11)
     figure.supxlabel(f"{DEV:,} dev images, 95 % intervals; a diamond is chosen", fontsize=9)
     return figure
 
@@ -151,8 +153,11 @@ def draw_misclassified(
     labels, predicted = images.labels[tests], probabilities.argmax(axis=1)
     wrong = metrics.worst_errors(labels, probabilities.astype(np.float32), shown)
     titles = [
-        f"label {labels[number]}{'*' if number in LABEL_ERRORS else ''}\n"
-        f"{predicted[number]}? {probabilities[number, predicted[number]]:.0%}"
+        f"test image {number}{'*' if number in LABEL_ERRORS else ''}\nlabel {labels[number]}, "
+        f"predicted {predicted[number]} ({100 * probabilities[number].max():.0f} %)"
         for number in wrong
     ]
-    return figures.images(images.pixels[tests[wrong]], titles)
+    figure = figures.images(images.pixels[tests[wrong]], titles)
+    count = f"{(predicted != labels).sum()} of {len(tests):,} test images"
+    figure.suptitle(f"The ensemble misclassifies {count}\n* label error", fontsize=12)
+    return figure

@@ -203,8 +203,8 @@ def answer(rows: pd.DataFrame, priced: list[dict[str, Any]]) -> str:
         judged = len(told) + counts.get(CONSISTENT, 0)
         by_chance = analysis.percent(1 - 0.95**judged, ".0f")  # each is in a 95 % interval
         count += (
-            f" Were the {judged} that have a verdict all sound, and independent, one or more would "
-            f"be outside by chance with a probability of {by_chance} %."
+            f" If all {judged} judged figures were sound and independent, chance alone would put "
+            f"at least one outside with a probability of {by_chance} %."
         )
     if priced:
         most = max(priced, key=lambda one: abs(one["mean"]))
@@ -243,7 +243,10 @@ def draw(verdicts: list[dict[str, Any]]) -> Figure:
     axes.plot([], [], "D", label="published", **diamond)
     for row, verdict in enumerate(shown["verdict"]):
         axes.annotate(verdict, (1.01, row), xycoords=("axes fraction", "data"), va="center")
-    axes.set_xlim(left=0)
+    axes.set_xlim(left=-0.03)
+    fine = (shown["verdict"] == CONSISTENT).sum()
+    title = f"{fine} of {len(shown)} published accuracies are consistent with our runs"
+    axes.set_title(title, fontsize=11)
     axes.set_xlabel("error, % of images (the verdict is on the accuracy)")
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure

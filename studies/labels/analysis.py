@@ -80,8 +80,14 @@ def describe(
 
 def draw(images: Images, doubtful: pd.DataFrame) -> Figure:
     """Show the images with their label and what the networks predict."""
-    titles = [f"label {row.label}\npredicted {row.suggested}" for row in doubtful.itertuples()]
-    return figures.images(images.pixels[doubtful["id"].to_numpy()], titles)
+    titles = [
+        f"image {row.id}\nlabel {row.label}, predicted {row.suggested}"
+        for row in doubtful.itertuples()
+    ]
+    figure = figures.images(images.pixels[doubtful["id"].to_numpy()], titles)
+    count = f"{len(doubtful)} of {len(images.labels):,}"
+    figure.suptitle(f"{count} labels are doubtful, the surest first", fontsize=12)
+    return figure
 
 
 def markdown(summary: dict[str, Any]) -> str:

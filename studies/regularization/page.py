@@ -109,7 +109,7 @@ def answer(described: dict[str, Any]) -> str:
 def short(described: dict[str, Any]) -> str:
     """Say in a sentence each what holds with a falling rate, and for variance and bias."""
     among = {
-        "With a falling rate, as one trains": of(described["rates"]["falling"], "test_error"),
+        "With a falling rate, as is usual": of(described["rates"]["falling"], "test_error"),
         "Variance": of(described, "brier_variance"),
         "Bias": of(described, "brier_bias"),
     }
@@ -213,7 +213,7 @@ def additions_table(described: dict[str, Any]) -> str:
     rows = [
         {
             "added": named(one["setting"]),
-            "blocks": one["blocks"],
+            "samples": one["blocks"],
             "test error, %": effect(one, "+.1f"),
             "test error, points": percent(one["points"], "+.2f"),
             "p": p_value(one["p_corrected"]),
@@ -265,10 +265,10 @@ def checks(described: dict[str, Any]) -> str:
         f"is {to(same, '+.3f')} points, the margin ± {percent(EQUIVALENT)}.",
         f"**Other samples and test images** (bootstrap, test error in points): {drawn}.",
         f"**The same with a falling rate**: {drawn_falling}.",
-        f"**Each block left out in turn** (effect on test error): {ranges}.",
+        f"**Each sample left out in turn** (effect on test error): {ranges}.",
     ]
     if longer:
-        lines.append(f"**30 epochs** (16 settings, one block; effect on test error): {longer}.")
+        lines.append(f"**30 epochs** (16 settings, one sample; effect on test error): {longer}.")
     return "\n".join(f"- {line}" for line in lines)
 
 
@@ -299,6 +299,9 @@ def draw_interactions(described: dict[str, Any]) -> Figure:
     figure, (axes,) = pictures.rows(list(map(named, order)), 7, 0.36, 1.5)
     _forest(axes, found, order)
     axes.set_xlabel("interaction, % of the test error")
+    names = [named(term) for term in order if star(found[term])]
+    title = f"Interact significantly: {'; '.join(names) or 'no two'}"
+    figure.suptitle(title, fontsize=11, wrap=True)
     figure.supxlabel(LEGEND, fontsize=9)
     return figure
 
