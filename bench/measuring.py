@@ -24,7 +24,7 @@ from digits.training import identity
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench/results.csv"
-TABLE = RESULTS.with_suffix(".md")  # for docs/performance.md
+TABLE = RESULTS.with_suffix(".md")
 # The commit that is measured, with a + where Python files or parameters are not as it has them.
 # Asked at once, since another may come meanwhile.
 CODE = git("rev-parse", "--short", "HEAD", cwd=ROOT)
@@ -122,9 +122,14 @@ def write(figures: Sequence[dict[str, str]]) -> None:
     by_what = pd.concat([read(), new]).groupby("what", sort=False, as_index=False)
     table = by_what.last()
     write_csv(RESULTS, table)
-    with replacing(TABLE) as temporary:
-        temporary.write_text(f"{markdown(table)}\n", encoding="utf-8")
-    print(f"wrote {RESULTS.name}; `make docs` puts it into docs/performance.md")
+    keep(TABLE, markdown(table))
+
+
+def keep(path: Path, text: str) -> None:
+    """Write the Markdown that a page shows."""
+    with replacing(path) as temporary:
+        temporary.write_text(f"{text}\n", encoding="utf-8")
+    print(f"wrote bench/{path.name}; `make docs` puts it into its page")
 
 
 def read() -> pd.DataFrame:

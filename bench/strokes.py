@@ -30,6 +30,7 @@ from app.classifier import MODEL, Classifier
 from bench import measuring
 from digits.errors import PipelineError, run_stage
 
+TABLE = measuring.ROOT / "bench/strokes.md"
 UNPACKED = 2**28  # bytes at most
 CANVAS = 100  # pixels on each side
 FINER = 8  # drawn so much larger, then averaged, as a browser smooths edges
@@ -76,7 +77,9 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=MODEL, help="a .tflite of the export stage")
     arguments = parser.parse_args()
     table = measure(read(arguments.path), Classifier(arguments.model))
-    print(report(table))
+    print(text := report(table))
+    if arguments.model == MODEL:
+        measuring.keep(TABLE, text)
     if missed := misses(table):
         raise PipelineError("; ".join(missed))
 
@@ -177,10 +180,10 @@ def report(table: pd.DataFrame) -> str:
     errors = (wrong["label"].astype(str) + " as " + predicted).value_counts()
     commonest = ", ".join(f"{error}: {count}" for error, count in errors.head(12).items())
     lines = [
-        "Accuracy in percent, by placement and donor (digits)",
+        "Classified correctly in percent, by placement and donor (digits):\n",
         accuracies.to_markdown(floatfmt=".2f"),
-        f"Commonest errors in {len(table):,} pictures: {commonest}",
-        *(f"{name}: {value:.3f}" for name, value, *_ in figures(table)),
+        f"\nCommonest errors in {len(table):,} pictures: {commonest}.\n",
+        *(f"- {name}: {value:.3f}" for name, value, *_ in figures(table)),
     ]
     return "\n".join(lines)
 
