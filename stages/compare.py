@@ -14,7 +14,7 @@ from digits import config
 from digits.data import dataset
 from digits.data.dataset import Dataset
 from digits.errors import run_stage
-from digits.evaluation import comparison, figures, predictions, report
+from digits.evaluation import figures, metrics, predictions, report
 from digits.io import CURVES, read_csv, write_csv
 
 
@@ -42,7 +42,7 @@ def main() -> None:
     epochs = {name: len(curve) for name, curve in curves.items()}
     bayes_error = settings.datasets[settings.dataset].bayes_error
     family = {name: recipe.network for name, recipe in settings.architectures.items()}
-    compared = comparison.tabulate(predicted, epochs, family, labels, rows, bayes_error)
+    compared = metrics.tabulate(predicted, epochs, family, labels, rows, bayes_error)
     architectures, pairs = compared["architectures"], compared["pairs"]
     samples = draw_samples(data, settings.evaluate.samples_shown, settings.seed)
 

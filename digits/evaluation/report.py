@@ -21,7 +21,7 @@ MADE = re.compile(rf"(<!-- made by `make docs` from (\S+) -->\n).*?{END}", re.DO
 
 
 def markdown(architectures: pd.DataFrame, pairs: pd.DataFrame) -> str:
-    """Write what `digits.evaluation.comparison.tabulate` returns as a Markdown table.
+    """Write what `digits.evaluation.metrics.tabulate` returns as a Markdown table.
 
     Below it stand how to read it, which architecture dev picks (then the lower dev loss), what the
     planned comparisons found, and which other pairs do not differ significantly on test.
