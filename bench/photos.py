@@ -20,9 +20,8 @@ from tqdm import tqdm
 
 from app import drawing, picture
 from app.classifier import MODEL, Classifier
-from bench import measuring
 from digits.data import idx
-from digits.errors import PipelineError, run_stage
+from digits.errors import PipelineError, command_line, run_stage
 
 KINDS = (
     *("clean", "noise", "blur", "ruled", "squared", "gradient", "vignette", "shadow"),
@@ -36,11 +35,10 @@ Light = NDArray[np.float64]
 
 def main() -> None:
     """Measure with the digits in the folder named on the command line."""
-    parser = measuring.parser("photos", __doc__)
-    parser.add_argument("raw", type=Path, help="folder with MNIST's testing files")
+    parser = command_line("bench.photos", __doc__, raw="folder with MNIST's testing files")
     parser.add_argument("--model", type=Path, default=MODEL, help="a .tflite of the export stage")
     arguments = parser.parse_args()
-    images, labels = idx.read_pair(*(arguments.raw / name for name in idx.FILES["testing"]))
+    images, labels = idx.read_pair(*(Path(arguments.raw) / name for name in idx.FILES["testing"]))
     classifier = Classifier(arguments.model)
     found = {kind: Counter(correct=0, wrong=0, refused=0) for kind in KINDS}
     for kind in tqdm(KINDS):

@@ -5,7 +5,6 @@ its params.yaml, runs all stages there, independent ones side by side, and saves
 experiment ``quickstart``. What is cached is not run again. Your own files stay as they are.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from digits import config
-from digits.errors import PipelineError, run_stage
+from digits.errors import PipelineError, command_line, run_stage
 from digits.evaluation import report
 from digits.git import git
 
@@ -26,7 +25,7 @@ SETTINGS = Path("quickstart.yaml")
 
 def main() -> None:
     """Make the folder, run everything, show the comparison."""
-    argparse.ArgumentParser(prog="python -m digits.quickstart", description=__doc__).parse_args()
+    command_line("digits.quickstart", __doc__).parse_args()
     config.load()  # refuses another folder than the top one
     try:
         with Repo() as repo:

@@ -5,7 +5,6 @@ network and compares digits and loss with those in git. Trains three networks wi
 compares their figures with 20 runs of each. Five minutes. Exit status 1: a figure differs.
 """
 
-import argparse
 import random
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from app.classifier import MODEL, Classifier
 from digits import config
 from digits.data import splits
 from digits.data.dataset import Images
-from digits.errors import PipelineError, run_stage
+from digits.errors import PipelineError, command_line, run_stage
 from digits.evaluation import statistics
 from digits.git import git
 from digits.io import read_json
@@ -45,7 +44,7 @@ Row = dict[str, str]
 
 def main() -> None:
     """Check everything and print a table."""
-    parser = argparse.ArgumentParser(prog="python -m studies.verify", description=__doc__)
+    parser = command_line("studies.verify", __doc__)
     seed = random.SystemRandom().randrange(1000, 2**31 - NEW)
     parser.add_argument("--seed", type=int, default=seed, help="of the first run; default: any")
     arguments = parser.parse_args()
