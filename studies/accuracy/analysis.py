@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from digits.data.dataset import Images
 from digits.evaluation import figures, metrics, statistics
-from studies import analysis, pictures
+from studies import analysis
 from studies.analysis import Findings, as_markdown, estimate, interval, mean_and_std, percent
 from studies.images import LABEL_ERRORS, read_images
 from studies.study import Study
@@ -124,7 +124,7 @@ def markdown(tried: list[dict[str, Any]], chosen: Mapping[str, Any]) -> str:
 
 def draw_tried(tried: list[dict[str, Any]], tta: Mapping[str, bool]) -> Figure:
     """Show each recipe's error on dev without and with TTA; ``tta``: how chosen ones are used."""
-    figure, panels = pictures.rows([one["recipe"] for one in tried], 9, 0.4, 1.2, 2, sharex=True)
+    figure, panels = figures.rows([one["recipe"] for one in tried], 9, 0.4, 1.2, 2, sharex=True)
     kinds = ("without", "dev_accuracy", False), ("with", "dev_tta_accuracy", True)
     for panel, (title, key, with_tta) in zip(panels, kinds, strict=True):
         for row, one in enumerate(tried):
