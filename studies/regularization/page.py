@@ -10,16 +10,7 @@ from scipy import stats
 
 from digits.evaluation import figures
 from studies import analysis
-from studies.analysis import (
-    SIGNIFICANT,
-    Findings,
-    as_markdown,
-    estimate,
-    interval,
-    p_value,
-    percent,
-    star,
-)
+from studies.analysis import Findings, as_markdown, estimate, interval, p_value, percent, star
 
 SHORT = "short_"
 NAMES = {
@@ -101,7 +92,7 @@ def answer(described: dict[str, Any]) -> str:
     text = (
         f"**{in_words(found)}**\n\n{as_markdown(rows, ('with it',))}\n\n"
         f"{described['trainings']} trainings: every combination on "
-        f"{described['settings'][0]['blocks']} samples. A star: p < {SIGNIFICANT}."
+        f"{described['settings'][0]['blocks']} samples. A star: p < {analysis.SIGNIFICANT}."
     )
     return f"{text} Excluded: a reduction by more than {listed(excluded)}." if excluded else text
 
