@@ -68,7 +68,6 @@ def describe(
     correct = probabilities.argmax(axis=2) == labels
     together = probabilities.mean(axis=0).argmax(axis=1) == labels
     sound = ~np.isin(np.arange(len(labels)), LABEL_ERRORS)
-    low, high = statistics.wilson_interval(int(together.sum()), len(labels))
     return {
         "recipe": recipe,
         "single": {
@@ -78,9 +77,7 @@ def describe(
         },
         "ensemble": {
             "networks": len(probabilities),
-            "accuracy": round(float(together.mean()), 6),
-            "low": round(low, 6),
-            "high": round(high, 6),
+            **analysis.share("accuracy", int(together.sum()), len(labels)),
             "misclassified": int((~together).sum()),
             "label_errors_among_them": int((~together & ~sound).sum()),
             "without_label_errors": round(float(together[sound].mean()), 6),

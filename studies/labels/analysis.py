@@ -19,7 +19,7 @@ from digits.data.dataset import Images
 from digits.errors import PipelineError
 from digits.evaluation import figures
 from studies import analysis
-from studies.analysis import Findings, percent
+from studies.analysis import Findings, estimate, percent
 from studies.images import LABEL_ERRORS, read_images
 from studies.study import Study
 
@@ -103,8 +103,7 @@ def describe(
     joint = confusion_matrix(labels, confident_digit(labels, probabilities), labels=range(10))
     return {
         "images": len(labels),
-        "doubtful": len(doubtful),
-        **analysis.share("doubtful_share", len(doubtful), len(labels)),
+        "doubtful": {"images": len(doubtful)} | analysis.share("share", len(doubtful), len(labels)),
         "bayes_error": round(noise(joint, labels), 6),
         "misclassified": round(float(wrong.mean()), 6),
         "expected_error": round(float(1 - probabilities.max(axis=1).mean()), 6),
@@ -144,23 +143,18 @@ def draw(images: Images, doubtful: pd.DataFrame) -> Figure:
 
 def markdown(summary: dict[str, Any]) -> str:
     """Write the shares as a table."""
-    people = summary["unconfirmed"]
-
-    def share(name: str, of: dict[str, Any] = summary) -> str:
-        low, high = (percent(of[f"{name}_{end}"], ".3f") for end in ("low", "high"))
-        return f"{percent(of[name], '.3f')} [{low}, {high}]"
-
+    doubtful, people = summary["doubtful"], summary["unconfirmed"]
     rows = {
         "images": f"{summary['images']:,}",
-        "confidently another digit than the label": f"{summary['doubtful']:,}",
-        "their share, %": share("doubtful_share"),
+        "confidently another digit than the label": f"{doubtful['images']:,}",
+        "their share, %": estimate(doubtful, ".3f", "share"),
         "estimate of the Bayes error, %": percent(summary["bayes_error"], ".3f"),
         "misclassified out of sample, %": percent(summary["misclassified"], ".3f"),
         "error that the networks expect of themselves, %": percent(
             summary["expected_error"], ".3f"
         ),
         "test images whose label people did not confirm": people["images"],
-        "their share of the test images, %": share("share", people),
+        "their share of the test images, %": estimate(people, ".3f", "share"),
         "of them confidently another digit": people["doubtful"],
         "of them misclassified out of sample": people["misclassified"],
     }
