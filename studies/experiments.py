@@ -15,10 +15,9 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -33,8 +32,7 @@ RESPLIT = Path("metrics/resplit.json")
 DATA = ("data/split.csv", "data/standardized")
 
 
-@dataclass(frozen=True)
-class Experiment:
+class Experiment(NamedTuple):
     """What DVC recorded: parameters by dotted key, metrics by file, hashes of the data by path."""
 
     name: str
