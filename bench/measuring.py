@@ -16,8 +16,8 @@ from typing import NamedTuple, TypeVar
 import pandas as pd
 import psutil
 
+from digits.commands import git
 from digits.errors import PipelineError
-from digits.git import git
 from digits.io import replacing, write_csv
 from digits.training import identity
 

@@ -21,9 +21,9 @@ from ruamel.yaml import YAML
 
 from bench import measuring
 from digits import config
+from digits.commands import git
 from digits.data import idx
 from digits.errors import PipelineError, command_line, run_stage
-from digits.git import git
 
 RAW = Path("data/raw")
 TIMES = 10  # the data; at most 22, as an IDX file may have 2^30 values

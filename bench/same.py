@@ -23,9 +23,9 @@ from tqdm import tqdm
 
 from bench import measuring
 from digits import config
+from digits.commands import git
 from digits.data import idx, optdigits
 from digits.errors import PipelineError, command_line, run_stage
-from digits.git import git
 from digits.io import read_json, write_json
 
 ROOT = measuring.ROOT
