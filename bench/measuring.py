@@ -1,6 +1,5 @@
 """What the benchmarks share: commands that take turns, what they took, and on what machine."""
 
-import argparse
 import datetime
 import os
 import platform
@@ -17,8 +16,8 @@ from typing import NamedTuple, TypeVar
 import pandas as pd
 import psutil
 
+from digits.commands import git
 from digits.errors import PipelineError
-from digits.git import git
 from digits.io import replacing, write_csv
 from digits.training import identity
 
@@ -41,14 +40,6 @@ class Used(NamedTuple):
     seconds: float  # from its start to its end
     megabytes: float  # that were its own at most, without pages of mapped files
     output: str  # what it printed
-
-
-def parser(module: str, doc: str | None) -> argparse.ArgumentParser:
-    """Return the parser of a benchmark's command line."""
-    form = argparse.RawDescriptionHelpFormatter
-    return argparse.ArgumentParser(
-        f"python -m bench.{module}", description=doc, formatter_class=form
-    )
 
 
 def run(*words: str, folder: Path = Path(), **environment: str) -> Used:

@@ -24,7 +24,7 @@ from app import drawing, picture
 from app.classifier import MODEL, Classifier
 from bench import measuring, strokes
 from digits.data import idx
-from digits.errors import PipelineError, run_stage
+from digits.errors import PipelineError, command_line, run_stage
 
 TABLE = measuring.ROOT / "bench/photos.md"
 KINDS = (
@@ -40,16 +40,14 @@ Digits = NDArray[np.uint8] | Sequence[NDArray[np.uint8]]  # white on black
 
 def main() -> None:
     """Measure with the digits in the folder named on the command line."""
-    parser = measuring.parser("photos", __doc__)
-    parser.add_argument("raw", type=Path, help="folder with MNIST's testing files")
-    parser.add_argument("strokes", type=Path, help="recorded pen strokes, .json.gz")
+    raw, pens = "folder with MNIST's testing files", "recorded pen strokes, .json.gz"
+    parser = command_line("bench.photos", __doc__, raw=raw, strokes=pens)
     parser.add_argument("--model", type=Path, default=MODEL, help="a .tflite of the export stage")
     arguments = parser.parse_args()
-    images, labels = idx.read_pair(*(arguments.raw / name for name in idx.FILES["testing"]))
+    images, labels = idx.read_pair(*(Path(arguments.raw) / name for name in idx.FILES["testing"]))
     scanned = list(zip(images, labels.tolist(), strict=True))
-    place = strokes.PLACEMENTS["large, centred"]
-    written = [(one, strokes.draw(one.strokes, place)) for one in strokes.read(arguments.strokes)]
-    drawn = [(255 - np.asarray(picture), one.label) for one, picture in written]
+    place, recorded = strokes.PLACEMENTS["large, centred"], strokes.read(Path(arguments.strokes))
+    drawn = [(255 - np.asarray(strokes.draw(one.strokes, place)), one.label) for one in recorded]
     classifier = Classifier(arguments.model)
     found = {kind: Counter(correct=0, wrong=0, refused=0) for kind in KINDS}
     for kind in tqdm(KINDS):

@@ -28,7 +28,7 @@ from tqdm import tqdm
 from app import drawing
 from app.classifier import MODEL, Classifier
 from bench import measuring
-from digits.errors import PipelineError, run_stage
+from digits.errors import PipelineError, command_line, run_stage
 
 TABLE = measuring.ROOT / "bench/strokes.md"
 UNPACKED = 2**28  # bytes at most
@@ -72,11 +72,10 @@ PLACEMENTS = {
 
 def main() -> None:
     """Measure with the digits in the file named on the command line."""
-    parser = measuring.parser("strokes", __doc__)
-    parser.add_argument("path", type=Path, help="the strokes, .json.gz")
+    parser = command_line("bench.strokes", __doc__, path="the strokes, .json.gz")
     parser.add_argument("--model", type=Path, default=MODEL, help="a .tflite of the export stage")
     arguments = parser.parse_args()
-    table = measure(read(arguments.path), Classifier(arguments.model))
+    table = measure(read(Path(arguments.path)), Classifier(arguments.model))
     print(text := report(table))
     if arguments.model == MODEL:
         measuring.keep(TABLE, text)

@@ -1,13 +1,12 @@
-"""Pictures of a study's summary, and what those of single studies have in common."""
+"""Pictures of a study's summary."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from digits.evaluation.figures import COLOURS
+from digits.evaluation import figures
 
 GAPS = {
     "bias": "bias (train error - Bayes error)",
@@ -27,7 +26,7 @@ def gaps(described: Mapping[str, Any]) -> Figure:
     One marker for each number of images.
     """
     names = list(dict.fromkeys(one["setting"] for one in described["settings"]))
-    figure, panels = rows(names, 10, 0.36, 1.7, len(GAPS))
+    figure, panels = figures.rows(names, 10, 0.36, 1.7, len(GAPS))
     for panel, (metric, title) in zip(panels, GAPS.items(), strict=True):
         by_size = _percent(described, metric).groupby("images")
         for number, (size, found) in enumerate(by_size):
@@ -69,28 +68,6 @@ def sizes(described: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def rows(
-    names: Sequence[str],
-    width: float,
-    height: float,
-    more: float,
-    panels: int = 1,
-    *,
-    sharex: bool = False,
-) -> tuple[Figure, list[Axes]]:
-    """Start a figure with a row for each name, the first on top, in panels side by side.
-
-    Inches: it is ``width`` wide, and ``height`` for each row and ``more`` high.
-    """
-    figure = Figure(figsize=(width, height * len(names) + more), layout="constrained")
-    axes = list(figure.subplots(1, panels, sharex=sharex, sharey=True, squeeze=False).flat)
-    for panel in axes:
-        panel.set_yticks(range(len(names)), names)
-        panel.set_ylim(len(names) - 0.5, -0.5)
-        panel.grid(axis="x", alpha=0.3)
-    return figure, axes
-
-
 def _percent(described: Mapping[str, Any], metric: str) -> pd.DataFrame:
     """Return setting, images, mean and the interval's sides, 0 of one seed, all in %."""
     table = pd.json_normalize(described["settings"])
@@ -103,7 +80,7 @@ def _percent(described: Mapping[str, Any], metric: str) -> pd.DataFrame:
 
 
 def _style(number: int, line: str) -> dict[str, Any]:
-    marker, colour = MARKERS[number % len(MARKERS)], COLOURS[number % len(COLOURS)]
+    marker, colour = MARKERS[number % len(MARKERS)], figures.COLOURS[number % len(figures.COLOURS)]
     return {"fmt": f"{marker}{line}", "color": colour, "capsize": 3}
 
 

@@ -168,7 +168,7 @@ def bias_and_variance(architectures: pd.DataFrame) -> Figure:
     The columns are architecture, bias and variance (shares in [-1, 1]), and the ends of their
     intervals, bias_low and so on.
     """
-    figure, axes = _one_row_each(architectures["architecture"])
+    figure, (axes,) = rows(list(architectures["architecture"]), 8, 0.55, 1.4)
     middles = np.arange(len(architectures))
     for offset, label, column, colour in (
         (-0.2, "bias (train error - Bayes error)", "bias", COLOURS[0]),
@@ -199,7 +199,7 @@ def accuracies(architectures: pd.DataFrame, images: int) -> Figure:
 
     The columns are architecture, test, test_low and test_high ([0, 1]).
     """
-    figure, axes = _one_row_each(architectures["architecture"])
+    figure, (axes,) = rows(list(architectures["architecture"]), 8, 0.55, 1.4)
     test, low, high = (100 * architectures[name] for name in ("test", "test_low", "test_high"))
     axes.errorbar(
         test, range(len(test)), xerr=[test - low, high - test], fmt="o", color=COLOURS[0], capsize=4
@@ -244,12 +244,24 @@ def comparisons(architectures: pd.DataFrame, pairs: pd.DataFrame) -> Figure:
     return figure
 
 
-def _one_row_each(names: pd.Series) -> tuple[Figure, Axes]:
-    """Start a figure with a row for each name, the first on top."""
-    figure = Figure(figsize=(8, 0.55 * len(names) + 1.4), layout="constrained")
-    axes = figure.subplots()
-    axes.set_yticks(range(len(names)), names)
-    axes.invert_yaxis()
-    axes.grid(axis="x", alpha=0.3)
-    axes.set_axisbelow(True)
+def rows(
+    names: Sequence[str],
+    width: float,
+    height: float,
+    more: float,
+    panels: int = 1,
+    *,
+    sharex: bool = False,
+) -> tuple[Figure, list[Axes]]:
+    """Start a figure with a row for each name, the first on top, in panels side by side.
+
+    Inches: it is ``width`` wide, and ``height`` for each row and ``more`` high.
+    """
+    figure = Figure(figsize=(width, height * len(names) + more), layout="constrained")
+    axes = list(figure.subplots(1, panels, sharex=sharex, sharey=True, squeeze=False).flat)
+    for panel in axes:
+        panel.set_yticks(range(len(names)), names)
+        panel.set_ylim(len(names) - 0.5, -0.5)
+        panel.grid(axis="x", alpha=0.3)
+        panel.set_axisbelow(True)
     return figure, axes

@@ -11,9 +11,9 @@ from scipy import stats
 
 from digits import config
 from digits.config import Section
-from digits.evaluation.figures import COLOURS
+from digits.evaluation import figures
 from digits.io import CURVES
-from studies import analysis, pictures
+from studies import analysis
 from studies.analysis import Findings
 from studies.study import Study
 
@@ -230,14 +230,14 @@ def draw(verdicts: list[dict[str, Any]]) -> Figure:
     every = pd.DataFrame(verdicts)
     shown = every[every["metric"].str.endswith("accuracy") & every["mean"].notna()]
     errors = 100 * (1 - shown[["mean", "low", "high", "published"]].astype(float))
-    figures = shown["metric"].map(METRICS).str.removesuffix(", %")
-    names = shown["source"] + " " + shown["setting"] + ", " + figures
-    figure, (axes,) = pictures.rows(list(names), 10, 0.4, 1.5)
+    measured = shown["metric"].map(METRICS).str.removesuffix(", %")
+    names = shown["source"] + " " + shown["setting"] + ", " + measured
+    figure, (axes,) = figures.rows(list(names), 10, 0.4, 1.5)
     rows = np.arange(len(shown))
-    bar: Any = {"color": COLOURS[0], "linewidth": 3, "alpha": 0.5}
-    diamond: Any = {"markerfacecolor": "none", "markeredgecolor": COLOURS[2]}
+    bar: Any = {"color": figures.COLOURS[0], "linewidth": 3, "alpha": 0.5}
+    diamond: Any = {"markerfacecolor": "none", "markeredgecolor": figures.COLOURS[2]}
     axes.plot(errors[["high", "low"]].T, [rows, rows], **bar)
-    axes.plot(errors["mean"], rows, "o", color=COLOURS[0], label="mean of our seeds")
+    axes.plot(errors["mean"], rows, "o", color=figures.COLOURS[0], label="mean of our seeds")
     axes.plot([], [], label="one more run, 95 %", **bar)
     axes.plot(errors["published"], rows, "D", markersize=8, **diamond)
     axes.plot([], [], "D", label="published", **diamond)
