@@ -1,6 +1,5 @@
 """What the benchmarks share: commands that take turns, what they took, and on what machine."""
 
-import argparse
 import datetime
 import os
 import platform
@@ -17,14 +16,14 @@ from typing import NamedTuple, TypeVar
 import pandas as pd
 import psutil
 
+from digits.commands import git
 from digits.errors import PipelineError
-from digits.git import git
 from digits.io import replacing, write_csv
 from digits.training import identity
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench/results.csv"
-TABLE = RESULTS.with_suffix(".md")  # for docs/performance.md
+TABLE = RESULTS.with_suffix(".md")
 # The commit that is measured, with a + where Python files or parameters are not as it has them.
 # Asked at once, since another may come meanwhile.
 CODE = git("rev-parse", "--short", "HEAD", cwd=ROOT)
@@ -41,14 +40,6 @@ class Used(NamedTuple):
     seconds: float  # from its start to its end
     megabytes: float  # that were its own at most, without pages of mapped files
     output: str  # what it printed
-
-
-def parser(module: str, doc: str | None) -> argparse.ArgumentParser:
-    """Return the parser of a benchmark's command line."""
-    form = argparse.RawDescriptionHelpFormatter
-    return argparse.ArgumentParser(
-        f"python -m bench.{module}", description=doc, formatter_class=form
-    )
 
 
 def run(*words: str, folder: Path = Path(), **environment: str) -> Used:
@@ -122,9 +113,14 @@ def write(figures: Sequence[dict[str, str]]) -> None:
     by_what = pd.concat([read(), new]).groupby("what", sort=False, as_index=False)
     table = by_what.last()
     write_csv(RESULTS, table)
-    with replacing(TABLE) as temporary:
-        temporary.write_text(f"{markdown(table)}\n", encoding="utf-8")
-    print(f"wrote {RESULTS.name}; `make docs` puts it into docs/performance.md")
+    keep(TABLE, markdown(table))
+
+
+def keep(path: Path, text: str) -> None:
+    """Write the Markdown that a page shows."""
+    with replacing(path) as temporary:
+        temporary.write_text(f"{text}\n", encoding="utf-8")
+    print(f"wrote bench/{path.name}; `make docs` puts it into its page")
 
 
 def read() -> pd.DataFrame:

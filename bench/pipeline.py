@@ -21,9 +21,9 @@ from ruamel.yaml import YAML
 
 from bench import measuring
 from digits import config
+from digits.commands import git
 from digits.data import idx
-from digits.errors import PipelineError, run_stage
-from digits.git import git
+from digits.errors import PipelineError, command_line, run_stage
 
 RAW = Path("data/raw")
 TIMES = 10  # the data; at most 22, as an IDX file may have 2^30 values
@@ -34,7 +34,7 @@ Usage = dict[str, measuring.Used]  # by stage
 
 def main() -> None:
     """Run the rounds, then the stages on the data once and many times over."""
-    measuring.parser("pipeline", __doc__).parse_args()
+    command_line("bench.pipeline", __doc__).parse_args()
     if measuring.run("dvc", "status", "--json", "dvc.yaml").output.strip() != "{}":
         raise PipelineError("something is out of date; `make repro` first")
     kinds = {

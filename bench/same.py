@@ -23,9 +23,9 @@ from tqdm import tqdm
 
 from bench import measuring
 from digits import config
+from digits.commands import git
 from digits.data import idx, optdigits
-from digits.errors import PipelineError, run_stage
-from digits.git import git
+from digits.errors import PipelineError, command_line, run_stage
 from digits.io import read_json, write_json
 
 ROOT = measuring.ROOT
@@ -37,8 +37,8 @@ DATA = ["convert", "resplit", "standardize"]
 
 def main() -> None:
     """Compare this folder with the revision named on the command line."""
-    parser = measuring.parser("same", __doc__)
-    parser.add_argument("base", help="a revision of git; or, with --probe, a new folder")
+    what = "a revision of git; or, with --probe, a new folder"
+    parser = command_line("bench.same", __doc__, base=what)
     parser.add_argument("--only", nargs="*", help="these cases alone")
     parser.add_argument("--probe", action="store_true", help="train with this folder's code alone")
     arguments = parser.parse_args()

@@ -26,9 +26,8 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from app.classifier import MODEL
-from bench import measuring
 from bench.server_load import running
-from digits.errors import PipelineError, run_stage
+from digits.errors import PipelineError, command_line, run_stage
 
 AT_ONCE = 3  # connections
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -37,7 +36,7 @@ Case = tuple[bytes, str]  # the body and its Content-Type
 
 def main() -> None:
     """Start the server, attack it, and say how it took that."""
-    parser = measuring.parser("server_hostile", __doc__)
+    parser = command_line("bench.server_hostile", __doc__)
     parser.add_argument("--model", type=Path, default=MODEL, help="a .tflite of the export stage")
     parser.add_argument("--bodies", type=int, default=20_000, help="how many")
     parser.add_argument("--seed", type=int, default=0, help="another one sends others")

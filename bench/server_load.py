@@ -22,15 +22,14 @@ import psutil
 import uvloop
 
 from app.classifier import MODEL
-from bench import measuring
-from digits.errors import PipelineError, run_stage
+from digits.errors import PipelineError, command_line, run_stage
 
 DRAWING = Path(__file__).with_name("drawing.png")
 
 
 def main() -> None:
     """Start the server, load it, and end it."""
-    parser = measuring.parser("server_load", __doc__)
+    parser = command_line("bench.server_load", __doc__)
     parser.add_argument("--model", type=Path, default=MODEL, help="a .tflite of the export stage")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 8], help="at once")
     parser.add_argument("--seconds", type=float, default=10, help="for each number of connections")

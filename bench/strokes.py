@@ -28,8 +28,9 @@ from tqdm import tqdm
 from app import drawing
 from app.classifier import MODEL, Classifier
 from bench import measuring
-from digits.errors import PipelineError, run_stage
+from digits.errors import PipelineError, command_line, run_stage
 
+TABLE = measuring.ROOT / "bench/strokes.md"
 UNPACKED = 2**28  # bytes at most
 CANVAS = 100  # pixels on each side
 FINER = 8  # drawn so much larger, then averaged, as a browser smooths edges
@@ -71,12 +72,13 @@ PLACEMENTS = {
 
 def main() -> None:
     """Measure with the digits in the file named on the command line."""
-    parser = measuring.parser("strokes", __doc__)
-    parser.add_argument("path", type=Path, help="the strokes, .json.gz")
+    parser = command_line("bench.strokes", __doc__, path="the strokes, .json.gz")
     parser.add_argument("--model", type=Path, default=MODEL, help="a .tflite of the export stage")
     arguments = parser.parse_args()
-    table = measure(read(arguments.path), Classifier(arguments.model))
-    print(report(table))
+    table = measure(read(Path(arguments.path)), Classifier(arguments.model))
+    print(text := report(table))
+    if arguments.model == MODEL:
+        measuring.keep(TABLE, text)
     if missed := misses(table):
         raise PipelineError("; ".join(missed))
 
@@ -177,10 +179,10 @@ def report(table: pd.DataFrame) -> str:
     errors = (wrong["label"].astype(str) + " as " + predicted).value_counts()
     commonest = ", ".join(f"{error}: {count}" for error, count in errors.head(12).items())
     lines = [
-        "Accuracy in percent, by placement and donor (digits)",
+        "Classified correctly in percent, by placement and donor (digits):\n",
         accuracies.to_markdown(floatfmt=".2f"),
-        f"Commonest errors in {len(table):,} pictures: {commonest}",
-        *(f"{name}: {value:.3f}" for name, value, *_ in figures(table)),
+        f"\nCommonest errors in {len(table):,} pictures: {commonest}.\n",
+        *(f"- {name}: {value:.3f}" for name, value, *_ in figures(table)),
     ]
     return "\n".join(lines)
 

@@ -32,7 +32,7 @@ from digits import config
 from digits.config import Architecture, Augment, Params, Phase
 from digits.data import dataset
 from digits.data.dataset import Dataset
-from digits.errors import PipelineError, run_stage
+from digits.errors import PipelineError, command_line, run_stage
 
 OURS, BARE, PYTORCH = "ours", "a bare Keras fit", "PyTorch"
 WANTED = {BARE: ">= 1.0", PYTORCH: ">= 0.9"}
@@ -53,7 +53,7 @@ class DoneError(Exception):
 
 def main() -> None:
     """Measure what is named on the command line."""
-    parser = measuring.parser("training", __doc__)
+    parser = command_line("bench.training", __doc__)
     parser.add_argument("names", nargs="*", help="architectures of params.yaml, or swift (all)")
     parser.add_argument("--kind", help=argparse.SUPPRESS)  # the process of one measurement
     arguments = parser.parse_args()

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import measuring, strokes
+from bench import strokes
 from bench.strokes import Digit
 from digits.data import scaling
 from digits.data.dataset import Images
-from digits.errors import run_stage
+from digits.errors import command_line, run_stage
 from digits.evaluation import predict, statistics
 from studies import run as study_run
 from studies import runs, study, table
@@ -33,9 +33,8 @@ FOLDER = Path("checkpoints/unfreezing")
 
 def main() -> None:
     """Measure with the digits in the file named on the command line."""
-    parser = measuring.parser("unfreezing", __doc__)
-    parser.add_argument("path", type=Path, help="the strokes, .json.gz")
-    digits = strokes.read(parser.parse_args().path)
+    parser = command_line("bench.unfreezing", __doc__, path="the strokes, .json.gz")
+    digits = strokes.read(Path(parser.parse_args().path))
     one, images = study.read(NAME), read_images("mnist")
     path = study.STUDIES / NAME / "runs/runs.csv"
     for run in runs.expand(one, NAME, images):

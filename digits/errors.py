@@ -1,5 +1,6 @@
-"""The one exception of this project, and how a stage ends when it meets one."""
+"""The one exception of this project, and how a command line is read and ends."""
 
+import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,15 @@ STAGES = Path(__file__).parents[1] / "stages"
 
 class PipelineError(Exception):
     """Something a user can put right; its text says what was expected, what was given and where."""
+
+
+def command_line(module: str, doc: str | None, **positional: str) -> argparse.ArgumentParser:
+    """Return the parser of ``python -m module``; ``positional`` are arguments with their help."""
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(f"python -m {module}", description=doc, formatter_class=form)
+    for name, what in positional.items():
+        parser.add_argument(name, help=what)
+    return parser
 
 
 def run_stage(name: str, main: Callable[[], None]) -> None:

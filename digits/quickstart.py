@@ -5,10 +5,6 @@ its params.yaml, runs all stages there, independent ones side by side, and saves
 experiment ``quickstart``. What is cached is not run again. Your own files stay as they are.
 """
 
-import argparse
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 from dvc.exceptions import DvcException
@@ -16,9 +12,9 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from digits import config
-from digits.errors import PipelineError, run_stage
+from digits.commands import git, run
+from digits.errors import PipelineError, command_line, run_stage
 from digits.evaluation import report
-from digits.git import git
 
 NAME = "quickstart"
 SETTINGS = Path("quickstart.yaml")
@@ -26,7 +22,7 @@ SETTINGS = Path("quickstart.yaml")
 
 def main() -> None:
     """Make the folder, run everything, show the comparison."""
-    argparse.ArgumentParser(prog="python -m digits.quickstart", description=__doc__).parse_args()
+    command_line("digits.quickstart", __doc__).parse_args()
     config.load()  # refuses another folder than the top one
     try:
         with Repo() as repo:
@@ -62,18 +58,6 @@ def check_out(worktree: Path) -> Path:
         git(*there, "checkout", "--force", "--detach", commit)
     git(*there, "checkout", commit, "--", f"{prefix}{config.PATH}")
     return worktree / prefix
-
-
-def run(folder: Path, *module: str) -> None:
-    """Run what follows ``python -m`` in a folder; its output is for the user.
-
-    Raises PipelineError if it failed, and has said why.
-    """
-    scripts = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    command = [sys.executable, "-m", *module]
-    done = subprocess.run(command, cwd=folder, env={**os.environ, "PATH": scripts}, check=False)  # noqa: S603
-    if done.returncode:
-        raise PipelineError(f"{' '.join(module)} failed in {folder}, see above; run this again")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ share, so none meets a file that another one holds. Files and dvc.lock become wh
 ``dvc repro`` makes of them. Ctrl-C stops all stages; trainings go on from there the next time.
 """
 
-import argparse
 import os
 import signal
 import subprocess
@@ -25,7 +24,7 @@ from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import plan_repro
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
-from digits.errors import PipelineError, run_stage
+from digits.errors import PipelineError, command_line, run_stage
 
 GRACE = 60  # seconds until a stage that was asked to stop is killed
 TICK = 0.25  # seconds between looks at what runs
@@ -53,7 +52,7 @@ class Running(subprocess.Popen[bytes]):
 
 def main() -> None:
     """Run what is out of date."""
-    parser = argparse.ArgumentParser(prog="python -m digits.repro", description=__doc__)
+    parser = command_line("digits.repro", __doc__)
     cores = joblib.cpu_count()  # those that this process may use
     what = f"stages at a time; without it {cores}, as many as CPU cores, whatever threads they have"
     parser.add_argument("--jobs", type=int, default=cores, help=what)

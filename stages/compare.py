@@ -8,25 +8,12 @@ pictures in plots/compare/, and plots/samples.png. Prints the comparison as a ta
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from digits import config
 from digits.data import dataset
-from digits.data.dataset import Dataset
 from digits.errors import run_stage
-from digits.evaluation import comparison, figures, predictions, report
+from digits.evaluation import figures, metrics, predictions, report
 from digits.io import CURVES, read_csv, write_csv
-
-
-def draw_samples(data: Dataset, count: int, seed: int) -> Figure:
-    """Draw ``count`` of the training images of each label."""
-    shuffled = np.random.RandomState(seed).permutation(data.rows["train"])
-    labels = data.labels[shuffled]
-    chosen = [shuffled[labels == label][:count] for label in range(10)]
-    few = min(len(one) for one in chosen)
-    same = np.concatenate([one[:few] for one in chosen])
-    pixels = np.rint(data.images[same] * data.std + data.mean).astype(np.uint8)
-    return figures.samples(pixels, data.labels[same])
 
 
 def main() -> None:
@@ -42,11 +29,16 @@ def main() -> None:
     epochs = {name: len(curve) for name, curve in curves.items()}
     bayes_error = settings.datasets[settings.dataset].bayes_error
     family = {name: recipe.network for name, recipe in settings.architectures.items()}
-    compared = comparison.tabulate(predicted, epochs, family, labels, rows, bayes_error)
+    compared = metrics.tabulate(predicted, epochs, family, labels, rows, bayes_error)
     architectures, pairs = compared["architectures"], compared["pairs"]
-    samples = draw_samples(data, settings.evaluate.samples_shown, settings.seed)
 
-    figures.save(Path("plots/samples.png"), samples)
+    shuffled = np.random.RandomState(settings.seed).permutation(rows["train"])
+    of_label = [shuffled[labels[shuffled] == label] for label in range(10)]
+    few = min(settings.evaluate.samples_shown, *map(len, of_label))
+    same = np.concatenate([one[:few] for one in of_label])
+    pixels = np.rint(data.images[same] * data.std + data.mean).astype(np.uint8)
+
+    figures.save(Path("plots/samples.png"), figures.samples(pixels, labels[same]))
     for name, figure in {
         "accuracy": figures.accuracies(architectures, len(rows["test"])),
         "bias_variance": figures.bias_and_variance(architectures),

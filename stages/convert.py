@@ -12,16 +12,13 @@ from tqdm import tqdm
 from digits.data import idx, png_archive
 from digits.errors import run_stage
 
-RAW = Path("data/raw")
-PNG = Path("data/png")
-
 
 def main() -> None:
     """Convert both pairs of files."""
     first_id = 0
-    for part, (images_name, labels_name) in idx.FILES.items():
-        images, labels = idx.read_pair(RAW / images_name, RAW / labels_name)
-        path = PNG / f"{part}.zip"
+    for part, names in idx.FILES.items():
+        images, labels = idx.read_pair(*(Path("data/raw") / name for name in names))
+        path = Path(f"data/png/{part}.zip")
         with tqdm(images, desc=path.name, unit="image") as bar:
             png_archive.write(path, bar, labels, first_id)
         print(f"{path}: {len(images)} images")

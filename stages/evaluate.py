@@ -5,12 +5,11 @@ Writes metrics/NAME.json, confusion.png and errors.png in plots/evaluate/NAME/, 
 layers, plots/networks/NAME.png.
 """
 
-import argparse
 from pathlib import Path
 
 from digits import config
 from digits.data import dataset
-from digits.errors import run_stage
+from digits.errors import command_line, run_stage
 from digits.evaluation import figures, metrics, network_diagram, predictions
 from digits.io import write_json
 
@@ -20,8 +19,7 @@ SHOWN = ("train", "dev", "test", "test_as_published", "test_loss", "bias", "vari
 
 def main() -> None:
     """Measure the network named on the command line."""
-    parser = argparse.ArgumentParser(prog="python -m stages.evaluate", description=__doc__)
-    parser.add_argument("name", help="an architecture of params.yaml")
+    parser = command_line("stages.evaluate", __doc__, name="an architecture of params.yaml")
     name = parser.parse_args().name
     settings = config.load()
     config.architecture(settings, name)
@@ -34,8 +32,9 @@ def main() -> None:
 
     test = data.rows["test"]
     labels, on_test = data.labels[test], probabilities[test]
-    title = f"{name} on {len(test):,} test images"
-    confusion = figures.confusion(labels, on_test.argmax(axis=1), title)
+    predicts = on_test.argmax(axis=1)
+    wrong = f"{(predicts != labels).sum():,} of {len(test):,} test images"
+    confusion = figures.confusion(labels, predicts, f"{name} misclassifies {wrong}")
     worst = metrics.worst_errors(labels, on_test, settings.evaluate.errors_shown)
     pictures = data.images[test[worst]] * data.std + data.mean
     errors = figures.misclassified(pictures, labels[worst], on_test[worst], test[worst], name)

@@ -14,7 +14,6 @@ The stage fails if another format than int8 predicts another class for an image 
 network, or int8 loses `export.largest_drop` or more of the accuracy on dev.
 """
 
-import argparse
 import itertools
 import shutil
 from pathlib import Path
@@ -23,7 +22,7 @@ import numpy as np
 
 from digits import config
 from digits.data import dataset
-from digits.errors import run_stage
+from digits.errors import command_line, run_stage
 from digits.evaluation import predict, predictions
 from digits.export import formats, model_card
 from digits.io import read_json, replacing, write_json
@@ -32,8 +31,7 @@ from digits.training import determinism
 
 def main() -> None:
     """Write the network in every format, predict with each, and put them in place."""
-    parser = argparse.ArgumentParser(prog="python -m stages.export", description=__doc__)
-    parser.add_argument("name", help="an architecture of params.yaml")
+    parser = command_line("stages.export", __doc__, name="an architecture of params.yaml")
     name, settings = parser.parse_args().name, config.load()
     config.architecture(settings, name)
     determinism.pin(settings.seed, settings.threads)

@@ -12,20 +12,16 @@ from digits.data import png_archive, splits
 from digits.errors import PipelineError, run_stage
 from digits.io import write_csv, write_json
 
-PNG = Path("data/png")
-SPLIT = Path("data/split.csv")
-METRICS = Path("metrics/resplit.json")
-
 
 def main() -> None:
     """Draw the split and count it."""
     split = config.load().split
     if not split.dev:
         raise PipelineError("params.yaml: split.dev: expected images to watch, given 0")
-    images = png_archive.read(PNG, pixels=False)
+    images = png_archive.read(Path("data/png"), pixels=False)
     table = splits.divide(images.labels, images.sources, split)
-    write_csv(SPLIT, table)
-    write_json(METRICS, splits.count(table))
+    write_csv(Path("data/split.csv"), table)
+    write_json(Path("metrics/resplit.json"), splits.count(table))
 
 
 if __name__ == "__main__":

@@ -5,10 +5,9 @@ names. Writes to studies/NAME/results/ summary.json, tables.md (for docs/NAME.md
 `make docs`) and figures.
 """
 
-import argparse
 import importlib
 
-from digits.errors import run_stage
+from digits.errors import command_line, run_stage
 from digits.evaluation import figures
 from digits.io import replacing, write_json
 from studies import study, table
@@ -18,8 +17,7 @@ from studies.study import STUDIES
 
 def main() -> None:
     """Analyse the study named on the command line: as it says itself, or as all are."""
-    parser = argparse.ArgumentParser(prog="python -m studies.analyse", description=__doc__)
-    parser.add_argument("name", help="a folder of studies/ with a study.yaml")
+    parser = command_line("studies.analyse", __doc__, name="a folder of studies/ with a study.yaml")
     name = parser.parse_args().name
     one, folder = study.read(name), STUDIES / name
     path, results = folder / "runs/runs.csv", folder / "results"

@@ -134,9 +134,9 @@ def rounded(value: float) -> float | None:
 
 
 def share(name: str, count: int, of: int) -> dict[str, float]:
-    """Return a share by its name, and the ends of its 95 % interval (Wilson) as _low and _high."""
+    """Return a share by its name, and low and high, the ends of its 95 % interval (Wilson)."""
     low, high = statistics.wilson_interval(count, of)
-    found = {name: count / of, f"{name}_low": low, f"{name}_high": high}
+    found = {name: count / of, "low": low, "high": high}
     return {key: round(value, 6) for key, value in found.items()}
 
 
@@ -191,18 +191,14 @@ def mean_and_std(one: Mapping[str, Any]) -> str:
     return mean if one["std"] is None else f"{mean} ± {percent(one['std'])}"
 
 
-def estimate(
-    one: Mapping[str, Any], form: str = ".2f", key: str = "mean", scale: float = 100
-) -> str:
-    """Write an estimate and its interval, in percent unless ``scale`` says otherwise."""
-    if one[key] is None:
-        return "-"
-    return f"{percent(one[key], form, scale)} {interval(one, form, scale)}"
+def estimate(one: Mapping[str, Any], form: str = ".2f", key: str = "mean") -> str:
+    """Write an estimate and its interval, in percent."""
+    return "-" if one[key] is None else f"{percent(one[key], form)} {interval(one, form)}"
 
 
-def interval(one: Mapping[str, Any], form: str = ".2f", scale: float = 100) -> str:
+def interval(one: Mapping[str, Any], form: str = ".2f") -> str:
     """Write the interval from low to high in brackets, in percent."""
-    return f"[{percent(one['low'], form, scale)}, {percent(one['high'], form, scale)}]"
+    return f"[{percent(one['low'], form)}, {percent(one['high'], form)}]"
 
 
 def percent(value: float | None, form: str = ".2f", scale: float = 100) -> str:

@@ -143,7 +143,11 @@ def _with_ray(
             ready, _ = ray.wait(list(under_way), timeout=PATIENCE)
             for task in ready:
                 key = under_way.pop(task)
-                outcome = _outcome(ray, task)
+                try:
+                    outcome: Outcome = ray.get(task)
+                except ray.exceptions.RayError as error:
+                    cause = getattr(error, "cause", error)  # on the worker, beside the training
+                    outcome = "failed", f"{type(cause).__name__}: {cause}".splitlines()[0]
                 if outcome[0] == "unfit":
                     node, reason = outcome[1]
                     if node not in unfit:
@@ -154,16 +158,6 @@ def _with_ray(
                     yield key, len(under_way), outcome
     finally:
         ray.shutdown()
-
-
-def _outcome(ray: Any, task: Any) -> Outcome:
-    """Return what came of a task that is done."""
-    try:
-        outcome: Outcome = ray.get(task)
-    except ray.exceptions.RayError as error:
-        cause = getattr(error, "cause", error)  # on the worker, beside the training
-        return "failed", f"{type(cause).__name__}: {cause}".splitlines()[0]
-    return outcome
 
 
 def _attempt_elsewhere(one: Run, images: Images, folder: Path, versions: dict[str, str]) -> Outcome:

@@ -10,20 +10,18 @@ difference to the base, paired by seed, with the 95 % interval and Holm's correc
 DVC calls them l2-1, l2-2 and so on: python -m studies.experiments 'l2-*'.
 """
 
-import argparse
 import itertools
 import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from digits.errors import PipelineError, run_stage
+from digits.errors import PipelineError, command_line, run_stage
 from digits.evaluation import figures
 from digits.io import read_json, write_csv
 from studies import analysis, pictures
@@ -34,8 +32,7 @@ RESPLIT = Path("metrics/resplit.json")
 DATA = ("data/split.csv", "data/standardized")
 
 
-@dataclass(frozen=True)
-class Experiment:
+class Experiment(NamedTuple):
     """What DVC recorded: parameters by dotted key, metrics by file, hashes of the data by path."""
 
     name: str
@@ -46,11 +43,7 @@ class Experiment:
 
 def main() -> None:
     """Compare the experiments of the last commit."""
-    parser = argparse.ArgumentParser(
-        prog="python -m studies.experiments",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line("studies.experiments", __doc__)
     what = "of experiments, or patterns such as 'l2-*' (all of the last commit)"
     parser.add_argument("names", nargs="*", help=what)
     parser.add_argument("--base", help="the setting to compare with, as printed (the first)")

@@ -1,13 +1,12 @@
-"""Pictures of a study's summary, and what those of single studies have in common."""
+"""Pictures of a study's summary."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from digits.evaluation.figures import COLOURS
+from digits.evaluation import figures
 
 GAPS = {
     "bias": "bias (train error - Bayes error)",
@@ -27,7 +26,7 @@ def gaps(described: Mapping[str, Any]) -> Figure:
     One marker for each number of images.
     """
     names = list(dict.fromkeys(one["setting"] for one in described["settings"]))
-    figure, panels = rows(names, 10, 0.36, 1.7, len(GAPS))
+    figure, panels = figures.rows(names, 10, 0.36, 1.7, len(GAPS))
     for panel, (metric, title) in zip(panels, GAPS.items(), strict=True):
         by_size = _percent(described, metric).groupby("images")
         for number, (size, found) in enumerate(by_size):
@@ -40,12 +39,12 @@ def gaps(described: Mapping[str, Any]) -> Figure:
         panel.set_xlabel("% of images" if metric in ERRORS else "percentage points")
         panel.grid(axis="y", alpha=0.15)
         panel.axvline(0, color="black", linewidth=0.8)
-    _legend(figure)
+    _legend(figure, described)
     return figure
 
 
 def sizes(described: Mapping[str, Any]) -> Figure:
-    """Show the error on train and unseen test images by the number of training images."""
+    """Show the error on training and test images by the number of training images."""
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     panels = figure.subplots(1, len(ERRORS), sharey=True)
     counts = sorted({one["images"] for one in described["settings"]})
@@ -61,34 +60,12 @@ def sizes(described: Mapping[str, Any]) -> Figure:
         panel.set_xscale("log")
         panel.set_xticks(counts, [f"{count:,}" for count in counts])
         panel.minorticks_off()
-        panel.set(title=title, xlabel="training images")
+        panel.set(title=title, xlabel="training images (logarithmic)")
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("% of images")
     panels[0].set_ylim(bottom=0)
-    _legend(figure)
+    _legend(figure, described)
     return figure
-
-
-def rows(
-    names: Sequence[str],
-    width: float,
-    height: float,
-    more: float,
-    panels: int = 1,
-    *,
-    sharex: bool = False,
-) -> tuple[Figure, list[Axes]]:
-    """Start a figure with a row for each name, the first on top, in panels side by side.
-
-    Inches: it is ``width`` wide, and ``height`` for each row and ``more`` high.
-    """
-    figure = Figure(figsize=(width, height * len(names) + more), layout="constrained")
-    axes = list(figure.subplots(1, panels, sharex=sharex, sharey=True, squeeze=False).flat)
-    for panel in axes:
-        panel.set_yticks(range(len(names)), names)
-        panel.set_ylim(len(names) - 0.5, -0.5)
-        panel.grid(axis="x", alpha=0.3)
-    return figure, axes
 
 
 def _percent(described: Mapping[str, Any], metric: str) -> pd.DataFrame:
@@ -103,10 +80,13 @@ def _percent(described: Mapping[str, Any], metric: str) -> pd.DataFrame:
 
 
 def _style(number: int, line: str) -> dict[str, Any]:
-    marker, colour = MARKERS[number % len(MARKERS)], COLOURS[number % len(COLOURS)]
+    marker, colour = MARKERS[number % len(MARKERS)], figures.COLOURS[number % len(figures.COLOURS)]
     return {"fmt": f"{marker}{line}", "color": colour, "capsize": 3}
 
 
-def _legend(figure: Figure) -> None:
+def _legend(figure: Figure, described: Mapping[str, Any]) -> None:
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    counts = sorted({one["seeds"] for one in described["settings"]})
+    seeds = " to ".join(map(str, dict.fromkeys([counts[0], counts[-1]])))
+    figure.suptitle(f"Means of {seeds} seeds, with their 95 % intervals", fontsize=11)

@@ -8,7 +8,6 @@ that was stopped goes on from checkpoints/studies/, or where STUDY_STORE says. R
 side, on this machine or on the Ray cluster that RAY_ADDRESS names (docs/cluster.md).
 """
 
-import argparse
 import os
 import shutil
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from digits.data.dataset import Images
-from digits.errors import PipelineError, run_stage
+from digits.errors import PipelineError, command_line, run_stage
 from digits.io import replacing
 from digits.training import determinism
 from studies import engine, runs, study, table
@@ -30,8 +29,7 @@ Runs = dict[str, Run]  # by identity
 
 def main() -> None:
     """Run the study named on the command line."""
-    parser = argparse.ArgumentParser(prog="python -m studies.run", description=__doc__)
-    parser.add_argument("name", help="a folder of studies/ with a study.yaml")
+    parser = command_line("studies.run", __doc__, name="a folder of studies/ with a study.yaml")
     parser.add_argument("--renew", action="store_true", help="train rows of older code anew")
     parser.add_argument(
         "--commit", nargs="*", metavar="SETTING", help="take rows of older code for today's"

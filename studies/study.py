@@ -64,7 +64,7 @@ class Small(Section):
 class Setting(Section):
     """What is different in one setting: dotted keys of params.yaml, with values.
 
-    ``base`` is the setting that it starts from and is held against, ``architecture`` the one it is
+    ``base`` is the setting that it starts from and is compared with, ``architecture`` the one it is
     about, ``seeds``, ``sets`` and ``keep`` its own, where these are not the study's. From a base of
     another architecture nothing is taken. With ``watch: test``, the curves are of the test images,
     as in some articles, and nothing may act on them.
@@ -143,12 +143,12 @@ class Study(Section):
         return self
 
     def base_of(self, name: str) -> str | None:
-        """Return the setting that ``name`` is held against; None for the study's base itself."""
+        """Return the setting that ``name`` is compared with; None for the study's base itself."""
         return self.settings[name].base or (self.base if self.base != name else None)
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """Settings, each with the one that it is held against."""
+        """Settings, each with the one that it is compared with."""
         return [(name, base) for name in self.settings if (base := self.base_of(name))]
 
     def architecture_of(self, name: str) -> str | None:

@@ -11,7 +11,7 @@ from dvc.repo import Repo
 from dvc.stage import PipelineStage
 
 from digits import config
-from digits.git import git
+from digits.commands import git
 from studies import table
 from tests.workspace import ROOT
 
@@ -25,7 +25,7 @@ FLOORS = [
     ["digits.transfer"],
     ["digits.networks"],
     ["digits.data"],
-    ["digits.config", "digits.git", "digits.io"],
+    ["digits.commands", "digits.config", "digits.io"],
     ["digits.errors"],
 ]
 PARAMS = config.read_yaml(ROOT / "params.yaml")

@@ -75,7 +75,8 @@ def misclassified(
     (n,).
     """
     titles = [
-        f"image {number}\ntrue {label}, predicted {one.argmax()} ({one.max():.2%})"
+        f"image {number}\ntrue {label}, predicted {one.argmax()} "
+        f"({'> 99.99' if one.max() > 0.9999 else f'{100 * one.max():.2f}'} %)"
         for number, label, one in zip(ids, labels, probabilities, strict=True)
     ]
     figure = images(pictures, titles)
@@ -157,6 +158,7 @@ def curves(tables: Mapping[str, pd.DataFrame]) -> Figure:
     for panel in figure.axes[-columns:]:
         panel.set_xlabel("epoch")
     figure.supylabel("error, % of images (logarithmic)", fontsize=11)
+    figure.suptitle("Error by epoch, one run of each network", fontsize=12)
     return figure
 
 
@@ -166,7 +168,7 @@ def bias_and_variance(architectures: pd.DataFrame) -> Figure:
     The columns are architecture, bias and variance (shares in [-1, 1]), and the ends of their
     intervals, bias_low and so on.
     """
-    figure, axes = _one_row_each(architectures["architecture"])
+    figure, (axes,) = rows(list(architectures["architecture"]), 8, 0.55, 1.4)
     middles = np.arange(len(architectures))
     for offset, label, column, colour in (
         (-0.2, "bias (train error - Bayes error)", "bias", COLOURS[0]),
@@ -185,7 +187,9 @@ def bias_and_variance(architectures: pd.DataFrame) -> Figure:
         axes.bar_label(bars, fmt="%+.2f", padding=3, fontsize=9)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.margins(x=0.12)
-    axes.set_xlabel("percentage points")
+    axes.set_xlabel("percentage points, with 95 % intervals (one run)")
+    more = (architectures["variance"] > architectures["bias"]).sum()
+    axes.set_title(f"Variance exceeds bias in {more} of {len(architectures)} networks", fontsize=11)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
 
@@ -195,12 +199,14 @@ def accuracies(architectures: pd.DataFrame, images: int) -> Figure:
 
     The columns are architecture, test, test_low and test_high ([0, 1]).
     """
-    figure, axes = _one_row_each(architectures["architecture"])
+    figure, (axes,) = rows(list(architectures["architecture"]), 8, 0.55, 1.4)
     test, low, high = (100 * architectures[name] for name in ("test", "test_low", "test_high"))
     axes.errorbar(
         test, range(len(test)), xerr=[test - low, high - test], fmt="o", color=COLOURS[0], capsize=4
     )
     axes.set_xlabel(f"test accuracy, %, with its 95 % interval (one run, {images:,} images)")
+    best = architectures["architecture"].iloc[int(test.argmax())]
+    axes.set_title(f"{best} has the highest test accuracy: {test.max():.2f} %", fontsize=11)
     return figure
 
 
@@ -227,21 +233,35 @@ def comparisons(architectures: pd.DataFrame, pairs: pd.DataFrame) -> Figure:
     axes.set_yticks(range(len(names)), names)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set(xlim=(-0.5, len(names) - 1.5), ylim=(len(names) - 0.5, 0.5))
-    axes.set_title("Test accuracy of the row's network minus the column's, points", fontsize=11)
+    apart = f"{(pairs['p_corrected'] < 0.05).sum()} of {len(pairs)} pairs differ significantly"
+    axes.set_title(f"{apart} in test accuracy", fontsize=11)
     figure.supxlabel(
-        "purple: the row's network is better; orange: the column's is; white: no significant "
-        "difference\n(McNemar's exact test, Holm's correction, p < 0.05)",
+        "row minus column, points; purple: the row's network is better; orange: the column's is\n"
+        "white: no significant difference (McNemar's exact test, p < 0.05)\n"
+        "Holm's correction, over recipes of the same network and over the other pairs",
         fontsize=9,
     )
     return figure
 
 
-def _one_row_each(names: pd.Series) -> tuple[Figure, Axes]:
-    """Start a figure with a row for each name, the first on top."""
-    figure = Figure(figsize=(8, 0.55 * len(names) + 1.4), layout="constrained")
-    axes = figure.subplots()
-    axes.set_yticks(range(len(names)), names)
-    axes.invert_yaxis()
-    axes.grid(axis="x", alpha=0.3)
-    axes.set_axisbelow(True)
+def rows(
+    names: Sequence[str],
+    width: float,
+    height: float,
+    more: float,
+    panels: int = 1,
+    *,
+    sharex: bool = False,
+) -> tuple[Figure, list[Axes]]:
+    """Start a figure with a row for each name, the first on top, in panels side by side.
+
+    Inches: it is ``width`` wide, and ``height`` for each row and ``more`` high.
+    """
+    figure = Figure(figsize=(width, height * len(names) + more), layout="constrained")
+    axes = list(figure.subplots(1, panels, sharex=sharex, sharey=True, squeeze=False).flat)
+    for panel in axes:
+        panel.set_yticks(range(len(names)), names)
+        panel.set_ylim(len(names) - 0.5, -0.5)
+        panel.grid(axis="x", alpha=0.3)
+        panel.set_axisbelow(True)
     return figure, axes

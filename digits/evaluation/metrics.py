@@ -1,12 +1,13 @@
-"""What a network gets right and wrong, from its probabilities."""
+"""What networks get right and wrong, from their probabilities, alone and side by side."""
 
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from digits.evaluation import statistics
-from digits.evaluation.predictions import phase_rows
+from digits.evaluation.predictions import Predictions, phase_rows
 
 Rows = Mapping[str, NDArray[np.int64]]
 
@@ -47,21 +48,39 @@ def measure(
     return accuracy | {name: round(value, 6) for name, value in others.items()}
 
 
-def measure_phases(
-    labels: NDArray[np.uint8], phases: NDArray[np.float32], rows: Rows
-) -> list[dict[str, float]]:
-    """Return phase (from 1), dev and test accuracy at the end of each, to six decimals.
+def tabulate(
+    predicted: Mapping[str, Predictions],
+    epochs: Mapping[str, int],
+    family: Mapping[str, str],
+    labels: NDArray[np.uint8],
+    rows: Rows,
+    bayes_error: float,
+) -> dict[str, pd.DataFrame]:
+    """Compare architectures, by their names, on the same images.
 
-    ``phases`` are (p, m, 10), as in `digits.evaluation.predictions.Predictions`.
+    Of each there are what it predicts, how many epochs it was trained for, and its family: two of
+    one family differ in their recipes alone. ``labels``, ``rows`` and ``bayes_error`` are as for
+    `measure`.
+
+    The tables are ``architectures``, one row each: parameters, epochs and all that is measured;
+    ``phases``, one row for each phase of a training in several: dev and test accuracy at its end;
+    ``pairs``: `statistics.compare_pairs` on test.
     """
-    measured = phase_rows(rows)
-    correct = phases.argmax(axis=2) == labels[measured]
-    of = {name: np.isin(measured, rows[name]) for name in ("dev", "test")}
-    return [
-        {"phase": number}
-        | {name: round(statistics.accuracy(right[chosen]), 6) for name, chosen in of.items()}
-        for number, right in enumerate(correct, 1)
-    ]
+    measured, phases, correct = [], [], {}
+    ends, test = phase_rows(rows), rows["test"]
+    of = {kind: np.isin(ends, rows[kind]) for kind in ("dev", "test")}
+    for name, one in predicted.items():
+        known = {"architecture": name, "parameters": one.parameters, "epochs": epochs[name]}
+        measured.append(known | measure(labels, one.probabilities, rows, bayes_error))
+        correct[name] = one.probabilities[test].argmax(axis=1) == labels[test]
+        for number, right in enumerate(one.phases.argmax(axis=2) == labels[ends], 1):
+            found = {kind: round(statistics.accuracy(right[own]), 6) for kind, own in of.items()}
+            phases.append({"architecture": name, "phase": number} | found)
+    return {
+        "architectures": pd.DataFrame(measured),
+        "phases": pd.DataFrame(phases, columns=["architecture", "phase", "dev", "test"]),
+        "pairs": statistics.compare_pairs(correct, family),
+    }
 
 
 def worst_errors(

@@ -7,7 +7,6 @@ connections that pass over steps.
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import takewhile
-from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -17,14 +16,6 @@ from digits.evaluation.predictions import Step
 
 LINE, ARC = 0.26, 0.12  # inches between lines, and width of an arc for each step passed over
 TURN = np.linspace(0, np.pi, 40)
-
-
-class Block(NamedTuple):
-    """Steps that come ``times`` times in a row: number of the first, and how many they are."""
-
-    first: int
-    length: int
-    times: int
 
 
 def draw(name: str, parameters: int, steps: Sequence[Step]) -> Figure:
@@ -54,28 +45,31 @@ def draw(name: str, parameters: int, steps: Sequence[Step]) -> Figure:
         axes.text(text, number, step.text, va="center")
         axes.text(shape, number, size, ha="right", va="center")
         axes.text(learned, number, count, ha="right", va="center")
-    for block in blocks:
-        ends = [block.first - 0.35, block.first + block.length - 0.65]
+    for first, length, times in blocks:
+        ends = [first - 0.35, first + length - 0.65]
         axes.plot([learned + 0.12] * 2, ends, color=COLOURS[1], linewidth=2)
-        axes.text(learned + 0.2, sum(ends) / 2, f"{block.times} times", va="center")
+        axes.text(learned + 0.2, sum(ends) / 2, f"{times} times", va="center")
     return figure
 
 
-def fold(steps: Sequence[Step]) -> tuple[list[Step], list[Block]]:
-    """Keep one of every block of steps that repeats."""
+def fold(steps: Sequence[Step]) -> tuple[list[Step], list[tuple[int, int, int]]]:
+    """Keep one of every block of steps that repeats.
+
+    Return also, of each, its place among those kept, its length, and how often it comes.
+    """
     looks = [
         replace(step, sources=tuple(number - source for source in step.sources))
         for number, step in enumerate(steps)
     ]
     kept: list[Step] = []
-    blocks: list[Block] = []
+    blocks: list[tuple[int, int, int]] = []
     places: list[int] = []
     while len(places) < len(steps):
         first, rest = len(places), looks[len(places) :]
         choices = [(length, _times(rest, length)) for length in range(1, len(rest) + 1)]
         length, times = max(choices, key=lambda one: one[0] * (one[1] - 1))
         if times > 1:
-            blocks.append(Block(len(kept), length, times))
+            blocks.append((len(kept), length, times))
         places += [len(kept) + number % length for number in range(length * times)]
         kept += [
             replace(step, sources=tuple(places[source] for source in step.sources))

@@ -4,14 +4,13 @@
 the studies' results hold. A page has a mark with the file that its text comes from, and an end.
 """
 
-import argparse
 import re
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from digits.errors import PipelineError, run_stage
+from digits.errors import PipelineError, command_line, run_stage
 from digits.io import replacing
 
 COMPARED = Path("metrics/compare")
@@ -21,7 +20,7 @@ MADE = re.compile(rf"(<!-- made by `make docs` from (\S+) -->\n).*?{END}", re.DO
 
 
 def markdown(architectures: pd.DataFrame, pairs: pd.DataFrame) -> str:
-    """Write what `digits.evaluation.comparison.tabulate` returns as a Markdown table.
+    """Write what `digits.evaluation.metrics.tabulate` returns as a Markdown table.
 
     Below it stand how to read it, which architecture dev picks (then the lower dev loss), what the
     planned comparisons found, and which other pairs do not differ significantly on test.
@@ -77,8 +76,7 @@ def _cells(one: dict[Any, Any]) -> dict[str, str]:
 
 def main() -> None:
     """Bring all generated text up to date."""
-    command = "python -m digits.evaluation.report"
-    argparse.ArgumentParser(prog=command, description=__doc__).parse_args()
+    command_line("digits.evaluation.report", __doc__).parse_args()
     for page in [Path("README.md"), *sorted(Path("docs").glob("*.md"))]:
         text = page.read_text(encoding="utf-8")
         if (current := up_to_date(text)) != text:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from digits.data.dataset import Images
 from digits.evaluation import figures, metrics, statistics
-from studies import analysis, pictures
+from studies import analysis
 from studies.analysis import Findings, as_markdown, estimate, interval, mean_and_std, percent
 from studies.images import LABEL_ERRORS, read_images
 from studies.study import Study
@@ -68,7 +68,6 @@ def describe(
     correct = probabilities.argmax(axis=2) == labels
     together = probabilities.mean(axis=0).argmax(axis=1) == labels
     sound = ~np.isin(np.arange(len(labels)), LABEL_ERRORS)
-    low, high = statistics.wilson_interval(int(together.sum()), len(labels))
     return {
         "recipe": recipe,
         "single": {
@@ -78,9 +77,7 @@ def describe(
         },
         "ensemble": {
             "networks": len(probabilities),
-            "accuracy": round(float(together.mean()), 6),
-            "low": round(low, 6),
-            "high": round(high, 6),
+            **analysis.share("accuracy", int(together.sum()), len(labels)),
             "misclassified": int((~together).sum()),
             "label_errors_among_them": int((~together & ~sound).sum()),
             "without_label_errors": round(float(together[sound].mean()), 6),
@@ -124,7 +121,7 @@ def markdown(tried: list[dict[str, Any]], chosen: Mapping[str, Any]) -> str:
 
 def draw_tried(tried: list[dict[str, Any]], tta: Mapping[str, bool]) -> Figure:
     """Show each recipe's error on dev without and with TTA; ``tta``: how chosen ones are used."""
-    figure, panels = pictures.rows([one["recipe"] for one in tried], 9, 0.4, 1.2, 2, sharex=True)
+    figure, panels = figures.rows([one["recipe"] for one in tried], 9, 0.4, 1.2, 2, sharex=True)
     kinds = ("without", "dev_accuracy", False), ("with", "dev_tta_accuracy", True)
     for panel, (title, key, with_tta) in zip(panels, kinds, strict=True):
         for row, one in enumerate(tried):
@@ -140,6 +137,8 @@ def draw_tried(tried: list[dict[str, Any]], tta: Mapping[str, bool]) -> Figure:
                 capsize=3,
             )
         panel.set(title=f"{title} test-time augmentation", xlabel="error on dev, %")
+    best = min(tried, key=lambda one: 1 - max(one["dev_accuracy"], one["dev_tta_accuracy"]))
+    figure.suptitle(f"Fewest errors on dev: {best['recipe']} (one seed each)", fontsize=11)
     figure.supxlabel(f"{DEV:,} dev images, 95 % intervals; a diamond is chosen", fontsize=9)
     return figure
 
@@ -151,8 +150,11 @@ def draw_misclassified(
     labels, predicted = images.labels[tests], probabilities.argmax(axis=1)
     wrong = metrics.worst_errors(labels, probabilities.astype(np.float32), shown)
     titles = [
-        f"label {labels[number]}{'*' if number in LABEL_ERRORS else ''}\n"
-        f"{predicted[number]}? {probabilities[number, predicted[number]]:.0%}"
+        f"test image {number}{'*' if number in LABEL_ERRORS else ''}\nlabel {labels[number]}, "
+        f"predicted {predicted[number]} ({100 * probabilities[number].max():.0f} %)"
         for number in wrong
     ]
-    return figures.images(images.pixels[tests[wrong]], titles)
+    figure = figures.images(images.pixels[tests[wrong]], titles)
+    count = f"{(predicted != labels).sum()} of {len(tests):,} test images"
+    figure.suptitle(f"The ensemble misclassifies {count}\n* label error", fontsize=12)
+    return figure

@@ -11,9 +11,9 @@ from scipy import stats
 
 from digits import config
 from digits.config import Section
-from digits.evaluation.figures import COLOURS
+from digits.evaluation import figures
 from digits.io import CURVES
-from studies import analysis, pictures
+from studies import analysis
 from studies.analysis import Findings
 from studies.study import Study
 
@@ -203,8 +203,8 @@ def answer(rows: pd.DataFrame, priced: list[dict[str, Any]]) -> str:
         judged = len(told) + counts.get(CONSISTENT, 0)
         by_chance = analysis.percent(1 - 0.95**judged, ".0f")  # each is in a 95 % interval
         count += (
-            f" Were the {judged} that have a verdict all sound, and independent, one or more would "
-            f"be outside by chance with a probability of {by_chance} %."
+            f" If all {judged} judged figures were sound and independent, chance alone would put "
+            f"at least one outside with a probability of {by_chance} %."
         )
     if priced:
         most = max(priced, key=lambda one: abs(one["mean"]))
@@ -230,20 +230,23 @@ def draw(verdicts: list[dict[str, Any]]) -> Figure:
     every = pd.DataFrame(verdicts)
     shown = every[every["metric"].str.endswith("accuracy") & every["mean"].notna()]
     errors = 100 * (1 - shown[["mean", "low", "high", "published"]].astype(float))
-    figures = shown["metric"].map(METRICS).str.removesuffix(", %")
-    names = shown["source"] + " " + shown["setting"] + ", " + figures
-    figure, (axes,) = pictures.rows(list(names), 10, 0.4, 1.5)
+    measured = shown["metric"].map(METRICS).str.removesuffix(", %")
+    names = shown["source"] + " " + shown["setting"] + ", " + measured
+    figure, (axes,) = figures.rows(list(names), 10, 0.4, 1.5)
     rows = np.arange(len(shown))
-    bar: Any = {"color": COLOURS[0], "linewidth": 3, "alpha": 0.5}
-    diamond: Any = {"markerfacecolor": "none", "markeredgecolor": COLOURS[2]}
+    bar: Any = {"color": figures.COLOURS[0], "linewidth": 3, "alpha": 0.5}
+    diamond: Any = {"markerfacecolor": "none", "markeredgecolor": figures.COLOURS[2]}
     axes.plot(errors[["high", "low"]].T, [rows, rows], **bar)
-    axes.plot(errors["mean"], rows, "o", color=COLOURS[0], label="mean of our seeds")
+    axes.plot(errors["mean"], rows, "o", color=figures.COLOURS[0], label="mean of our seeds")
     axes.plot([], [], label="one more run, 95 %", **bar)
     axes.plot(errors["published"], rows, "D", markersize=8, **diamond)
     axes.plot([], [], "D", label="published", **diamond)
     for row, verdict in enumerate(shown["verdict"]):
         axes.annotate(verdict, (1.01, row), xycoords=("axes fraction", "data"), va="center")
-    axes.set_xlim(left=0)
+    axes.set_xlim(left=-0.03)
+    fine = (shown["verdict"] == CONSISTENT).sum()
+    title = f"{fine} of {len(shown)} published accuracies are consistent with our runs"
+    axes.set_title(title, fontsize=11)
     axes.set_xlabel("error, % of images (the verdict is on the accuracy)")
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure

@@ -9,17 +9,8 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from digits.evaluation import figures
-from studies import analysis, pictures
-from studies.analysis import (
-    SIGNIFICANT,
-    Findings,
-    as_markdown,
-    estimate,
-    interval,
-    p_value,
-    percent,
-    star,
-)
+from studies import analysis
+from studies.analysis import Findings, as_markdown, estimate, interval, p_value, percent, star
 
 SHORT = "short_"
 NAMES = {
@@ -101,7 +92,7 @@ def answer(described: dict[str, Any]) -> str:
     text = (
         f"**{in_words(found)}**\n\n{as_markdown(rows, ('with it',))}\n\n"
         f"{described['trainings']} trainings: every combination on "
-        f"{described['settings'][0]['blocks']} samples. A star: p < {SIGNIFICANT}."
+        f"{described['settings'][0]['blocks']} samples. A star: p < {analysis.SIGNIFICANT}."
     )
     return f"{text} Excluded: a reduction by more than {listed(excluded)}." if excluded else text
 
@@ -109,7 +100,7 @@ def answer(described: dict[str, Any]) -> str:
 def short(described: dict[str, Any]) -> str:
     """Say in a sentence each what holds with a falling rate, and for variance and bias."""
     among = {
-        "With a falling rate, as one trains": of(described["rates"]["falling"], "test_error"),
+        "With a falling rate, as is usual": of(described["rates"]["falling"], "test_error"),
         "Variance": of(described, "brier_variance"),
         "Bias": of(described, "brier_bias"),
     }
@@ -213,7 +204,7 @@ def additions_table(described: dict[str, Any]) -> str:
     rows = [
         {
             "added": named(one["setting"]),
-            "blocks": one["blocks"],
+            "samples": one["blocks"],
             "test error, %": effect(one, "+.1f"),
             "test error, points": percent(one["points"], "+.2f"),
             "p": p_value(one["p_corrected"]),
@@ -265,10 +256,10 @@ def checks(described: dict[str, Any]) -> str:
         f"is {to(same, '+.3f')} points, the margin ± {percent(EQUIVALENT)}.",
         f"**Other samples and test images** (bootstrap, test error in points): {drawn}.",
         f"**The same with a falling rate**: {drawn_falling}.",
-        f"**Each block left out in turn** (effect on test error): {ranges}.",
+        f"**Each sample left out in turn** (effect on test error): {ranges}.",
     ]
     if longer:
-        lines.append(f"**30 epochs** (16 settings, one block; effect on test error): {longer}.")
+        lines.append(f"**30 epochs** (16 settings, one sample; effect on test error): {longer}.")
     return "\n".join(f"- {line}" for line in lines)
 
 
@@ -276,9 +267,7 @@ def draw_effects(described: dict[str, Any]) -> Figure:
     """Show what every factor does to test error, train error and the gap between them."""
     found = of(described, "test_error")
     order = list(found)
-    figure, panels = pictures.rows(
-        list(map(named, order)), 10, 0.42, 1.9, len(MEASURED), sharex=True
-    )
+    figure, panels = figures.rows([*map(named, order)], 10, 0.42, 1.9, len(MEASURED), sharex=True)
     for axes, outcome in zip(panels, MEASURED, strict=True):
         for one in described["by_block"]:
             row = order.index(one["term"]) + 0.25
@@ -296,9 +285,12 @@ def draw_interactions(described: dict[str, Any]) -> Figure:
     """Show what every two factors do together to the test error."""
     found = of(described, "test_error", order=2)
     order = list(found)
-    figure, (axes,) = pictures.rows(list(map(named, order)), 7, 0.36, 1.5)
+    figure, (axes,) = figures.rows([*map(named, order)], 7, 0.36, 1.5)
     _forest(axes, found, order)
     axes.set_xlabel("interaction, % of the test error")
+    names = [named(term) for term in order if star(found[term])]
+    title = f"Interact significantly: {'; '.join(names) or 'no two'}"
+    figure.suptitle(title, fontsize=11, wrap=True)
     figure.supxlabel(LEGEND, fontsize=9)
     return figure
 

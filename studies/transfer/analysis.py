@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from digits.evaluation import figures
-from studies import analysis, pictures
+from studies import analysis
 from studies.analysis import Findings
 from studies.study import Study
 
@@ -36,7 +36,7 @@ def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
 
 def draw(table: pd.DataFrame) -> Figure:
     """Show the error of each training on each set, and the mean of each state."""
-    figure, panels = pictures.rows(list(NAMES.values()), 11, 0, 3.8, len(SETS))
+    figure, panels = figures.rows(list(NAMES.values()), 11, 0, 3.8, len(SETS))
     for panel, (kind, title) in zip(panels, SETS.items(), strict=True):
         errors = 100 * (1 - table[kind])
         for row, name in enumerate(NAMES.values()):

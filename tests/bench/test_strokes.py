@@ -10,11 +10,16 @@ import pytest
 
 from app import drawing
 from app.classifier import Classifier
-from bench import strokes
+from bench import strokes, unfreezing
+from digits import config
+from digits.config import Split
+from digits.data.dataset import Images
 from digits.errors import PipelineError
+from studies.runs import Run
 from tests.workspace import ROOT, run
 
 SEVEN = {"label": 7, "source": "abc/1.dat", "strokes": [[[0.0, 5.0], [40, 5.0], [20.5, 60.0]]]}
+APART = [[(0.0, 0.0), (0.0, 60.0), (30.0, 60.0)], [(90.0, 0.0), (90.0, 60.0)]]  # an open 4
 
 
 def write(path: Path, content: Any) -> Path:
@@ -99,13 +104,6 @@ def test_digits_are_placed_as_they_should_be(name: str, box: tuple[float, ...]) 
     assert np.abs(np.subtract(found, box)).max() <= 1
 
 
-def test_a_dot_is_as_wide_as_the_pen_and_round() -> None:
-    dot = strokes.draw([[(3.0, 4.0)]], strokes.PLACEMENTS["large, centred"])
-    ink = 1 - np.asarray(dot) / 255
-    assert ink.sum() == pytest.approx(np.pi * (100 * drawing.PEN_WIDTH / 2) ** 2, rel=0.03)
-    assert ink[50, 50] == 1
-
-
 def test_both_normalisations_see_the_same_pictures() -> None:
     digit = strokes.Digit.model_validate_json(json.dumps(SEVEN))
     python, javascript = strokes.normalised([digit, digit])
@@ -116,11 +114,28 @@ def test_both_normalisations_see_the_same_pictures() -> None:
 
 
 def test_a_digit_that_is_refused_counts_as_an_error(model: Path) -> None:
-    apart = [[(0.0, 0.0), (0.0, 60.0), (30.0, 60.0)], [(90.0, 0.0), (90.0, 60.0)]]  # an open 4
-    digit = strokes.Digit(label=4, source="abc", strokes=apart)
+    digit = strokes.Digit(label=4, source="abc", strokes=APART)
     table = strokes.measure([digit], Classifier(model))
     assert table["predicted"].tolist() == table["javascript"].tolist() == 3 * [strokes.REFUSED]
     assert "4 as none (refused): 3" in strokes.report(table)
+
+
+def test_after_a_training_the_strokes_are_classified_and_a_refused_one_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optdigits: Images
+) -> None:
+    monkeypatch.setattr(unfreezing, "FOLDER", tmp_path)
+    split = Split(seed=1, scheme="resplit", train=0.6, test=0.4, dev=0.1)
+    recipe = config.load(ROOT / "params.yaml").architectures["dense"]
+    recipe = recipe.model_copy(update={"epochs": 1})
+    run = Run("dense", recipe, split, 100, None, None, 1, 1, ("test",), None, "correct")
+    written = [
+        SEVEN | {"label": label, "strokes": lines}
+        for lines in (SEVEN["strokes"], APART)
+        for label in range(10)
+    ]
+    drawn = strokes.DIGITS.validate_json(json.dumps(written))
+    (row,) = unfreezing.measure(run, optdigits, drawn)
+    assert row["strokes_accuracy"] == 0.05  # of each picture one label is right, unless refused
 
 
 def test_no_node_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

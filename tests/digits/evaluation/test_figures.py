@@ -69,8 +69,8 @@ def test_errors_are_drawn_in_their_grey_levels_with_both_digits() -> None:
     assert levels == [[100], [25]]
     assert {panel.images[0].get_clim() for panel in panels} == {(0, 255)}
     assert [panel.get_title() for panel in panels] == [
-        "image 12\ntrue 7, predicted 1 (99.90%)",
-        "image 345\ntrue 3, predicted 2 (50.00%)",
+        "image 12\ntrue 7, predicted 1 (99.90 %)",
+        "image 345\ntrue 3, predicted 2 (50.00 %)",
     ]
 
 

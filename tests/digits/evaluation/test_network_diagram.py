@@ -4,7 +4,6 @@ import pytest
 
 from digits.errors import PipelineError
 from digits.evaluation import network_diagram
-from digits.evaluation.network_diagram import Block
 from digits.evaluation.outline import outline
 from digits.evaluation.predictions import Step
 from tests.digits.training.conftest import ARCHITECTURES, build
@@ -29,8 +28,8 @@ def test_a_chain_is_listed_in_order_with_shapes_and_parameters() -> None:
 
 def test_repeated_blocks_and_shortcuts_of_a_residual_network() -> None:
     steps, blocks = network_diagram.fold(outline(build("resnet34")))
-    assert [(block.length, block.times) for block in blocks] == [(3, 3), (3, 3), (3, 5), (3, 2)]
-    first = blocks[0].first
+    assert [(length, times) for _, length, times in blocks] == [(3, 3), (3, 3), (3, 5), (3, 2)]
+    first, *_ = blocks[0]
     assert steps[first : first + 3] == [
         Step("Conv2D 64, 3x3, same + BatchNormalization + ReLU", (7, 7, 64), 37_120, (first - 1,)),
         Step("Conv2D 64, 3x3, same + BatchNormalization", (7, 7, 64), 37_120, (first,)),
@@ -45,8 +44,8 @@ def test_every_parameter_is_counted(name: str) -> None:
     model = build(name)
     steps, blocks = network_diagram.fold(outline(model))
     times = [1] * len(steps)
-    for block in blocks:
-        times[block.first : block.first + block.length] = [block.times] * block.length
+    for first, length, count in blocks:
+        times[first : first + length] = [count] * length
     counted = sum(one * step.parameters for one, step in zip(times, steps, strict=True))
     assert counted == model.count_params()
     assert (steps[0].text, steps[-1].shape) == ("Input", (10,))
@@ -78,7 +77,7 @@ def test_equal_steps_in_a_row_are_one_block() -> None:
         features = keras.layers.Dense(4)(features)
     steps, blocks = network_diagram.fold(outline(keras.Model(inputs, features)))
     assert [step.text for step in steps] == ["Input", "Dense 4"]
-    assert blocks == [Block(first=1, length=1, times=3)]
+    assert blocks == [(1, 1, 3)]
 
 
 def test_picture_shows_every_text_and_connection_of_a_residual_network() -> None:

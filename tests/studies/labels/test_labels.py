@@ -10,9 +10,65 @@ import pandas as pd
 import pytest
 
 from digits.data.dataset import Images
-from studies.labels import analysis, confident
+from studies.labels import analysis
 from tests.studies.conftest import ROOT, write_study
 from tests.workspace import run
+
+
+def certain(labels: np.ndarray, sure: float = 0.875) -> np.ndarray:
+    """Return probabilities that give each label ``sure`` and share out the rest."""
+    probabilities = np.full((len(labels), 10), (1 - sure) / 9)
+    probabilities[np.arange(len(labels)), labels] = sure
+    return probabilities
+
+
+def test_wrong_labels_are_found_and_named() -> None:
+    truth = np.tile(np.arange(10), 100)
+    labels = truth.copy()
+    labels[[3, 47, 500]] = 9, 1, 5  # they are a 3, a 7 and a 0
+    rng = np.random.default_rng(0)
+    probabilities = certain(truth) + rng.uniform(0, 0.02, (1000, 10))
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    probabilities[[3, 47, 500]] = certain(truth[[3, 47, 500]], 0.95)
+    table = analysis.find_doubtful(labels, probabilities).set_index("id")
+    assert {(i, table.label[i], table.suggested[i]) for i in (3, 47, 500)} == {
+        (3, 9, 3),
+        (47, 1, 7),
+        (500, 5, 0),
+    }
+    assert set(table.index) == {3, 47, 500}
+
+
+def test_doubt_alone_does_not_make_a_label_wrong() -> None:
+    """An image counts as another digit only if it is as surely that one as its images are."""
+    labels = np.tile(np.arange(10), 100)
+    probabilities = certain(labels)
+    probabilities[4] = 0.05
+    probabilities[4, [4, 9]] = 0.1, 0.5  # rather a 9 than a 4, but far less so than the 9s
+    assert analysis.confident_digit(labels, probabilities)[4] == -1
+    assert analysis.find_doubtful(labels, probabilities).empty
+
+
+def test_confident_images_are_found_and_the_least_likely_label_comes_first() -> None:
+    labels = np.tile(np.arange(10), 100)
+    probabilities = certain(labels)
+    probabilities[10] = certain(np.array([6]), 0.95)[0]
+    probabilities[20] = certain(np.array([6]), 0.99)[0]
+    probabilities[1] = 0.1  # no digit for sure
+    meant = analysis.confident_digit(labels, probabilities)
+    assert (meant[[10, 20, 1]].tolist(), (meant == labels).sum()) == ([6, 6, -1], 997)
+    table = analysis.find_doubtful(labels, probabilities)
+    assert list(table["id"]) == [20, 10]
+    assert list(table["suggested"]) == [6, 6]
+
+
+def test_images_that_are_no_digit_for_sure_are_divided_as_the_others() -> None:
+    labels = np.repeat(np.arange(10), 100)
+    counts = np.diag(np.full(10, 80))
+    counts[3, 5] = 20  # of 100 images labelled 3, all are sure
+    counts[7, 1] = 10  # of 100 labelled 7, 90 are
+    expected = (20 + 100 * 10 / 90) / 1000
+    assert analysis.noise(counts, labels) == pytest.approx(expected)
 
 
 def test_the_shares_follow_from_probabilities() -> None:
@@ -23,13 +79,15 @@ def test_the_shares_follow_from_probabilities() -> None:
     probabilities[0] = np.where(np.arange(10) == 6, 0.955, 0.005)  # surely a 6
     probabilities[947] = 0.1  # a label that people did not confirm; it could be any digit
     probabilities[1621] = np.where(np.arange(10) == 8, 0.955, 0.005)  # one that surely is an 8
-    table = confident.doubtful(labels, probabilities)
+    table = analysis.find_doubtful(labels, probabilities)
     summary = analysis.describe(images, probabilities, table)
     assert list(table["id"]) == [0, 1621]
     assert summary["bayes_error"] == pytest.approx(2 / 3000, abs=1e-6)
     assert summary["misclassified"] == pytest.approx(3 / 3000, abs=1e-6)
-    assert summary["doubtful_share_low"] < 2 / 3000 < summary["doubtful_share_high"]
+    assert summary["doubtful"]["low"] < 2 / 3000 < summary["doubtful"]["high"]
     assert summary["expected_error"] == pytest.approx(0.09, abs=1e-3)
+    joint = np.array(summary["joint"])
+    assert (joint[0, 6], joint[1, 8], joint.sum() - joint.trace()) == (1, 1, 2)
     people = summary["unconfirmed"]
     assert (people["images"], people["doubtful"], people["misclassified"]) == (7, 1, 2)
     assert "| 0.067 [0.018, 0.243] |" in analysis.markdown(summary)
@@ -60,7 +118,7 @@ def test_wrong_labels_are_found(project: Path, images: Images) -> None:
     }
     summary = json.loads((results / "summary.json").read_text())
     assert summary["images"] == 1797
-    assert summary["doubtful"] == len(table) < 40
+    assert summary["doubtful"]["images"] == len(table) < 40
     assert (results / "sheet.png").stat().st_size > 10_000
 
 
