@@ -126,11 +126,11 @@ def _digit(dark: NDArray[np.bool_], ink: NDArray[np.integer]) -> NDArray[np.bool
     """
     several = PipelineError("there is more than one digit; show one at a time")
     parts, _ = ndimage.label(dark, EIGHT)
-    mass = np.bincount(parts.ravel(), ink.ravel())
-    mass[0] = 0
-    order = np.argsort(-mass, kind="stable")[: np.count_nonzero(50 * mass >= mass.max())]
-    if len(order) > MOST_PARTS:
+    mass = np.bincount(parts[dark], ink[dark])
+    large = np.flatnonzero(50 * mass >= mass.max())
+    if len(large) > MOST_PARTS:
         raise several
+    order = large[np.argsort(-mass[large], kind="stable")]
     kept = np.zeros(mass.size, np.int32)  # their new numbers; there may be a million specks
     kept[order] = np.arange(1, len(order) + 1)
     boxes = [[(one.start, one.stop) for one in box] for box in ndimage.find_objects(kept[parts])]
