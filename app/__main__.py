@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from app.classifier import MODEL
+from app.classifier import HELP, MODEL
 from app.server import create
 from digits.errors import PipelineError, run_stage
 
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address; 0.0.0.0 for every network")
     parser.add_argument("--port", type=int, default=8000, help="0: a free one")
     parser.add_argument("--workers", type=int, default=1, help="processes, 1 to 64")
-    parser.add_argument("--model", type=Path, default=MODEL, help="a .tflite of the export stage")
+    parser.add_argument("--model", type=Path, default=MODEL, help=HELP)
     arguments = parser.parse_args()
     for name, least, most in (("port", 0, 65535), ("workers", 1, 64)):
         if not least <= (given := getattr(arguments, name)) <= most:
@@ -50,8 +50,7 @@ def serve(host: str, port: int, model: Path, workers: int) -> None:
         raise PipelineError(f"cannot listen on {host}, port {port}: {error}") from None
     address, port = listener.getsockname()[:2]
     name = f"[{host}]" if ":" in host else host
-    # A page elsewhere on the web must not reach this machine's server by giving it a name of its
-    # own (DNS rebinding).
+    # No page elsewhere on the web may give this machine a name of its own (DNS rebinding).
     local = frozenset({"localhost", "127.0.0.1", "[::1]", name.lower()})
     hosts = local if ip_address(address).is_loopback else None
     app = create(model, hosts)  # a worker could only die of its errors, and be started again
@@ -66,8 +65,7 @@ def serve(host: str, port: int, model: Path, workers: int) -> None:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=100,  # connections of a worker; further ones are answered with 503
-        h11_max_incomplete_event_size=2**14,  # bytes of a request's head
+        limit_concurrency=100,  # with so many connections open, requests get 503
         timeout_keep_alive=5,  # seconds from an answer to the next request
         timeout_graceful_shutdown=10,  # seconds for the requests under way at the end
         timeout_worker_healthcheck=60,  # seconds for a worker to load all it needs

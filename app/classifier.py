@@ -11,6 +11,7 @@ from digits.errors import PipelineError
 from digits.io import read_json
 
 MODEL = Path("models/litert/lenet5_pen.tflite")
+HELP = "a models/litert/NAME.tflite, with its .json beside it"
 EXPECTED = ["float32 [1, 28, 28, 1]", "float32 [1, 10]"]  # goes in, comes out
 
 
@@ -18,7 +19,7 @@ def cards(model: Path) -> list[dict[str, Any]]:
     """Return what a page shows of the exported networks beside ``model``, itself first.
 
     Each has a name, the file, the test accuracy in [0, 1] and the kinds of regularization. Best of
-    the others comes first. One without its model card is left out, unless it is ``model``.
+    the others comes first. One without its model card is left out; ``model`` must have it.
     """
     found = [
         {

@@ -126,13 +126,14 @@ def _digit(dark: NDArray[np.bool_], ink: NDArray[np.integer]) -> NDArray[np.bool
     """
     several = PipelineError("there is more than one digit; show one at a time")
     parts, _ = ndimage.label(dark, EIGHT)
-    mass = np.bincount(parts.ravel(), ink.ravel())
-    mass[0] = 0
-    order = np.argsort(-mass, kind="stable")[: np.count_nonzero(50 * mass >= mass.max())]
-    if len(order) > MOST_PARTS:
+    mass = np.bincount(parts[dark], ink[dark])
+    large = np.flatnonzero(50 * mass >= mass.max())
+    if len(large) > MOST_PARTS:
         raise several
-    found = ndimage.find_objects(parts)
-    boxes = [[(side.start, side.stop) for side in found[part - 1]] for part in order]
+    order = large[np.argsort(-mass[large], kind="stable")]
+    kept = np.zeros(mass.size, np.int32)  # their new numbers; there may be a million specks
+    kept[order] = np.arange(1, len(order) + 1)
+    boxes = [[(one.start, one.stop) for one in box] for box in ndimage.find_objects(kept[parts])]
     low, high = np.moveaxis(np.array(boxes), 2, 0)  # rows and columns of the parts' corners
     chosen, top, end = [order[0]], low[0], high[0]
     near = (end - top).max() // 4

@@ -79,7 +79,8 @@ class Refusal(BaseModel):
 def create(model: Path, hosts: frozenset[str] | None = None) -> ASGIApp:
     """Make the app, for ASGI, which answers only as ``hosts``; None: as any."""
     classifier = Classifier(model)  # for the event loop alone, where it takes 0.1 ms
-    others = [(card, Classifier(model.with_name(card["file"]))) for card in cards(model)]
+    own, *rest = cards(model)
+    others = [(card, Classifier(model.with_name(card["file"]))) for card in rest]
     pool = ThreadPoolExecutor(AT_ONCE)
     api = FastAPI(
         title="Draw a digit",
@@ -93,7 +94,6 @@ def create(model: Path, hosts: frozenset[str] | None = None) -> ASGIApp:
             (HTTPException, PipelineError, ClientDisconnect, Exception), refuse
         ),
     )
-
     described: dict[str, Any] = {
         "responses": {kind: {"model": Refusal, "description": why} for kind, why in WHY.items()},
         "openapi_extra": {"requestBody": BODY},
@@ -119,7 +119,7 @@ def create(model: Path, hosts: frozenset[str] | None = None) -> ASGIApp:
     async def compare(request: Request) -> Comparison:
         """Classify a handwritten digit by every exported network."""
         pixels, found = await see(request), []
-        for card, other in others:
+        for card, other in [(own, classifier), *others]:
             probabilities = other.probabilities(pixels).tolist()
             best = max(probabilities)
             found.append(Prediction(**card, digit=probabilities.index(best), probability=best))

@@ -23,6 +23,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 from PIL import Image, ImageDraw
 
 from app.classifier import MODEL
@@ -30,6 +31,8 @@ from bench.server_load import running
 from digits.errors import PipelineError, command_line, run_stage
 
 AT_ONCE = 3  # connections
+SLOWEST = 1  # second, of a good request meanwhile
+GROWTH = 200  # megabytes of the server's memory
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 Case = tuple[bytes, str]  # the body and its Content-Type
 
@@ -47,7 +50,12 @@ def main() -> None:
         told = ", ".join(f"{status}: {count:,}" for status, count in sorted(statuses.items()))
         print(f"{arguments.bodies:,} bodies in {time.monotonic() - began:.0f} s, answered {told}")
         print(f"{good:,} good requests meanwhile, all answered rightly, slowest {slowest:.2f} s")
-        print(f"peak of memory: {before:.0f} MB before, {peak_memory(server.pid):.0f} MB after")
+        after = peak_memory(server.pid)
+        print(f"peak of memory: {before:.0f} MB before, {after:.0f} MB after")
+    if slowest >= SLOWEST or after - before >= GROWTH:
+        raise PipelineError(
+            f"expected good requests within {SLOWEST} s and less than {GROWTH} MB more memory"
+        )
 
 
 def attack(port: int, bodies: int, seed: int) -> tuple[Counter[int], int, float]:
@@ -105,6 +113,15 @@ def picture(size: int = 280, mode: str = "L") -> Image.Image:
     return image.convert(mode)
 
 
+def speckled(size: int, blot: int) -> Image.Image:
+    """Return a square blot in the middle, and a dot at every second pixel."""
+    levels = np.full((size, size), 255, np.uint8)
+    levels[2:-2:2, 2:-2:2] = 0
+    middle = slice((size - blot) // 2, (size + blot) // 2)
+    levels[middle, middle] = 0
+    return Image.fromarray(levels)
+
+
 def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     """Return the file of an image."""
     file = BytesIO()
@@ -147,6 +164,7 @@ BOMBS = [
     [PLAIN, chunk(b"acTL", struct.pack(">II", 2**31, 0)), PIXELS],
     [header(28, 28, 8, 3), chunk(b"PLTE", bytes(900_000)), PIXELS],
     [header(0, 0), PIXELS],
+    [encoded(speckled(2000, 100))[8:-12]],  # all its chunks but the last
 ]
 
 

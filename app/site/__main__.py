@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from app.classifier import MODEL, cards
+from app.classifier import HELP, MODEL, cards
 from digits.errors import PipelineError, run_stage
 from digits.io import write_json
 
@@ -19,6 +19,7 @@ SERVER_ONLY = shutil.ignore_patterns("docs.*", "index.html", "server.js")
 SERVER_SCRIPT = '  <script type="module" src="static/server.js"></script>\n'
 LITERT = "core/wasm/litert_wasm_compat_internal.*"  # for every browser, see local.js
 SERVICE_WORKER = "service-worker.js"
+OURS = SERVICE_WORKER, "manifest.webmanifest", "litert"  # in every site
 
 
 def main() -> None:
@@ -29,7 +30,7 @@ def main() -> None:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("folder", nargs="?", type=Path, default=Path("site"), help="to build")
-    parser.add_argument("--model", type=Path, default=MODEL, help="a .tflite of the export stage")
+    parser.add_argument("--model", type=Path, default=MODEL, help=HELP)
     arguments = parser.parse_args()
     build(arguments.model, arguments.folder)
     megabytes = sum(path.stat().st_size for path in find_files(arguments.folder)) / 1e6
@@ -41,7 +42,7 @@ def build(model: Path, out: Path) -> None:
     """Build the site with a network and those beside it, whole or not at all, over an older one."""
     if not model.is_file():
         raise PipelineError(f"{model} is missing; `git checkout {model}` brings it back")
-    if out.exists() and not (out / SERVICE_WORKER).is_file():
+    if out.exists() and not all((out / name).exists() for name in OURS):
         raise PipelineError(f"{out} is there and is no site; name another folder, or remove it")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".site.part.") as temporary:
@@ -51,8 +52,8 @@ def build(model: Path, out: Path) -> None:
         page = (STATIC / "index.html").read_text(encoding="utf-8")
         head = (HERE / "head.html").read_text(encoding="utf-8")
         (site / "index.html").write_text(page.replace(SERVER_SCRIPT, head), encoding="utf-8")
-        write_json(site / "networks/networks.json", cards(model))  # begins with the one in use
-        for card in cards(model):
+        write_json(site / "networks/networks.json", networks := cards(model))  # the first is in use
+        for card in networks:
             shutil.copy(model.with_name(card["file"]), site / "networks")
         add_litert(site / "litert", Path(temporary) / "npm")
         add_service_worker(site, model.name)
@@ -88,12 +89,13 @@ def add_service_worker(site: Path, first: str) -> None:
         digest = base64.b64encode(hashlib.sha256(path.read_bytes()).digest()).decode()
         files[path.relative_to(site).as_posix()] = f"sha256-{digest}"  # as browsers check it
     version = hashlib.sha256(json.dumps(files).encode()).hexdigest()[:12]
-    for later in {path.name for path in site.glob("networks/*.tflite")} - {first}:
-        del files[f"networks/{later}"]
+    names = {name for name in files if name.endswith(".tflite")} - {f"networks/{first}"}
+    later = {name: files.pop(name) for name in sorted(names)}
     files["./"] = files.pop("index.html")
     source = (HERE / SERVICE_WORKER).read_text(encoding="utf-8")
-    head = f'const VERSION = "{version}";\nconst FILES = {json.dumps(files, indent=2)};\n\n'
-    (site / SERVICE_WORKER).write_text(head + source, encoding="utf-8")
+    constants = {"VERSION": version, "FILES": files, "LATER": later}
+    lines = [f"const {name} = {json.dumps(constants[name], indent=2)};\n" for name in constants]
+    (site / SERVICE_WORKER).write_text("".join([*lines, "\n", source]), encoding="utf-8")
 
 
 def find_files(folder: Path) -> list[Path]:

@@ -1,8 +1,9 @@
 // Keeps the site on the device, so that it needs no network after the first visit.
 //
-// The build puts two lines before these: FILES, the address and hash of each file, and VERSION,
-// the hash of them all. Another version is another cache, whole or not at all; once it is whole,
-// the page is the new one from the next time it is opened. An open page has loaded all it needs.
+// The build puts three constants before these: FILES, the address and hash of each file; LATER,
+// those of the networks that are kept once they are asked for; VERSION, the hash of them all.
+// Another version is another cache, with all FILES or not at all; once it has them, the page is the
+// new one from the next time it is opened. An open page has loaded all it needs, but for LATER.
 
 const PREFIX = `digits ${registration.scope} `; // a host's sites have their caches in common
 const CACHE = PREFIX + VERSION;
@@ -35,8 +36,9 @@ async function answer(request) {
   const address = request.url.replace("/index.html", "/");
   const kept = await cache.match(address, { ignoreSearch: true, ignoreVary: true });
   if (kept) return kept;
-  const response = await fetch(request);
-  // A network is kept when it is first asked for.
-  if (response.ok && address.endsWith(".tflite")) await cache.put(address, response.clone());
+  const integrity = LATER[address.slice(registration.scope.length)];
+  if (!integrity) return fetch(request);
+  const response = await fetch(request, { cache: "no-cache", integrity });
+  if (response.ok) await cache.put(address, response.clone()).catch(() => {}); // no room, say
   return response;
 }

@@ -14,18 +14,23 @@ export class Unreadable extends Error {}
  *   pixels: ArrayLike<number>}>} classify returns, of a picture, the digit, the probability of
  *   each of the ten, and the 784 grey levels the network saw. Rejects with a sentence for the
  *   user, `Unreadable` or some other error.
- * @param {(picture: HTMLCanvasElement) => Promise<{name: string, regularization: string[],
- *   accuracy: number, digit: number, probability: number}[]>} compare returns what every network
- *   makes of a picture, the one in use first. Rejects as `classify` does.
+ * @param {(picture: HTMLCanvasElement, show: (networks: {name: string, regularization: string[],
+ *   accuracy: number, digit: number, probability: number}[]) => void) => Promise<void>} compare
+ *   shows what the networks make of a picture, the one in use first, once or as they come. Rejects
+ *   as `classify` does.
+ * @param {boolean} able says whether the browser has what they need.
  */
-export function start(classify, compare) {
+export function start(classify, compare, able) {
   const element = (id) => document.getElementById(id);
+  if (!able) {
+    element("problem").textContent =
+      "This browser cannot run the page. Chrome 108, Firefox 101, Safari 16.4 and newer ones can.";
+    return;
+  }
   const bars = Array.from({ length: 10 }, (_, digit) => addBar(element("bars"), digit));
   const pad = new Pad(element("pad"), changed);
   let drawn = 0; // changes so far
   let blank = 0; // the last change that left nothing; answers to older ones are out of date
-  let read = 0; // the change that the last answer is about
-  let reading = false;
   let unreadable = ""; // what is wrong with a file that was given
 
   element("undo").addEventListener("click", () => pad.undo());
@@ -48,7 +53,33 @@ export function start(classify, compare) {
     event.preventDefault();
     take(event.dataTransfer.files);
   });
-  element("others").addEventListener("toggle", changed);
+  element("others").addEventListener("toggle", () => compareOn());
+  const classifyOn = keepUp(
+    () => true,
+    async (picture, change) => {
+      const answer = picture && (await classify(picture));
+      if (change > blank) show(answer);
+    },
+    (problem, settled) => {
+      if (problem) show(null);
+      element("problem").textContent = problem || unreadable;
+      element("answer").ariaBusy = String(!settled);
+    },
+  );
+  let networks = []; // what is shown of them
+  const compareOn = keepUp(
+    () => element("others").open,
+    async (picture, change) => {
+      networks = [];
+      if (picture) await compare(picture, (some) => change > blank && showOthers((networks = some)));
+    },
+    (problem, settled) => {
+      showOthers(networks);
+      // Read aloud, so only what is drawn to the end.
+      const text = pad.drawing ? "" : problem || (settled ? agreement(networks) : "");
+      if (element("agreement").textContent !== text) element("agreement").textContent = text;
+    },
+  );
   addEventListener("resize", () => pad.show());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => pad.show());
   changed();
@@ -74,33 +105,35 @@ export function start(classify, compare) {
       show(null);
     }
     element("answer").ariaBusy = "true";
-    readOn();
+    classifyOn();
+    compareOn();
   }
 
-  /** Have the newest drawing classified, and again until nothing has changed; one at a time. */
-  async function readOn() {
-    if (reading) return;
-    reading = true;
-    while (read < drawn) {
-      const change = drawn;
-      let problem = "";
-      try {
-        const picture = pad.blank ? null : pad.picture();
-        const answer = picture && (await classify(picture));
-        if (change > blank) show(answer);
-        if (element("others").open) showOthers(picture ? await compare(picture) : []);
-        read = change;
-      } catch (error) {
-        problem = error.message || "The drawing could not be classified. Trying again …";
-        show(null);
-        showOthers([]);
-        if (error instanceof Unreadable) read = change;
+  /**
+   * Return what has work done on the newest drawing, and again until nothing has changed; one at a
+   * time, while it is wanted. After each it reports what went wrong, and whether it is done.
+   */
+  function keepUp(wanted, work, report) {
+    let done = 0; // the change that the last work was on
+    let busy = false;
+    return async () => {
+      if (busy) return;
+      busy = true;
+      while (done < drawn && wanted()) {
+        const change = drawn;
+        let problem = "";
+        try {
+          await work(pad.blank ? null : pad.picture(), change);
+          done = change;
+        } catch (error) {
+          problem = error.message || "The drawing could not be classified. Trying again …";
+          if (error instanceof Unreadable) done = change;
+        }
+        report(problem, done === drawn);
+        if (done < change) await new Promise((resume) => setTimeout(resume, PAUSE));
       }
-      element("problem").textContent = problem || unreadable;
-      if (read < change) await new Promise((resume) => setTimeout(resume, PAUSE));
-    }
-    reading = false;
-    element("answer").ariaBusy = "false";
+      busy = false;
+    };
   }
 
   /** Show an answer, or that there is none. */
@@ -117,16 +150,21 @@ export function start(classify, compare) {
   }
 }
 
+function agreement(networks) {
+  if (!networks.length) return "Draw a digit.";
+  const [{ digit: first }] = networks;
+  const alike = networks.filter(({ digit }) => digit === first).length;
+  return `${alike} of ${networks.length} networks predict ${first}.`;
+}
+
 function showOthers(networks) {
-  const digits = networks.map(({ digit }) => digit);
-  const alike = digits.filter((digit) => digit === digits[0]).length;
-  const count = `${alike} of ${networks.length} networks predict ${digits[0]}.`;
-  document.getElementById("agreement").textContent = networks.length ? count : "Draw a digit.";
   const rows = networks.map(({ name, regularization, accuracy, digit, probability }) => {
     const row = document.createElement("tr");
-    row.classList.toggle("differs", digit !== digits[0]);
+    const differs = digit !== networks[0].digit;
+    row.classList.toggle("differs", differs);
     const how = regularization.join(", ") || "no regularization";
-    for (const text of [name, how, `${(100 * accuracy).toFixed(2)}\u202f%`, digit, percent(probability)]) {
+    const shown = differs ? `≠\u202f${digit}` : digit;
+    for (const text of [name, how, `${(100 * accuracy).toFixed(2)}\u202f%`, shown, percent(probability)]) {
       row.append(Object.assign(document.createElement("td"), { textContent: text }));
     }
     return row;

@@ -41,7 +41,7 @@ function shape(schema = {}) {
     const fields = Object.entries(schema.properties);
     return `{${fields.map(([name, inner]) => `${name}: ${shape(inner)}`).join(", ")}}`;
   }
-  if (schema.items) return `[${schema.maxItems} × ${shape(schema.items)}]`;
+  if (schema.items) return `[${schema.maxItems ?? "any number"} × ${shape(schema.items)}]`;
   const range = schema.maximum === undefined ? "" : ` ${schema.minimum} to ${schema.maximum}`;
   return `${schema.format ?? schema.type ?? "text"}${range}`;
 }

@@ -133,22 +133,21 @@ function photographed(levels, fullWidth, fullHeight) {
 
 /** Return where the digit is, of parts numbered from 1: the largest and what is close to it. */
 function choose(parts, ink, width) {
-  const [mass, boxes] = [[], []];
+  const mass = new Float64Array(most(parts) + 1);
+  parts.forEach((part, at) => (mass[part] += part && ink[at]));
+  const largest = most(mass);
+  const large = Array.from(mass.keys()).filter((number) => 50 * mass[number] >= largest); // no specks
+  if (large.length > MOST_PARTS) throw new NoDigit(SEVERAL);
+  const [first, ...others] = large.sort((a, b) => mass[b] - mass[a] || a - b);
+  const boxes = {};
   parts.forEach((part, at) => {
-    if (!part) return;
+    if (50 * mass[part] < largest) return;
     const [x, y] = [at % width, Math.floor(at / width)];
-    mass[part] = (mass[part] ?? 0) + ink[at];
     const box = (boxes[part] ??= { left: x, right: x, top: y, bottom: y });
     box.left = Math.min(box.left, x);
     box.right = Math.max(box.right, x);
     box.bottom = y;
   });
-  const largest = mass.reduce((best, one) => Math.max(best, one), 0);
-  const [first, ...others] = Object.keys(mass)
-    .map(Number)
-    .filter((number) => 50 * mass[number] >= largest) // no specks
-    .sort((a, b) => mass[b] - mass[a] || a - b);
-  if (others.length >= MOST_PARTS) throw new NoDigit(SEVERAL);
   const box = { ...boxes[first] };
   const tall = ({ top, bottom }) => bottom - top + 1;
   const near = Math.max(tall(box), box.right - box.left + 1) >> 2;
@@ -179,10 +178,11 @@ function choose(parts, ink, width) {
 function label(mask, width) {
   const parts = new Int32Array(mask.length);
   const height = mask.length / width;
+  const waiting = [];
   let count = 0;
   for (let start = 0; start < mask.length; start++) {
     if (!mask[start] || parts[start]) continue;
-    const waiting = [start];
+    waiting.push(start);
     parts[start] = ++count;
     while (waiting.length) {
       const at = waiting.pop();

@@ -13,6 +13,7 @@ export class Pad {
   #changed;
   #strokes = [];
   #photo = null;
+  #awaited = null; // the photo that was given last
   #pointer = null; // the one that draws; others are ignored meanwhile
   #picture = Object.assign(document.createElement("canvas"), { width: PIXELS, height: PIXELS });
 
@@ -58,13 +59,16 @@ export class Pad {
    * @param {Blob} file
    */
   async take(file) {
-    const image = await createImageBitmap(file);
+    const awaited = (this.#awaited = createImageBitmap(file));
+    const image = await awaited;
     const scale = Math.min(1, LARGEST / Math.max(image.width, image.height));
     const [width, height] = [image.width, image.height].map((side) => Math.ceil(side * scale));
     const photo = Object.assign(document.createElement("canvas"), { width, height });
     const context = photo.getContext("2d", { willReadFrequently: true });
     context.imageSmoothingQuality = "high";
     context.drawImage(image, 0, 0, width, height);
+    image.close();
+    if (awaited !== this.#awaited) return; // another was given meanwhile
     this.clear();
     this.#photo = photo;
     this.#changed();
@@ -80,6 +84,8 @@ export class Pad {
       const { width, height } = this.#photo;
       const scale = side / Math.max(width, height);
       const [left, top] = [width, height].map((size) => (side - size * scale) / 2);
+      context.fillStyle = "white"; // where it is transparent, as the network has it
+      context.fillRect(left, top, width * scale, height * scale);
       context.drawImage(this.#photo, left, top, width * scale, height * scale);
     }
     this.#draw(context, side / SIDE, getComputedStyle(this.#canvas).color);

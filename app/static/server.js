@@ -6,7 +6,8 @@ const PATIENCE = 5000; // milliseconds
 
 start(
   (picture) => ask("classify", picture),
-  async (picture) => (await ask("compare", picture)).networks,
+  async (picture, show) => show((await ask("compare", picture)).networks),
+  "timeout" in AbortSignal,
 );
 
 async function ask(address, picture) {

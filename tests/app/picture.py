@@ -7,14 +7,12 @@ from tests.app.serving import Server
 from tests.app.visitor import CHROMIUM, draw, line, visit
 from tests.workspace import ROOT
 
-LOOK = {"viewport": {"width": 820, "height": 560}, "color_scheme": "light"}
-
 if __name__ == "__main__":
     with (
         sync_playwright() as playwright,
         playwright.chromium.launch(**CHROMIUM) as browser,
         Server(ROOT / MODEL) as server,
-        visit(browser, **LOOK) as page,
+        visit(browser, viewport={"width": 820, "height": 560}, color_scheme="light") as page,
     ):
         page.goto(server.url)
         page.get_by_text("What do other networks predict?").click()

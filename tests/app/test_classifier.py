@@ -19,9 +19,7 @@ def test_probabilities_are_those_of_litert_and_sum_to_one(model: Path) -> None:
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
 
 
-def test_a_network_without_its_card_is_named_and_no_other_takes_its_place(
-    model: Path, tmp_path: Path
-) -> None:
+def test_a_network_without_its_card_is_not_replaced(model: Path, tmp_path: Path) -> None:
     shutil.copytree(model.parent, tmp_path, dirs_exist_ok=True)
     (tmp_path / "network.json").unlink()
     with pytest.raises(FileNotFoundError) as missing:

@@ -14,6 +14,7 @@ from tests.app.visitor import ALL_OVER, CHROMIUM, DIGITS, draw, settle, visit, w
 from tests.workspace import ROOT, run
 
 OFFLINE = "Works offline, too."
+FAILED = "The network could not be loaded. Trying again …"
 
 
 @pytest.fixture
@@ -33,25 +34,22 @@ def test_has_what_it_needs_and_no_more(site: Path) -> None:
         "networks/network.tflite",
         "networks/sevens.tflite",
     }
-    kept = set(re.findall(r'^ +"(.+)": "sha256-', files["service-worker.js"].decode(), re.M))
-    later = {"networks/sevens.tflite"}  # kept when it is first asked for
+    worker = re.split("^const ", files["service-worker.js"].decode(), flags=re.M)
+    kept, later = (set(re.findall(r'^ +"(.+)": "sha256-', part, re.M)) for part in worker[2:4])
+    assert later == {"networks/sevens.tflite"}  # kept when it is first asked for
     assert kept == set(files) - {"service-worker.js", "index.html"} - later | {"./"}
 
 
-def test_says_how_large_it_is_and_how_to_serve_it(model: Path, site: Path, tmp_path: Path) -> None:
-    (tmp_path / "static").mkdir()
-    (tmp_path / "service-worker.js").write_text("// an older site's")
-    (tmp_path / "static/left-over.txt").touch()
-    output, errors = run(ROOT, "app.site", tmp_path, "--model", model)
+def test_says_how_large_it_is_and_how_to_serve_it(model: Path, site: Path, copy: Path) -> None:
+    (copy / "static/left-over.txt").touch()
+    output, errors = run(ROOT, "app.site", copy, "--model", model)
     assert errors == ""
     assert re.search(r": \d+\.\d MB", output)
-    assert f"python -m http.server --bind 127.0.0.1 --directory {tmp_path}" in output
-    assert contents(tmp_path) == contents(site)  # the same files make the same site
+    assert f"python -m http.server --bind 127.0.0.1 --directory {copy}" in output
+    assert contents(copy) == contents(site)  # the same files make the same site
 
 
-def test_says_what_is_missing_and_replaces_nothing_but_a_site(
-    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_says_what_is_missing(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PipelineError, match=r"nowhere is missing; `git checkout nowhere` brings"):
         build(Path("nowhere"), tmp_path / "site")
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
@@ -63,6 +61,7 @@ def test_says_what_is_missing_and_replaces_nothing_but_a_site(
     with pytest.raises(PipelineError, match=r"npm is missing, which brings LiteRT .*; install "):
         build(model, tmp_path / "site")
     assert {path.name for path in tmp_path.iterdir()} <= {"cache"}
+    (tmp_path / "service-worker.js").touch()
     with pytest.raises(PipelineError, match="is there and is no site"):
         build(model, tmp_path)
 
@@ -85,7 +84,7 @@ def test_what_is_drawn_stays_on_the_device(page: Page, address: str) -> None:
     assert asked == []
     draw(page, ALL_OVER)
     alert = page.get_by_role("alert")
-    expect(alert).to_have_text("There is no digit on the paper, only ink.")
+    expect(alert).to_have_text("No digit stands out from the paper.")
     page.keyboard.press("Escape")
     expect(alert).to_have_text("")
     for offset in (0, 0.5):
@@ -157,6 +156,20 @@ def test_a_mixture_of_two_versions_is_not_kept(browser: Browser, copy: Path) -> 
 
 
 @pytest.mark.browser
+def test_a_network_of_another_version_is_not_used(browser: Browser, copy: Path) -> None:
+    shutil.copy(copy / "networks/network.tflite", copy / "networks/sevens.tflite")
+    with browser.new_context() as context, hosted(copy) as address:
+        page = context.new_page()
+        page.goto(address)
+        expect(page.get_by_text(OFFLINE)).to_be_visible()
+        draw(page, DIGITS[3])
+        page.get_by_text("What do other networks predict?").click()
+        expect(page.locator("#networks tr")).to_have_count(1)
+        expect(page.locator("#agreement")).to_have_text(FAILED)
+        expect(page.locator("#digit")).to_have_text("3")
+
+
+@pytest.mark.browser
 def test_goes_on_by_itself_after_a_failed_download(browser: Browser, address: str) -> None:
     with browser.new_context(service_workers="block") as context:
         page = context.new_page()
@@ -164,7 +177,7 @@ def test_goes_on_by_itself_after_a_failed_download(browser: Browser, address: st
         page.goto(address)
         draw(page, DIGITS[7])
         alert = page.get_by_role("alert")
-        expect(alert).to_have_text("The network could not be loaded. Trying again …")
+        expect(alert).to_have_text(FAILED)
         page.unroute("**/*.wasm")
         expect(page.locator("#digit")).to_have_text("7", timeout=15_000)
         expect(alert).to_have_text("")

@@ -101,7 +101,5 @@ def wait(page: Page, condition: str) -> None:
 
 def seen(page: Page) -> np.ndarray:
     """Return the picture that the page shows as the network's, (28, 28)."""
-    levels = page.locator("#seen").evaluate(
-        "(seen) => [...seen.getContext('2d').getImageData(0, 0, 28, 28).data]"
-    )
-    return np.array(levels[::4], np.uint8).reshape(28, 28)
+    levels = "(seen) => [...seen.getContext('2d').getImageData(0, 0, 28, 28).data]"
+    return np.array(page.locator("#seen").evaluate(levels)[::4], np.uint8).reshape(28, 28)

@@ -8,13 +8,22 @@ const NETWORKS = "networks/"; // its networks.json begins with the one in use
 // LiteRT's build without relaxed SIMD, which not every browser has: so small a network needs none.
 const LITERT = "litert/litert_wasm_compat_internal.js";
 
+// A module with two of the SIMD instructions that even this build has.
+const SIMD = Uint8Array.of(
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15,
+  253, 98, 11,
+);
+const able = typeof WebAssembly === "object" && WebAssembly.validate(SIMD);
+
 const where = document.getElementById("where");
 const loading = new Map(); // what was asked for, by address
 
-where.textContent = "Loading the network …";
-first().catch(() => {}); // the first drawing tries again, and says so
-start(classify, compare);
-stay().catch(() => {}); // merely not offline then
+start(classify, compare, able);
+if (able) {
+  where.textContent = "Loading the network …";
+  first().catch(() => {}); // the first drawing tries again, and says so
+  stay().catch(() => {}); // merely not offline then
+}
 
 async function classify(picture) {
   const pixels = see(picture);
@@ -22,15 +31,18 @@ async function classify(picture) {
   return { digit: probabilities.indexOf(Math.max(...probabilities)), probabilities, pixels };
 }
 
-async function compare(picture) {
+async function compare(picture, show) {
   const pixels = see(picture);
-  const found = [];
-  for (const card of await once(`${NETWORKS}networks.json`, list)) {
+  const cards = await once(`${NETWORKS}networks.json`, list);
+  const found = cards.map(() => null);
+  const all = cards.map(async (card, at) => {
     const probabilities = await run(await once(NETWORKS + card.file, load), pixels);
     const probability = Math.max(...probabilities);
-    found.push({ ...card, digit: probabilities.indexOf(probability), probability });
-  }
-  return found;
+    found[at] = { ...card, digit: probabilities.indexOf(probability), probability };
+    show(found.filter(Boolean));
+  });
+  const missing = (await Promise.allSettled(all)).find(({ reason }) => reason);
+  if (missing) throw missing.reason;
 }
 
 /** Return the 784 grey levels that the networks see of a picture. */
@@ -44,7 +56,7 @@ function see(picture) {
     if (error instanceof NoDigit) throw new Unreadable(error.message);
     throw error;
   }
-  throw new Unreadable("There is no digit on the paper, only ink.");
+  throw new Unreadable("No digit stands out from the paper.");
 }
 
 /** Return the network in use. */
@@ -59,7 +71,8 @@ async function first() {
 function once(address, get) {
   const found =
     loading.get(address) ??
-    get(address).catch(() => {
+    get(address).catch((error) => {
+      console.warn(address, error);
       loading.delete(address);
       throw new Error("The network could not be loaded. Trying again …");
     });
