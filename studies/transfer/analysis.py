@@ -1,5 +1,6 @@
 """Does a pretrained backbone help, and does unfreezing it? ResNet-34, several seeds of each."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -29,15 +30,16 @@ def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
     """Compare the states of the network, setting and phase, by their accuracy on each set."""
     states = [NAMES[key] for key in zip(table["setting"], table["phase"], strict=True)]
     rows = table.assign(setting=states)
-    described = analysis.describe(rows, PAIRS, SETS, list(SETS))
-    tables = {"tables.md": analysis.markdown(described, SETS)}
-    return Findings(described, tables, {"errors.png": draw(rows)})
+    sets = {kind: title for kind, title in SETS.items() if rows[kind].notna().any()}
+    described = analysis.describe(rows, PAIRS, sets, list(sets))
+    tables = {"tables.md": analysis.markdown(described, sets)}
+    return Findings(described, tables, {"errors.png": draw(rows, sets)})
 
 
-def draw(table: pd.DataFrame) -> Figure:
+def draw(table: pd.DataFrame, sets: Mapping[str, str]) -> Figure:
     """Show the error of each training on each set, and the mean of each state."""
-    figure, panels = figures.rows(list(NAMES.values()), 11, 0, 3.8, len(SETS))
-    for panel, (kind, title) in zip(panels, SETS.items(), strict=True):
+    figure, panels = figures.rows(list(NAMES.values()), 11, 0, 3.8, len(sets))
+    for panel, (kind, title) in zip(panels, sets.items(), strict=True):
         errors = 100 * (1 - table[kind])
         for row, name in enumerate(NAMES.values()):
             of_state, colour = errors[table["setting"] == name], figures.COLOURS[row]
