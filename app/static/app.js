@@ -162,7 +162,7 @@ function showOthers(networks) {
     const row = document.createElement("tr");
     const differs = digit !== networks[0].digit;
     row.classList.toggle("differs", differs);
-    const how = regularization.join(", ") || "no regularization";
+    const how = regularization.join(", ") || "none of these";
     const shown = differs ? `≠\u202f${digit}` : digit;
     for (const text of [name, how, `${(100 * accuracy).toFixed(2)}\u202f%`, shown, percent(probability)]) {
       row.append(Object.assign(document.createElement("td"), { textContent: text }));

@@ -84,7 +84,7 @@ def test_shows_what_the_networks_predict(page: Page, either: str, model: Path) -
     agreement, rows = page.locator("#agreement"), page.locator("#networks tr")
     draw(page, DIGITS[3])
     expect(agreement).to_have_text("1 of 2 networks predict 3.")
-    expect(rows).to_contain_text(["networkL2, dropout", re.compile("sevensno regularization.*7")])
+    expect(rows).to_contain_text(["networkL2, dropout", re.compile("sevensnone of these.*7")])
     expect(page.locator("#networks .differs")).to_contain_text("≠\u202f7")
     page.keyboard.press("Escape")
     expect(rows).to_have_count(0)
