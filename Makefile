@@ -47,7 +47,7 @@ strokes: setup ## Classify recorded pen strokes with the exported network: make 
 # Files of tests on every CPU core, the one that takes longest first.
 SIDE_BY_SIDE := tests/test_pipeline.py tests --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-test: setup ## Run the tests; those on the genuine MNIST need MNIST_MIRROR, a folder or an address; 13 minutes
+test: setup ## Run the tests; those on the genuine MNIST need MNIST_MIRROR, a folder or an address; 13 to 16 minutes
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 check: setup ## Lint, check formatting and types
@@ -62,7 +62,7 @@ same: setup ## Show that no number changed since a revision: make same BASE=main
 	@test -n "$(BASE)" || { echo 'Say since which revision: make same BASE=main'; exit 2; }
 	$(BIN)/python -m bench.same $(BASE)
 
-verify: setup ## Did this computer reproduce the project? Images, the app's network, trainings; 5 minutes
+verify: setup ## Did this computer reproduce the project? Images, the app's network, trainings; 5 to 7 minutes
 	$(BIN)/python -m studies.verify
 
 bench: setup ## Measure speed and memory for docs/performance.md, after make repro; hours

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from app.classifier import MODEL, Classifier
+from app.classifier import HELP, MODEL, Classifier
 from digits.data import kaggle
 from digits.errors import PipelineError, run_stage
 from digits.io import write_csv
@@ -23,7 +23,7 @@ def main() -> None:
     )
     parser.add_argument("source", type=Path, help="test.csv")
     parser.add_argument("target", type=Path, help="the submission, a CSV file")
-    parser.add_argument("--model", type=Path, default=MODEL, help="a .tflite of the export stage")
+    parser.add_argument("--model", type=Path, default=MODEL, help=HELP)
     arguments = parser.parse_args()
     classifier = Classifier(arguments.model)
     labels = [

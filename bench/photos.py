@@ -21,7 +21,7 @@ from PIL import Image, ImageFilter
 from tqdm import tqdm
 
 from app import drawing, picture
-from app.classifier import MODEL, Classifier
+from app.classifier import HELP, MODEL, Classifier
 from bench import measuring, strokes
 from digits.data import idx
 from digits.errors import PipelineError, command_line, run_stage
@@ -42,7 +42,7 @@ def main() -> None:
     """Measure with the digits in the folder named on the command line."""
     raw, pens = "folder with MNIST's testing files", "recorded pen strokes, .json.gz"
     parser = command_line("bench.photos", __doc__, raw=raw, strokes=pens)
-    parser.add_argument("--model", type=Path, default=MODEL, help="a .tflite of the export stage")
+    parser.add_argument("--model", type=Path, default=MODEL, help=HELP)
     arguments = parser.parse_args()
     images, labels = idx.read_pair(*(Path(arguments.raw) / name for name in idx.FILES["testing"]))
     scanned = list(zip(images, labels.tolist(), strict=True))

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from app.classifier import MODEL
+from app.classifier import HELP, MODEL
 from bench.server_load import running
 from digits.errors import PipelineError, command_line, run_stage
 
@@ -40,7 +40,7 @@ Case = tuple[bytes, str]  # the body and its Content-Type
 def main() -> None:
     """Start the server, attack it, and say how it took that."""
     parser = command_line("bench.server_hostile", __doc__)
-    parser.add_argument("--model", type=Path, default=MODEL, help="a .tflite of the export stage")
+    parser.add_argument("--model", type=Path, default=MODEL, help=HELP)
     parser.add_argument("--bodies", type=int, default=20_000, help="how many")
     parser.add_argument("--seed", type=int, default=0, help="another one sends others")
     arguments = parser.parse_args()

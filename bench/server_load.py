@@ -21,7 +21,7 @@ import numpy as np
 import psutil
 import uvloop
 
-from app.classifier import MODEL
+from app.classifier import HELP, MODEL
 from digits.errors import PipelineError, command_line, run_stage
 
 DRAWING = Path(__file__).with_name("drawing.png")
@@ -30,7 +30,7 @@ DRAWING = Path(__file__).with_name("drawing.png")
 def main() -> None:
     """Start the server, load it, and end it."""
     parser = command_line("bench.server_load", __doc__)
-    parser.add_argument("--model", type=Path, default=MODEL, help="a .tflite of the export stage")
+    parser.add_argument("--model", type=Path, default=MODEL, help=HELP)
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 8], help="at once")
     parser.add_argument("--seconds", type=float, default=10, help="for each number of connections")
     arguments = parser.parse_args()

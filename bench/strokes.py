@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from tqdm import tqdm
 
 from app import drawing
-from app.classifier import MODEL, Classifier
+from app.classifier import HELP, MODEL, Classifier
 from bench import measuring
 from digits.errors import PipelineError, command_line, run_stage
 
@@ -73,7 +73,7 @@ PLACEMENTS = {
 def main() -> None:
     """Measure with the digits in the file named on the command line."""
     parser = command_line("bench.strokes", __doc__, path="the strokes, .json.gz")
-    parser.add_argument("--model", type=Path, default=MODEL, help="a .tflite of the export stage")
+    parser.add_argument("--model", type=Path, default=MODEL, help=HELP)
     arguments = parser.parse_args()
     table = measure(read(Path(arguments.path)), Classifier(arguments.model))
     print(text := report(table))

@@ -25,7 +25,7 @@ from studies.study import Study
 
 
 def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
-    """Hold every label against the networks that were not trained on its image."""
+    """Compare every label with the networks that were not trained on its image."""
     images = read_images(study.dataset, table)
     probabilities = held_out(study, table, folder, images.labels)
     doubtful = find_doubtful(images.labels, probabilities)

@@ -2,7 +2,7 @@
 
 Makes the images and compares their hashes with dvc.lock. Classifies the test images with the app's
 network and compares digits and loss with those in git. Trains three networks with new seeds and
-compares their figures with 20 runs of each. Five minutes. Exit status 1: a figure differs.
+compares their figures with 20 runs of each. Exit status 1: a figure differs.
 """
 
 import random
