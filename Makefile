@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
-quickstart: setup ## Try the whole pipeline on a small built-in data set, 4 to 6 minutes; your files stay as they are
+quickstart: setup ## Try the whole pipeline on a small built-in data set, 4 to 8 minutes; your files stay as they are
 	$(BIN)/python -m digits.quickstart
 
 setup: .venv/installed ## Install the pinned packages into .venv
