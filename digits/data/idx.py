@@ -76,7 +76,7 @@ def write(path: Path, array: Bytes) -> None:
     header = struct.pack(f">HBB{array.ndim}I", 0, 0x08, array.ndim, *array.shape)
     content = header + array.astype(np.uint8, casting="no", copy=False).tobytes()
     with replacing(path) as temporary:
-        temporary.write_bytes(_stored(content))
+        temporary.write_bytes(packed(content))
 
 
 def write_dataset(folder: Path, images: Bytes, labels: Bytes, testing: int) -> None:
@@ -87,7 +87,7 @@ def write_dataset(folder: Path, images: Bytes, labels: Bytes, testing: int) -> N
             write(folder / name, array[rows])
 
 
-def _stored(content: bytes) -> bytes:
+def packed(content: bytes) -> bytes:
     """Wrap bytes as gzip without compressing them (RFC 1951, 3.2.4, and RFC 1952)."""
     parts = [b"\x1f\x8b\x08\0\0\0\0\0\0\xff"]  # no name, no time, unknown system
     for start in range(0, len(content), 0xFFFF):

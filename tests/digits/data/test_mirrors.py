@@ -15,7 +15,8 @@ from digits.data import mirrors
 from digits.errors import PipelineError
 from tests.conftest import Answer, Serve, in_turn, send
 
-CONTENT = gzip.compress(bytes(range(256)) * 400, mtime=0)
+UNPACKED = bytes(range(256)) * 400
+CONTENT = gzip.compress(UNPACKED, mtime=0)
 SOURCE = SourceFile(name="digits.gz", bytes=len(CONTENT), sha256=sha256(CONTENT).hexdigest())
 ONCE, PATIENT = Download(attempts=1, timeout=1), Download(attempts=3, timeout=0.3)
 HALF = len(CONTENT) // 2
@@ -132,6 +133,15 @@ def test_a_local_folder_without_the_file_is_named(
     with pytest.raises(PipelineError, match=rf": {tmp_path}/digits\.gz: {reason}; set"):
         mirrors.fetch(SOURCE, [str(tmp_path)], tmp_path / "raw" / "file.gz", ONCE)
     assert not list((tmp_path / "raw").iterdir())
+
+
+@pytest.mark.parametrize("content", [CONTENT, UNPACKED])
+def test_a_local_file_is_known_by_its_content(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a-ubyte").write_bytes(UNPACKED[:-1])
+    (tmp_path / "b.idx3-ubyte").write_bytes(content)
+    source = SOURCE.model_copy(update={"unpacked": sha256(UNPACKED).hexdigest()})
+    mirrors.fetch(source, [str(tmp_path)], tmp_path / "file.gz", ONCE)
+    assert gzip.decompress((tmp_path / "file.gz").read_bytes()) == UNPACKED
 
 
 def test_a_folder_that_cannot_be_written_is_no_mirrors_fault(tmp_path: Path, serve: Serve) -> None:
