@@ -33,7 +33,7 @@ SHEET = 60  # of a hundred pixels where the ink is; with more it is a sheet of p
 EIGHT = np.ones((3, 3), np.uint8)  # neighbours
 
 
-def normalise(picture: Image.Image) -> NDArray[np.uint8]:
+def normalize(picture: Image.Image) -> NDArray[np.uint8]:
     """Return the digit in a picture as MNIST has its images.
 
     Paper is the median of the picture's outermost pixels; ink is what differs from it, darker or

@@ -102,7 +102,7 @@ def create(model: Path, hosts: frozenset[str] | None = None) -> ASGIApp:
     async def see(request: Request) -> NDArray[np.uint8]:
         data, loop = await read(request), asyncio.get_running_loop()
         # In one step, so that no decoded pictures wait.
-        return await loop.run_in_executor(pool, lambda: drawing.normalise(picture.decode(data)))
+        return await loop.run_in_executor(pool, lambda: drawing.normalize(picture.decode(data)))
 
     @api.post("/classify", response_description="The digit", **described)
     async def classify(request: Request) -> Answer:

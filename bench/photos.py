@@ -70,7 +70,7 @@ def main() -> None:
 def outcome(file: bytes, labels: list[int], classifier: Classifier) -> str:
     """Classify a picture of digits with these labels; two cannot be correct."""
     try:
-        pixels = drawing.normalise(picture.decode(file))
+        pixels = drawing.normalize(picture.decode(file))
     except PipelineError:
         return "refused"
     return "correct" if [classifier.probabilities(pixels).argmax()] == labels else "wrong"

@@ -4,7 +4,7 @@
 
 The file is gzipped JSON: a list of {"label": 0 to 9, "source": text whose first three letters name
 the donor, "strokes": [[[x, y], ...], ...]}, y pointing down, in any unit. Every digit is drawn in
-three placements on a canvas like the page's, and normalised in Python, as the server does it, and
+three placements on a canvas like the page's, and normalized in Python, as the server does it, and
 in JavaScript, as the browser does it. Ends with exit status 1 if a figure misses its bound.
 """
 
@@ -101,13 +101,13 @@ def read(path: Path) -> list[Digit]:
 
 
 def measure(digits: Sequence[Digit], classifier: Classifier) -> pd.DataFrame:
-    """Draw, normalise and classify every digit in every placement.
+    """Draw, normalize and classify every digit in every placement.
 
     Returns a row for each picture: ``label``, ``donor``, ``placement``, the classes ``predicted``
-    after the normalisation in Python and ``javascript`` after the other, or ``REFUSED``, and
+    after the normalization in Python and ``javascript`` after the other, or ``REFUSED``, and
     ``difference``, the mean one between the pixels of the two in grey levels.
     """
-    python, javascript = normalised(digits)
+    python, javascript = normalized(digits)
     rows = [(one.label, one.source[:3], name) for one in digits for name in PLACEMENTS]
     table = pd.DataFrame(rows, columns=["label", "donor", "placement"])
     for name, images in (("predicted", python), ("javascript", javascript)):
@@ -117,24 +117,24 @@ def measure(digits: Sequence[Digit], classifier: Classifier) -> pd.DataFrame:
     return table.assign(difference=np.abs(python.astype(int) - javascript).mean(axis=(1, 2)))
 
 
-def normalised(digits: Sequence[Digit]) -> NDArray[np.uint8]:
+def normalized(digits: Sequence[Digit]) -> NDArray[np.uint8]:
     """Return the images of digits, each in all placements, (2, n, 28, 28), first Python's.
 
     They are blank where a picture is refused.
     """
     starts = tqdm(range(0, len(digits), BATCH))
-    both_ways = joblib.delayed(_normalised)
+    both_ways = joblib.delayed(_normalized)
     batches = joblib.Parallel(-1)(both_ways(digits[start : start + BATCH]) for start in starts)
     return np.concatenate(batches, axis=1)
 
 
-def _normalised(digits: Sequence[Digit]) -> NDArray[np.uint8]:
+def _normalized(digits: Sequence[Digit]) -> NDArray[np.uint8]:
     pictures = [draw(digit.strokes, place) for digit in digits for place in PLACEMENTS.values()]
     python = np.zeros((len(pictures), drawing.SIZE, drawing.SIZE), np.uint8)
     for image, picture in zip(python, pictures, strict=True):
         with suppress(PipelineError):
-            image[:] = drawing.normalise(picture)
-    return np.stack([python, normalise_in_javascript(pictures)])
+            image[:] = drawing.normalize(picture)
+    return np.stack([python, normalize_in_javascript(pictures)])
 
 
 def draw(strokes: Sequence[Sequence[Point]], placement: Placement) -> Image.Image:
@@ -154,13 +154,13 @@ def draw(strokes: Sequence[Sequence[Point]], placement: Placement) -> Image.Imag
     return canvas.reduce(FINER)
 
 
-def normalise_in_javascript(pictures: Sequence[Image.Image]) -> NDArray[np.uint8]:
+def normalize_in_javascript(pictures: Sequence[Image.Image]) -> NDArray[np.uint8]:
     """Return what app/static/drawing.js makes of pictures, (n, 28, 28); zeros for a blank one.
 
     Raises PipelineError if there is no Node.js to run it.
     """
     frames = (struct.pack("<II", *one.size) + one.convert("RGBA").tobytes() for one in pictures)
-    command = ["node", str(Path(__file__).with_name("normalise.mjs"))]
+    command = ["node", str(Path(__file__).with_name("normalize.mjs"))]
     try:
         result = subprocess.run(command, input=b"".join(frames), stdout=subprocess.PIPE, check=True)  # noqa: S603
     except FileNotFoundError:

@@ -56,7 +56,7 @@ def measure(run: Run, images: Images, digits: Sequence[Digit]) -> list[Row]:
     folder = FOLDER / run.name
     folder.mkdir(parents=True, exist_ok=True)
     found = run.execute(images, folder)
-    drawn, _ = strokes.normalised(digits)
+    drawn, _ = strokes.normalized(digits)
     labels = np.repeat([digit.label for digit in digits], len(strokes.PLACEMENTS))
     mean, std = scaling.mean_and_std(images.pixels[row] for row in run.rows(images)["train"])
     scaled = ((drawn - mean) / std).astype(np.float32)

@@ -31,7 +31,7 @@ export class NoDigit extends Error {}
  * @returns {Uint8Array | null} 784 pixels, white ink (255) on black (0); null if there is no ink
  * @throws {NoDigit}
  */
-export function normalise(rgba, width, height) {
+export function normalize(rgba, width, height) {
   for (const paper of [255, 0]) {
     const digit = findInk(onPaper(rgba, paper), width, height);
     if (digit) return place(fit(digit));

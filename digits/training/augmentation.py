@@ -113,7 +113,7 @@ def change_width(images: keras.KerasTensor, widths: keras.KerasTensor) -> keras.
 
 
 def normalize_peak(images: keras.KerasTensor, black: float, white: float) -> keras.KerasTensor:
-    """Make each image's brightest pixel white, as MNIST's normalisation does."""
+    """Make each image's brightest pixel white, as MNIST's normalization does."""
     ink = (images - black) / (white - black)
     brightest = keras.ops.max(ink, axis=(1, 2, 3), keepdims=True)
     return black + (white - black) * ink / keras.ops.maximum(brightest, FAINTEST)

@@ -20,7 +20,7 @@ Colour = tuple[int, ...]
 WHITE, BLACK, NOTHING = (255, 255, 255, 255), (0, 0, 0, 255), (0, 0, 0, 0)
 PAPER = Image.new("L", (280, 280), 255)
 ImageDraw.Draw(PAPER).line([(70, 60), (200, 60), (120, 240)], fill=0, width=18, joint="curve")
-EXPECTED = drawing.normalise(PAPER)
+EXPECTED = drawing.normalize(PAPER)
 
 
 def coloured(ink: Colour, ground: Colour, shape: Image.Image = PAPER) -> Image.Image:
@@ -46,7 +46,7 @@ def test_the_digit_fills_20_pixels_and_its_mass_is_in_the_middle() -> None:
 def test_pixels_are_averages_over_their_areas(size: int) -> None:
     ink = np.random.default_rng(size).integers(120, 256, (size, size), dtype=np.uint8)
     ink[size // 2, size // 2] = 255
-    image = drawing.normalise(Image.fromarray(np.pad(ink, size)))
+    image = drawing.normalize(Image.fromarray(np.pad(ink, size)))
     fine = ink.repeat(20, axis=0).repeat(20, axis=1)  # the slow and plain way
     averages = fine.reshape(20, size, 20, size).mean(axis=(1, 3))
     box = np.ix_(np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0)))
@@ -58,17 +58,17 @@ def test_lines_haze_and_a_mass_far_off() -> None:
     picture.paste(0, (200, 20, 210, 120))
     expected = np.zeros((28, 28), np.uint8)
     expected[4:24, 13:15] = 255  # keeps its aspect
-    np.testing.assert_array_equal(drawing.normalise(picture), expected)
+    np.testing.assert_array_equal(drawing.normalize(picture), expected)
     picture = Image.new("L", (300, 300), 255)
     picture.paste(0, (10, 10, 50, 210))
     picture.paste(0, (50, 10, 210, 12))
-    image = drawing.normalise(picture)  # stays whole
+    image = drawing.normalize(picture)  # stays whole
     assert np.flatnonzero(image.any(axis=0)).tolist() == list(range(8, 28))
     for level, darkest in ((255 - 25, 0), (255 - 26, 26)):  # below a tenth of the ink it is none
         ring = Image.new("L", (200, 200), 255)
         ring.paste(0, (40, 40, 140, 140))
         ring.paste(level, (50, 50, 130, 130))
-        assert drawing.normalise(ring)[13:15, 13:15].tolist() == [[darkest, darkest]] * 2
+        assert drawing.normalize(ring)[13:15, 13:15].tolist() == [[darkest, darkest]] * 2
 
 
 SEVENS = {
@@ -92,7 +92,7 @@ SEVENS = {
 
 @pytest.mark.parametrize("kind", SEVENS)
 def test_neither_mode_nor_colour_place_or_size_matters(kind: str) -> None:
-    np.testing.assert_array_equal(drawing.normalise(SEVENS[kind]), EXPECTED)
+    np.testing.assert_array_equal(drawing.normalize(SEVENS[kind]), EXPECTED)
 
 
 def test_a_blank_picture_is_refused() -> None:
@@ -100,7 +100,7 @@ def test_a_blank_picture_is_refused() -> None:
     faint = coloured((199, 199, 199), (230, 230, 230))  # 31 grey levels
     for picture in (*blank, Image.new("RGBA", (280, 280)), faint):
         with pytest.raises(PipelineError, match="the picture is blank: expected a digit"):
-            drawing.normalise(picture)
+            drawing.normalize(picture)
 
 
 def test_two_digits_are_refused() -> None:
@@ -108,17 +108,17 @@ def test_two_digits_are_refused() -> None:
     both.paste(PAPER, (0, 0))
     both.paste(PAPER, (250, 0))
     with pytest.raises(PipelineError, match="there is more than one digit"):
-        drawing.normalise(both)
+        drawing.normalize(both)
     bar = PAPER.copy()  # of the same digit, apart from it
     ImageDraw.Draw(bar).line([(75, 150), (110, 150)], fill=0, width=18)
-    assert np.abs(drawing.normalise(bar).astype(int) - EXPECTED).mean() < 15
+    assert np.abs(drawing.normalize(bar).astype(int) - EXPECTED).mean() < 15
 
 
 def test_a_picture_of_many_parts_takes_no_time() -> None:
     began = time.process_time()
     with pytest.raises(PipelineError, match="there is more than one digit"):
-        drawing.normalise(speckled(1200, 6))  # 300,000 dots, none much smaller
-    drawing.normalise(speckled(2000, 100))  # a million, too small to matter
+        drawing.normalize(speckled(1200, 6))  # 300,000 dots, none much smaller
+    drawing.normalize(speckled(2000, 100))  # a million, too small to matter
     assert time.process_time() - began < 2
 
 
@@ -138,7 +138,7 @@ def test_mnist_is_as_the_docstring_says_and_comes_back_from_anywhere(mnist: Path
             levels = (ground + image / 255 * (ink - ground)).round().astype(np.uint8)
             large = Image.fromarray(levels).resize((size, size), Image.Resampling.NEAREST)
             picture.paste(large, random.integers(0, size, 2).tolist())
-            differences.append(np.abs(drawing.normalise(picture).astype(int) - image).mean())
+            differences.append(np.abs(drawing.normalize(picture).astype(int) - image).mean())
         assert np.mean(differences) < 1
         assert np.mean(np.array(differences) > 4) < 0.05  # these moved by a pixel
 
@@ -191,16 +191,16 @@ def photographed() -> Iterator[Image.Image]:
 
 def test_of_a_photo_nothing_but_the_digit_is_ink() -> None:
     for kind, photo in zip(photos.KINDS[:-1], photographed(), strict=False):
-        difference = np.abs(drawing.normalise(photo).astype(int) - EXPECTED).mean()
+        difference = np.abs(drawing.normalize(photo).astype(int) - EXPECTED).mean()
         assert difference < 10, kind  # up to 5 was measured; 21 or more with shadows or a table
 
 
 @pytest.mark.parametrize("pictures", [drawn, odd, photographed])
 def test_javascript_gives_the_same_pixels(pictures: Callable[[], Iterator[Image.Image]]) -> None:
     cases, blank = list(pictures()), 0
-    for picture, javascript in zip(cases, strokes.normalise_in_javascript(cases), strict=True):
+    for picture, javascript in zip(cases, strokes.normalize_in_javascript(cases), strict=True):
         try:
-            expected = drawing.normalise(picture)
+            expected = drawing.normalize(picture)
         except PipelineError:
             expected = np.zeros((28, 28), np.uint8)
             blank += 1

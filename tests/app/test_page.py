@@ -125,7 +125,7 @@ def test_asks_one_thing_at_a_time_and_shows_the_newest_answer(page: Page, server
     assert 2 <= len(pictures) < 20
     newest = Image.open(BytesIO(bytes(pictures[-1])))
     assert newest.size == (100, 100)
-    np.testing.assert_array_equal(seen(page), drawing.normalise(newest))
+    np.testing.assert_array_equal(seen(page), drawing.normalize(newest))
     page.keyboard.press("Escape")
     press(page, DIGITS[4][0][:2])
     page.keyboard.press("Escape")  # before the answer comes
@@ -139,7 +139,7 @@ def test_asks_one_thing_at_a_time_and_shows_the_newest_answer(page: Page, server
 
 @pytest.mark.parametrize("way", ["choose", "paste", "drop"])
 def test_a_photo_is_classified_until_something_is_drawn(page: Page, either: str, way: str) -> None:
-    digit = drawing.normalise(strokes.draw(DIGITS[3], PLACE))
+    digit = drawing.normalize(strokes.draw(DIGITS[3], PLACE))
     photo = photos.photograph(digit[None], "turned", np.random.default_rng(0))
     page.goto(either)
     draw(page, DIGITS[1])
@@ -244,7 +244,7 @@ def test_a_palm_leaves_nothing(phone: Page) -> None:
     touch(session, "touchStart", palm)
     touch(session, "touchMove", end)
     assert ink(phone) > 0
-    touch(session, "touchCancel")  # the system has recognised it
+    touch(session, "touchCancel")  # the system has recognized it
     assert ink(phone) == 0
     swipe(session, path)
     assert settle(phone) == 7

@@ -39,7 +39,7 @@ def raw(body: bytes, kind: str = "image/png") -> dict[str, Any]:
 
 
 def test_answers_have_probabilities_and_the_picture_seen(server: Server, model: Path) -> None:
-    pixels = drawing.normalise(picture())
+    pixels = drawing.normalize(picture())
     probabilities = Classifier(model).probabilities(pixels).tolist()
     digit = probabilities.index(max(probabilities))
     assert server.classify(SEVEN).json() == {
@@ -77,7 +77,7 @@ PICTURES = {
 @pytest.mark.parametrize("kind", PICTURES)
 def test_any_picture_is_classified(server: Server, kind: str) -> None:
     pixels = np.array(server.classify(PICTURES[kind]).json()["pixels"])
-    assert np.abs(pixels - drawing.normalise(picture()).ravel()).mean() <= 1
+    assert np.abs(pixels - drawing.normalize(picture()).ravel()).mean() <= 1
 
 
 def test_forms_chunks_and_many_requests_on_a_connection_are_read(server: Server) -> None:
@@ -284,5 +284,5 @@ def test_a_defect_is_answered_in_a_sentence(model: Path, monkeypatch: pytest.Mon
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.post("/classify", content=SEVEN, headers=TYPE)
 
-    monkeypatch.setattr(drawing, "normalise", lambda picture: 1 / 0)
+    monkeypatch.setattr(drawing, "normalize", lambda picture: 1 / 0)
     check_refusal(asyncio.run(ask()), 500, "The server has a defect; its log says where.")

@@ -104,12 +104,12 @@ def test_digits_are_placed_as_they_should_be(name: str, box: tuple[float, ...]) 
     assert np.abs(np.subtract(found, box)).max() <= 1
 
 
-def test_both_normalisations_see_the_same_pictures() -> None:
+def test_both_normalizations_see_the_same_pictures() -> None:
     digit = strokes.Digit.model_validate_json(json.dumps(SEVEN))
-    python, javascript = strokes.normalised([digit, digit])
+    python, javascript = strokes.normalized([digit, digit])
     np.testing.assert_array_equal(python, javascript)
     for image, placement in zip(python[3:], strokes.PLACEMENTS.values(), strict=True):
-        expected = drawing.normalise(strokes.draw(digit.strokes, placement))
+        expected = drawing.normalize(strokes.draw(digit.strokes, placement))
         np.testing.assert_array_equal(image, expected)
 
 
@@ -141,7 +141,7 @@ def test_after_a_training_the_strokes_are_classified_and_a_refused_one_is_wrong(
 def test_no_node_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PipelineError, match="node is not on the PATH"):
-        strokes.normalise_in_javascript([])
+        strokes.normalize_in_javascript([])
 
 
 def test_the_report_has_every_placement_and_donor() -> None:

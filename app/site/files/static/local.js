@@ -2,7 +2,7 @@
 
 import { Environment, loadAndCompile, loadLiteRt, Tensor } from "../litert/index.js";
 import { start, Unreadable } from "./app.js";
-import { NoDigit, normalise } from "./drawing.js";
+import { NoDigit, normalize } from "./drawing.js";
 
 const NETWORKS = "networks/"; // its networks.json begins with the one in use
 // LiteRT's build without relaxed SIMD, which not every browser has: so small a network needs none.
@@ -50,7 +50,7 @@ function see(picture) {
   const { width, height } = picture;
   const { data } = picture.getContext("2d").getImageData(0, 0, width, height);
   try {
-    const pixels = normalise(data, width, height);
+    const pixels = normalize(data, width, height);
     if (pixels) return pixels;
   } catch (error) {
     if (error instanceof NoDigit) throw new Unreadable(error.message);
