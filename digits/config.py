@@ -55,13 +55,13 @@ AnySection = TypeVar("AnySection", bound=Section)
 class SourceFile(Section):
     """One file of a data set: its name on the mirrors, its size, its SHA-256.
 
-    ``unpacked`` is the SHA-256 of what the gzip holds; a folder of yours may have it unpacked.
+    ``plain`` is the SHA-256 of what the gzip holds; a folder of yours may have it unpacked.
     """
 
     name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
     bytes: Count
     sha256: Sha256
-    unpacked: Sha256 | None = None
+    plain: Sha256 | None = None
 
 
 class SourceFiles(Section):

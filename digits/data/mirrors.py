@@ -121,7 +121,7 @@ def _found(folder: Path, source: SourceFile, path: Path) -> bool:
         if one.is_file() and one.stat().st_size <= idx.MOST_BYTES:
             content = one.read_bytes()
             digest = hashlib.sha256(content).hexdigest()
-            if digest in {source.sha256, source.unpacked}:
+            if digest in {source.sha256, source.plain}:
                 with replacing(path) as temporary:
                     whole = content if digest == source.sha256 else idx.packed(content)
                     temporary.write_bytes(whole)

@@ -88,10 +88,7 @@ def test_when_none_works_each_is_listed_and_nothing_is_left(tmp_path: Path, serv
     assert first.startswith(f"no mirror gives file.gz: {refusing}/digits.gz: ")
     assert first.endswith("Connection refused (attempts: 1)")
     assert second == f"{missing}/digits.gz: answered 404 Not Found"
-    assert advice == (
-        "set MNIST_MIRROR to the URL or folder of one that does, or try `make quickstart`, "
-        "which needs no network"
-    )
+    assert advice.endswith("or try `make quickstart`, which needs no network")
     assert not list(tmp_path.iterdir())
     with pytest.raises(PipelineError, match=r"no mirror gives file\.gz: none is listed; set"):
         mirrors.fetch(SOURCE, [], tmp_path / "file.gz", ONCE)
@@ -139,7 +136,7 @@ def test_a_local_folder_without_the_file_is_named(
 def test_a_local_file_is_known_by_its_content(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a-ubyte").write_bytes(UNPACKED[:-1])
     (tmp_path / "b.idx3-ubyte").write_bytes(content)
-    source = SOURCE.model_copy(update={"unpacked": sha256(UNPACKED).hexdigest()})
+    source = SOURCE.model_copy(update={"plain": sha256(UNPACKED).hexdigest()})
     mirrors.fetch(source, [str(tmp_path)], tmp_path / "file.gz", ONCE)
     assert gzip.decompress((tmp_path / "file.gz").read_bytes()) == UNPACKED
 
