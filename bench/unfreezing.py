@@ -2,7 +2,7 @@
 
 Trains resnet34 as the setting `letters` of studies/transfer has it, each seed anew, and classifies
 recorded pen strokes with the network at the end of each phase. What share is right, of all digits
-in all placements, goes into the rows of the study. Twenty minutes for each seed, on two CPU cores;
+in all placements, goes into the rows of the study. Up to an hour for each seed, on two CPU cores;
 what was stopped goes on. `python -m bench.strokes --help` describes the file.
 
     python -m bench.unfreezing unipen-digits.json.gz
