@@ -62,7 +62,7 @@ same: setup ## Show that no number changed since a revision: make same BASE=main
 	@test -n "$(BASE)" || { echo 'Say since which revision: make same BASE=main'; exit 2; }
 	$(BIN)/python -m bench.same $(BASE)
 
-verify: setup ## Did this computer reproduce the project? Images, the app's network, trainings; 5 to 7 minutes
+verify: setup ## Did this computer reproduce the project? Images, the app's network, trainings; 4 to 7 minutes
 	$(BIN)/python -m studies.verify
 
 bench: setup ## Measure speed and memory for docs/performance.md, after make repro; hours

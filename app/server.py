@@ -147,7 +147,7 @@ async def read(request: Request) -> bytes:
     if kind in picture.MEDIA_TYPES:
         return await request.body()
     if kind != "multipart/form-data":
-        raise HTTPException(415, "Send a PNG, JPEG or WebP picture, or a form with one.")
+        raise HTTPException(415, "Send PNG, JPEG or WebP, or multipart/form-data with one picture.")
     try:
         async with request.form(max_files=1, max_fields=0) as form:
             (file,) = (value for value in form.values() if isinstance(value, UploadFile))

@@ -1,6 +1,7 @@
 """Fetching a file from the first of several mirrors that gives it whole."""
 
 import hashlib
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -51,6 +52,7 @@ def fetch(source: SourceFile, mirrors: list[str], path: Path, patience: Download
     nothing for the timeout, or has sent less than ``SLOWEST`` makes of the time since twice that.
 
     ``mirrors`` are http or https URLs or absolute paths of local folders, in the order to ask them.
+    In a folder, the content counts: the file may have another name, or be unpacked.
     The file appears at ``path`` whole or not at all. Raises PipelineError if no mirror gives it,
     with each one's reason, and OSError if it cannot be written.
     """
@@ -118,14 +120,14 @@ def _fetch_once(source: SourceFile, address: str, path: Path, timeout: float) ->
 def _found(folder: Path, source: SourceFile, path: Path) -> bool:
     """Write the file to ``path`` if one in the folder has its content, packed or not."""
     for one in sorted(folder.glob("*ubyte*")):
-        if one.is_file() and one.stat().st_size <= idx.MOST_BYTES:
-            content = one.read_bytes()
-            digest = hashlib.sha256(content).hexdigest()
-            if digest in {source.sha256, source.plain}:
-                with replacing(path) as temporary:
-                    whole = content if digest == source.sha256 else idx.packed(content)
-                    temporary.write_bytes(whole)
-                return True
+        if not one.is_file() or not os.access(one, os.R_OK) or one.stat().st_size > idx.MOST_BYTES:
+            continue
+        content = one.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        if digest in {source.sha256, source.plain}:
+            with replacing(path) as temporary:
+                temporary.write_bytes(content if digest == source.sha256 else idx.packed(content))
+            return True
     return False
 
 

@@ -30,7 +30,7 @@ def analyse(study: Study, table: pd.DataFrame, folder: Path) -> Findings:
     """Compare the states of the network, setting and phase, by their accuracy on each set."""
     states = [NAMES[key] for key in zip(table["setting"], table["phase"], strict=True)]
     rows = table.assign(setting=states)
-    frozen = rows[rows["setting"] == FROZEN]  # of others, pen strokes are not classified
+    frozen = rows[rows["setting"] == FROZEN]  # from scratch, pen strokes are not classified
     sets = {kind: title for kind, title in SETS.items() if frozen[kind].notna().all()}
     described = analysis.describe(rows, PAIRS, sets, list(sets))
     tables = {"tables.md": analysis.markdown(described, sets)}

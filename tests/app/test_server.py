@@ -94,7 +94,7 @@ def test_forms_chunks_and_many_requests_on_a_connection_are_read(server: Server)
 
 
 REFUSED = {
-    "415: Send a PNG, JPEG or WebP picture, or a form with one.":
+    "415: Send PNG, JPEG or WebP, or multipart/form-data with one picture.":
         [{"content": SEVEN}, raw(SEVEN, "image/gif"), {"data": {"a": "1"}}],
     "415: The Content-Type of the form's file is no picture's.": [form(SEVEN, kind="a/b")],
     "422: Expected a form of one file and nothing else.":
