@@ -44,8 +44,8 @@ strokes: setup ## Classify recorded pen strokes with the exported network: make 
 	@test -n "$(STROKES)" || { echo 'Say which: make strokes STROKES=digits.json.gz'; exit 2; }
 	$(BIN)/python -m bench.strokes "$(STROKES)"
 
-# Files of tests on every CPU core, the one that takes longest first.
-SIDE_BY_SIDE := tests/test_pipeline.py tests --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# Files of tests on every CPU core, those that take longest first.
+SIDE_BY_SIDE := tests/studies/test_run.py tests/test_pipeline.py tests --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: setup ## Run the tests; those on the genuine MNIST need MNIST_MIRROR, a folder or an address; 13 to 16 minutes
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)

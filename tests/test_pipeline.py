@@ -19,7 +19,7 @@ from digits.io import read_json
 from tests.stages.test_convert import assert_lossless
 from tests.workspace import ROOT, environment, start, wait_for, write_params
 
-EPOCHS = {"dense": 3, "lenet5_v2": 8, "lenet5_pen": 1}
+EPOCHS = {"dense": 3, "lenet5_v2": 5, "lenet5_pen": 1}
 NAMES = ("AUTHOR_NAME", "AUTHOR_EMAIL", "COMMITTER_NAME", "COMMITTER_EMAIL")
 PEOPLE = {f"GIT_{name}": "test@localhost" for name in NAMES}
 ENVIRONMENT = environment(**PEOPLE, GIT_CONFIG_GLOBAL=os.devnull, PYTHONPATH="")

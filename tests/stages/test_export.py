@@ -134,8 +134,11 @@ def test_card_tells_what_the_files_are_and_come_from(exported: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_repetition_replaces_all_by_the_same_bytes(exported: Path, workspace: Path) -> None:
-    run(workspace, "stages.export", "lenet5")
+@pytest.mark.filterwarnings("ignore")  # of TensorFlow's converter
+def test_a_repetition_replaces_all_by_the_same_bytes(
+    exported: Path, workspace: Path, stage: Stage
+) -> None:
+    stage("export", "lenet5")
     for folder in ("models/export/lenet5", "models/litert"):
         assert contents(workspace / folder) == contents(exported / folder)
     names = {path.name for path in (workspace / "models").iterdir()}

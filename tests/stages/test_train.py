@@ -14,7 +14,7 @@ from tests.stages.conftest import Stage
 from tests.workspace import ROOT, run, start, wait_for, write_data, write_params
 
 SETS = {"train": range(300), "dev": range(300, 340), "test": range(340, 400)}
-CHANGES: dict[str, Any] = {"threads": 1, "architectures.dense.epochs": 60}
+CHANGES: dict[str, Any] = {"threads": 1, "architectures.dense.epochs": 20}
 TINY = {
     **{"network": "tiny", "pretrained": "letters", "batch_size": 32, "dropout": 0.2},
     "letters": {"images": 400, "epochs": 10, "batch_size": 32},
@@ -55,11 +55,11 @@ def take_outputs(folder: Path) -> dict[Path, bytes]:
 
 
 @pytest.mark.slow
-def test_a_stopped_training_goes_on_and_ends_as_if_undisturbed(workspace: Path) -> None:
-    output, _ = run(workspace, "stages.train", "dense")
+def test_a_stopped_training_ends_as_if_undisturbed(workspace: Path, stage: Stage) -> None:
+    output, _ = stage("train", "dense")
     assert "dense: 407,050 parameters, 300 images" in output
     assert not list((workspace / "checkpoints").iterdir())
-    assert pd.read_csv(workspace / "plots/train/dense.csv")["epoch"].tolist() == list(range(1, 61))
+    assert pd.read_csv(workspace / "plots/train/dense.csv")["epoch"].tolist() == list(range(1, 21))
     data = dataset.load(workspace / "data/standardized", workspace / "data/split.csv")
     written = predictions.read(workspace / "data/predictions/dense.npz", 400, data.rows)
     network = predict.load_network(workspace / "models/dense/model.keras")
@@ -70,7 +70,7 @@ def test_a_stopped_training_goes_on_and_ends_as_if_undisturbed(workspace: Path) 
 
     ending = stop(workspace, "dense", workspace / "checkpoints/dense/state.npz", signal.SIGINT)
     assert ending == (130, "train: interrupted; the same command goes on from here")
-    assert "resuming after epoch" in run(workspace, "stages.train", "dense")[0]
+    assert "resuming after epoch" in stage("train", "dense")[0]
     assert take_outputs(workspace) == undisturbed
 
 
