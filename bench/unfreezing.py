@@ -15,6 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench import strokes
 from bench.strokes import Digit
@@ -35,6 +36,7 @@ def main() -> None:
     """Measure with the digits in the file named on the command line."""
     parser = command_line("bench.unfreezing", __doc__, path="the strokes, .json.gz")
     digits = strokes.read(Path(parser.parse_args().path))
+    drawn, _ = strokes.normalized(digits)  # in this process: its helpers keep another from ending
     one, images = study.read(NAME), read_images("mnist")
     path = study.STUDIES / NAME / "runs/runs.csv"
     for run in runs.expand(one, NAME, images):
@@ -44,19 +46,23 @@ def main() -> None:
             continue
         # A training that follows another one in the same process does not always repeat.
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            found = pool.submit(measure, run, images, digits).result()
+            found = pool.submit(measure, run, images, digits, drawn).result()
         rows = study_run.put(rows, found, run, images, identity)
         table.write(path, table.sort(rows, list(one.settings)))
         shutil.rmtree(FOLDER / run.name)
     print(f"wrote {path}; `python -m studies.analyse {NAME}` makes tables and pictures of it")
 
 
-def measure(run: Run, images: Images, digits: Sequence[Digit]) -> list[Row]:
-    """Train, and return the rows of the run, of each phase with ``strokes_accuracy``, [0, 1]."""
+def measure(
+    run: Run, images: Images, digits: Sequence[Digit], drawn: NDArray[np.uint8]
+) -> list[Row]:
+    """Train, and return the rows of the run, of each phase with ``strokes_accuracy``, [0, 1].
+
+    ``drawn`` are the digits as `strokes.normalized` gives them, uint8 (n, 28, 28).
+    """
     folder = FOLDER / run.name
     folder.mkdir(parents=True, exist_ok=True)
     found = run.execute(images, folder)
-    drawn, _ = strokes.normalized(digits)
     labels = np.repeat([digit.label for digit in digits], len(strokes.PLACEMENTS))
     mean, std = scaling.mean_and_std(images.pixels[row] for row in run.rows(images)["train"])
     scaled = ((drawn - mean) / std).astype(np.float32)

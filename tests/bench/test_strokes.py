@@ -133,8 +133,8 @@ def test_after_a_training_the_strokes_are_classified_and_a_refused_one_is_wrong(
         for lines in (SEVEN["strokes"], APART)
         for label in range(10)
     ]
-    drawn = strokes.DIGITS.validate_json(json.dumps(written))
-    (row,) = unfreezing.measure(run, optdigits, drawn)
+    digits = strokes.DIGITS.validate_json(json.dumps(written))
+    (row,) = unfreezing.measure(run, optdigits, digits, strokes.normalized(digits)[0])
     assert row["strokes_accuracy"] == 0.05  # of each picture one label is right, unless refused
 
 
