@@ -47,7 +47,7 @@ strokes: setup ## Classify recorded pen strokes with the exported network: make 
 # Files of tests on every CPU core, those that take longest first.
 SIDE_BY_SIDE := tests/studies/test_run.py tests/test_pipeline.py tests --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-test: setup ## Run the tests; those on the genuine MNIST need MNIST_MIRROR, a folder or an address; 13 to 16 minutes
+test: setup ## Run the tests; those on the genuine MNIST need MNIST_MIRROR, a folder or an address; about ten minutes
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 check: setup ## Lint, check formatting and types
