@@ -44,11 +44,8 @@ strokes: setup ## Classify recorded pen strokes with the exported network: make 
 	@test -n "$(STROKES)" || { echo 'Say which: make strokes STROKES=digits.json.gz'; exit 2; }
 	$(BIN)/python -m bench.strokes "$(STROKES)"
 
-# Files of tests on every CPU core, those that take longest first.
-SIDE_BY_SIDE := tests/studies/test_run.py tests/test_pipeline.py tests --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
-
 test: setup ## Run the tests; those on the genuine MNIST need MNIST_MIRROR, a folder or an address; about ten minutes
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: setup ## Lint, check formatting and types
 	$(BIN)/ruff check
@@ -62,7 +59,7 @@ same: setup ## Show that no number changed since a revision: make same BASE=main
 	@test -n "$(BASE)" || { echo 'Say since which revision: make same BASE=main'; exit 2; }
 	$(BIN)/python -m bench.same $(BASE)
 
-verify: setup ## Did this computer reproduce the project? Images, the app's network, trainings; 4 to 7 minutes
+verify: setup ## Does this computer reproduce the project? Images, the app's network, trainings; 4 to 7 minutes
 	$(BIN)/python -m studies.verify
 
 bench: setup ## Measure speed and memory for docs/performance.md, after make repro; hours

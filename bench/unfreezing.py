@@ -2,7 +2,7 @@
 
 Trains resnet34 as the setting `letters` of studies/transfer has it, each seed anew, and classifies
 recorded pen strokes with the network at the end of each phase. What share is right, of all digits
-in all placements, goes into the rows of the study. Up to an hour for each seed, on two CPU cores;
+in all placements, goes into the rows of the study. Half an hour for each seed, on two CPU cores;
 what was stopped goes on. `python -m bench.strokes --help` describes the file.
 
     python -m bench.unfreezing unipen-digits.json.gz
@@ -36,7 +36,8 @@ def main() -> None:
     """Measure with the digits in the file named on the command line."""
     parser = command_line("bench.unfreezing", __doc__, path="the strokes, .json.gz")
     digits = strokes.read(Path(parser.parse_args().path))
-    drawn, _ = strokes.normalized(digits)  # in this process: its helpers keep another from ending
+    # Here, since joblib's workers would keep the training's process from ending for minutes.
+    drawn, _ = strokes.normalized(digits)
     one, images = study.read(NAME), read_images("mnist")
     path = study.STUDIES / NAME / "runs/runs.csv"
     for run in runs.expand(one, NAME, images):

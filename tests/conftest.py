@@ -35,6 +35,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("MNIST_MIRROR names no folder or address with the genuine MNIST files")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, or they would run alone at the end."""
+    longest = "tests/test_pipeline.py", "tests/studies/test_run.py"
+    items.sort(key=lambda item: not item.nodeid.startswith(longest))
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say in one line which tests were left out, and what they want."""
     skipped = Counter(one.longrepr[2] for one in terminalreporter.stats.get("skipped", []))

@@ -4,9 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from digits import quickstart
+from digits import config, quickstart
 from digits.errors import PipelineError
 from tests.workspace import ROOT
+
+
+def test_its_changes_are_possible() -> None:
+    given, changes = (config.read_yaml(ROOT / path) for path in (config.PATH, quickstart.SETTINGS))
+    config.check(config.Params, config.override(given, changes, "test"), "test")
 
 
 def test_a_downloaded_zip_and_another_folder_are_refused_before_anything_is_made(

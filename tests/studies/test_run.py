@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from digits.errors import PipelineError
+from studies import engine
 from studies import run as study_run
 from tests.studies.conftest import write_study
 from tests.workspace import ROOT, run, start
@@ -134,6 +135,7 @@ def call(
 ) -> Call:
     """Return what runs a study in this process, where it trains nothing, and gives its output."""
     monkeypatch.chdir(project)
+    monkeypatch.setattr(engine, "_with_ray", None)
 
     def main(*arguments: str) -> str:
         monkeypatch.setattr(sys, "argv", ["study", *arguments])

@@ -147,8 +147,3 @@ def test_ids_must_count_from_zero(training: Path, names: list[str], reason: str)
     pack(training.with_name("testing.zip"), {})
     with pytest.raises(PipelineError, match=reason):
         png_archive.read(training.parent)
-
-
-def test_missing_archive_is_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        png_archive.read(tmp_path)
