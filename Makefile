@@ -44,7 +44,7 @@ strokes: setup ## Classify recorded pen strokes with the exported network: make 
 	@test -n "$(STROKES)" || { echo 'Say which: make strokes STROKES=digits.json.gz'; exit 2; }
 	$(BIN)/python -m bench.strokes "$(STROKES)"
 
-test: setup ## Run the tests; those on the genuine MNIST need MNIST_MIRROR, a folder or an address; about ten minutes
+test: setup ## Run the tests; those on the genuine MNIST need MNIST_MIRROR, a folder or an address; 8 to 13 minutes
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: setup ## Lint, check formatting and types
