@@ -36,19 +36,18 @@ def main() -> None:
     """Measure with the digits in the file named on the command line."""
     parser = command_line("bench.unfreezing", __doc__, path="the strokes, .json.gz")
     digits = strokes.read(Path(parser.parse_args().path))
-    # Here, since joblib's workers would keep the training's process from ending for minutes.
-    drawn, _ = strokes.normalized(digits)
     one, images = study.read(NAME), read_images("mnist")
     path = study.STUDIES / NAME / "runs/runs.csv"
-    for run in runs.expand(one, NAME, images):
-        identity, rows = run.identity(images), table.read(path)
-        done = rows[rows["identity"] == identity]["strokes_accuracy"].notna()
-        if run.setting != SETTING or done.any():
-            continue
+    done = set(table.read(path).dropna(subset="strokes_accuracy")["identity"])
+    every = {run.identity(images): run for run in runs.expand(one, NAME, images)}
+    missing = {key: run for key, run in every.items() if run.setting == SETTING and key not in done}
+    # Here, since joblib's workers would keep the training's process from ending for minutes.
+    drawn = strokes.normalized(digits)[0] if missing else np.empty(0, np.uint8)
+    for identity, run in missing.items():
         # A training that follows another one in the same process does not always repeat.
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             found = pool.submit(measure, run, images, digits, drawn).result()
-        rows = study_run.put(rows, found, run, images, identity)
+        rows = study_run.put(table.read(path), found, run, images, identity)
         table.write(path, table.sort(rows, list(one.settings)))
         shutil.rmtree(FOLDER / run.name)
     print(f"wrote {path}; `python -m studies.analyse {NAME}` makes tables and pictures of it")

@@ -157,14 +157,11 @@ def test_an_experiment_reruns_only_what_its_parameter_concerns(clone: Path) -> N
 
 @pytest.mark.slow
 def test_a_wrong_parameter_ends_in_one_clear_line(clone: Path) -> None:
-    wrong = {"lenet5_pen.early_stoping": 1, "lenet5_v2.schedule.factor": 2}
+    wrong = {"lenet5_pen.epoch": 1, "lenet5_v2.schedule.factor": 2}
     write_params(clone, {f"architectures.{key}": value for key, value in wrong.items()}, clone)
     output = run(clone, "dvc", "repro", status=255)
     assert len(re.findall("^train: ", output, re.M)) == 1
-    for complaint in (
-        "lenet5_pen.early_stoping is not a known",
-        "lenet5_v2.schedule.factor: Input",
-    ):
+    for complaint in ("lenet5_pen.epoch is not a known", "lenet5_v2.schedule.factor: Input"):
         assert f"params.yaml: architectures.{complaint}" in output
     assert "Traceback" not in output
 

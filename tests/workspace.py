@@ -22,8 +22,7 @@ def environment(**more: str) -> dict[str, str]:
     """Return this process's, in which Python finds the project, and DVC this Python."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "PATH": path, "PYTHONPATH": str(ROOT)}
-    quick = {"RAY_worker_niceness": "0"}  # else whatever runs beside a study comes first
-    return {**os.environ, **quiet, **quick, **more}
+    return {**os.environ, **quiet, "RAY_worker_niceness": "0", **more}  # Ray gives way to all else
 
 
 def start(

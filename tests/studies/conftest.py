@@ -1,6 +1,8 @@
 """A project with scikit-learn's digits, small enough to train on in seconds."""
 
 import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,12 @@ import yaml
 
 from digits.data import optdigits, png_archive
 from digits.data.dataset import Images
+from studies import engine
+from studies import run as study_run
 from tests.workspace import write_params
 
 ROOT = Path(__file__).parents[2]
+Call = Callable[..., str]
 
 
 @pytest.fixture
@@ -47,6 +52,22 @@ def project(png: Path, tmp_path: Path) -> Path:
     (tmp_path / "data").mkdir()
     (tmp_path / "data/png").symlink_to(png / "data/png")
     return tmp_path
+
+
+@pytest.fixture
+def call(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Call:
+    """Return what runs a study in this process, where it trains nothing, and gives its output."""
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(engine, "_with_ray", None)
+
+    def main(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["study", *arguments])
+        study_run.main()
+        return capsys.readouterr().out
+
+    return main
 
 
 def write_study(project: Path, name: str, **content: Any) -> Path:

@@ -3,7 +3,6 @@
 import re
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,9 +14,7 @@ import psutil
 import pytest
 
 from digits.errors import PipelineError
-from studies import engine
-from studies import run as study_run
-from tests.studies.conftest import write_study
+from tests.studies.conftest import Call, write_study
 from tests.workspace import ROOT, run, start
 
 SIX: dict[str, Any] = {
@@ -126,34 +123,11 @@ def heard_on(process: subprocess.Popen[str]) -> set[str]:
     return found
 
 
-Call = Callable[..., str]
-
-
-@pytest.fixture
-def call(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Call:
-    """Return what runs a study in this process, where it trains nothing, and gives its output."""
-    monkeypatch.chdir(project)
-    monkeypatch.setattr(engine, "_with_ray", None)
-
-    def main(*arguments: str) -> str:
-        monkeypatch.setattr(sys, "argv", ["study", *arguments])
-        study_run.main()
-        return capsys.readouterr().out
-
-    return main
-
-
 @pytest.mark.slow
 def test_only_what_is_missing_is_trained_and_older_rows_stay_until_told_otherwise(
-    undisturbed: Path,
-    expected: list[bytes],
-    project: Path,
-    call: Call,
-    monkeypatch: pytest.MonkeyPatch,
+    undisturbed: Path, expected: list[bytes], project: Path, call: Call
 ) -> None:
-    monkeypatch.setenv("STUDY_STORE", str(undisturbed / "checkpoints/studies"))  # all are there
+    (project / "checkpoints").symlink_to(undisturbed / "checkpoints")  # of all six
     folder = write_study(project, "six", **SIX)
     shutil.copytree(undisturbed / "studies/six/runs", folder / "runs")
     path = folder / "runs/runs.csv"
@@ -235,7 +209,11 @@ def test_a_machine_that_cannot_take_part_is_left_out_and_a_run_that_fails_is_nam
     assert [row.split(",")[0] for row in rows] == ["setting", "plain"]
 
 
-def test_a_study_of_another_data_set_is_refused(project: Path, call: Call) -> None:
+def test_a_study_of_another_data_set_or_of_none_is_refused(project: Path, call: Call) -> None:
     write_study(project, "s", dataset="mnist")
     with pytest.raises(PipelineError, match=r"holds optdigits, .* the study is of mnist"):
+        call("s")
+    write_study(project, "s")
+    (project / "data/png").unlink()
+    with pytest.raises(PipelineError, match=r"zip is missing; `dvc repro convert` makes it"):
         call("s")

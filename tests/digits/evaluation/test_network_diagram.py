@@ -71,6 +71,15 @@ def test_an_activation_that_others_pass_by_keeps_its_line() -> None:
     ]
 
 
+def test_equal_steps_in_a_row_are_one_block() -> None:
+    features = inputs = keras.Input((4,))
+    for _ in range(3):
+        features = keras.layers.Dense(4)(features)
+    steps, blocks = network_diagram.fold(outline(keras.Model(inputs, features)))
+    assert [step.text for step in steps] == ["Input", "Dense 4"]
+    assert blocks == [(1, 1, 3)]
+
+
 def test_picture_shows_every_text_and_connection_of_a_residual_network() -> None:
     model = build("resnet34")
     figure = network_diagram.draw("resnet34", model.count_params(), outline(model))

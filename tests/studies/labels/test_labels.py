@@ -1,7 +1,6 @@
 """Wrong labels are found by networks that never saw them, and the shares follow."""
 
 import json
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,9 @@ import pytest
 
 from digits.data.dataset import Images
 from studies import engine, runs, study
-from studies import run as study_run
 from studies.images import read_images
 from studies.labels import analysis
-from tests.studies.conftest import ROOT, write_study
+from tests.studies.conftest import ROOT, Call, write_study
 from tests.workspace import run
 
 
@@ -98,9 +96,7 @@ def test_the_shares_follow_from_probabilities() -> None:
 
 
 @pytest.mark.slow
-def test_wrong_labels_are_found(
-    project: Path, images: Images, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wrong_labels_are_found(project: Path, images: Images, call: Call) -> None:
     """Five labels of optdigits are made wrong; networks that never saw them tell."""
     wrong = {10: 5, 300: 1, 700: 8, 1100: 4, 1500: 0}
     png = project / "data/png"
@@ -113,14 +109,11 @@ def test_wrong_labels_are_found(
         project, "labels", epochs=12, images=["all"], settings={"held_out": rate}, **how
     )
     (folder / "analysis.py").write_bytes((ROOT / "studies/labels/analysis.py").read_bytes())
-    monkeypatch.chdir(project)
     given = read_images("optdigits")
     for one in runs.expand(study.read("labels"), "labels", given):
         (store := project / "checkpoints/studies" / one.identity(given)).mkdir(parents=True)
         assert engine.attempt(one, given, store)[0] == "done"
-    monkeypatch.setattr(engine, "_with_ray", None)  # nothing is left to train
-    monkeypatch.setattr(sys, "argv", ["study", "labels"])
-    study_run.main()
+    call("labels")
     run(project, "studies.analyse", "labels")
     results = folder / "results"
     table = pd.read_csv(results / "doubtful.csv").set_index("id")
